@@ -1,0 +1,80 @@
+// What a codec makes of an upstream's bytes, in the terms of gateway.proto but
+// free of protobuf: views into the codec's buffers, no allocation per chunk.
+#ifndef SLUICE_SERVER_CODEC_STREAM_EVENT_H_
+#define SLUICE_SERVER_CODEC_STREAM_EVENT_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sluice {
+
+// Same values as sluice.v1.FinishReason.
+enum class FinishReason { kUnspecified = 0, kStop, kLength, kToolCalls, kContentFilter, kRefusal, kOther };
+
+// Cumulative; a later one replaces. Not set: not told.
+struct UsageCounts {
+  std::optional<int32_t> input_tokens;
+  std::optional<int32_t> output_tokens;
+  std::optional<int32_t> total_tokens;
+  std::optional<int32_t> cached_input_tokens;
+  std::optional<int32_t> reasoning_tokens;
+};
+
+struct TopLogprobValue {
+  std::string token;
+  std::string raw;
+  double logprob = 0;
+};
+
+struct TokenLogprobValue {
+  std::string token;
+  std::string raw;
+  double logprob = 0;
+  std::vector<TopLogprobValue> top;
+};
+
+struct StreamEvent {
+  enum class Kind {
+    kModel,          // text: the model as the upstream reports it; not content
+    kContent,        // text, logprobs
+    kReasoning,      // text
+    kRefusal,        // text
+    kToolCallStart,  // id, name; complete, once a part
+    kToolCallDelta,  // text: more of the arguments
+    kPartEnd,
+    kChoiceEnd,      // finish_reason, text: the provider's word
+    kUsage,          // usage
+    kExtras,         // name: wire format, text: JSON
+  };
+
+  Kind kind = Kind::kContent;
+  int choice = 0;
+  // Dense per choice, in order of first content; never the upstream's index.
+  int part = 0;
+  // Whole UTF-8. Valid until the handler returns.
+  std::string_view text;
+  std::string_view id;
+  std::string_view name;
+  FinishReason finish_reason = FinishReason::kUnspecified;
+  const UsageCounts* usage = nullptr;                        // kUsage only
+  const std::vector<TokenLogprobValue>* logprobs = nullptr;  // kContent, or null
+
+  // Content commits a call: what was shown cannot be taken back.
+  bool is_content() const {
+    return kind == Kind::kContent || kind == Kind::kReasoning || kind == Kind::kRefusal ||
+           kind == Kind::kToolCallStart || kind == Kind::kToolCallDelta;
+  }
+};
+
+class StreamEventHandler {
+ public:
+  virtual ~StreamEventHandler() = default;
+  virtual void OnEvent(const StreamEvent& event) = 0;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_SERVER_CODEC_STREAM_EVENT_H_

@@ -1,0 +1,104 @@
+// The seam between the engine and a provider's wire format: a request becomes
+// an HTTP request, bytes become events, an error answer becomes a kind of
+// failure. Functions without I/O, clock or thread; a decoder belongs to one
+// attempt, everything else is const and shared by all threads.
+#ifndef SLUICE_SERVER_CODEC_WIRE_FORMAT_H_
+#define SLUICE_SERVER_CODEC_WIRE_FORMAT_H_
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "server/codec/stream_event.h"
+#include "server/resilience/failure.h"
+
+namespace sluice::v1 {
+class ChatRequest;
+}
+
+namespace sluice {
+
+// An HTTP request less what belongs to the endpoint (host, credential).
+struct EncodedRequest {
+  std::string path;  // appended to the endpoint's base: "/chat/completions"
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;
+};
+
+// A failure as the upstream told it.
+struct UpstreamError {
+  FailureKind kind = FailureKind::kNone;
+  // One line for people: the provider's own message, bounded to 512 bytes, of
+  // whole UTF-8, without control characters.
+  std::string message;
+  // The provider's code or type ("insufficient_quota"), or empty.
+  std::string code;
+  // The field of the caller's request that is wrong, or empty.
+  std::string field;
+};
+
+struct DecoderLimits {
+  size_t max_event_bytes = 1 << 20;
+};
+
+// Bytes of one successful response → events.
+class ResponseDecoder {
+ public:
+  enum class State {
+    kMore,    // wants more bytes
+    kDone,    // the answer is whole; further bytes are ignored
+    kFailed,  // see error()
+  };
+
+  virtual ~ResponseDecoder() = default;
+
+  // Feeds bytes in any split; events come before it returns, in order.
+  virtual State Feed(std::string_view bytes, StreamEventHandler& handler) = 0;
+
+  // The body ended in peace. kDone if the answer is whole, else kFailed with
+  // kReset: a clean end of the transport does not make a cut answer whole.
+  virtual State End(StreamEventHandler& handler) = 0;
+
+  // Set after kFailed.
+  virtual const UpstreamError& error() const = 0;
+};
+
+// Looks up a response header, case-insensitively; empty if absent.
+using HeaderLookup = std::function<std::string_view(std::string_view name)>;
+
+class WireFormat {
+ public:
+  virtual ~WireFormat() = default;
+
+  // "openai": the key of extras_json, and gen_ai_provider_name in metrics.
+  virtual std::string_view name() const = 0;
+
+  // `model` is the model at the upstream. INVALID_ARGUMENT names the field of
+  // the request that this format cannot carry or that is malformed.
+  virtual absl::StatusOr<EncodedRequest> EncodeChat(const v1::ChatRequest& request,
+                                                    std::string_view model) const = 0;
+
+  // The headers that carry the credential ("Authorization: Bearer …").
+  virtual std::vector<std::pair<std::string, std::string>> AuthHeaders(std::string_view secret) const = 0;
+
+  // Whether a 2xx response of this content type can be decoded.
+  virtual bool AcceptsContentType(std::string_view content_type) const = 0;
+
+  virtual std::unique_ptr<ResponseDecoder> NewDecoder(const DecoderLimits& limits) const = 0;
+
+  // Reads a response outside 2xx; `body` may be cut at some bound.
+  virtual UpstreamError ReadError(int http_status, const HeaderLookup& header, std::string_view body) const = 0;
+};
+
+// OpenAI chat completions and what speaks it: stream=true,
+// stream_options.include_usage. Static lifetime.
+const WireFormat& OpenAiFormat();
+
+}  // namespace sluice
+
+#endif  // SLUICE_SERVER_CODEC_WIRE_FORMAT_H_

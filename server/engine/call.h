@@ -1,0 +1,59 @@
+// One call: plan a target, run the attempt, record, wait, repeat. A coroutine
+// on one loop; all that can happen to it (headers, bytes, end, timer, cancel,
+// drained sink) arrives as a message at one awaiting point.
+#ifndef SLUICE_SERVER_ENGINE_CALL_H_
+#define SLUICE_SERVER_ENGINE_CALL_H_
+
+#include <memory>
+#include <string>
+
+#include "server/engine/call_observer.h"
+#include "server/engine/route_table.h"
+#include "server/engine/stream_sink.h"
+#include "server/resilience/random.h"
+#include "server/runtime/loop.h"
+#include "server/upstream/http_transport.h"
+
+namespace sluice::v1 {
+class ChatRequest;
+}
+
+namespace sluice {
+
+// What calls of one loop share. Outlives them.
+struct EngineContext {
+  Loop& loop;
+  HttpTransport& transport;
+  Random& random;
+  CallObserver& observer;
+};
+
+struct CallParams {
+  CallInfo info;
+  // Keeps the table's part that the call uses.
+  std::shared_ptr<const RouteConfig> route;
+  // Outlives the call (the service owns it).
+  const v1::ChatRequest* request = nullptr;
+  // The caller's own deadline; InfiniteFuture if none.
+  TimePoint deadline = absl::InfiniteFuture();
+  std::string traceparent;
+};
+
+// Loop thread only. Destroying a running call cancels it silently.
+class Call {
+ public:
+  virtual ~Call() = default;
+  // Begins; the sink may hear of it before this returns.
+  virtual void Start() = 0;
+  // The caller went away: the upstream's connection is closed at once and
+  // Finish(CANCELLED) follows. Harmless after Finish.
+  virtual void Cancel() = 0;
+  // The sink's pending bytes fell below half of the bound.
+  virtual void SinkDrained() = 0;
+};
+
+std::unique_ptr<Call> NewCall(const EngineContext& context, CallParams params, StreamSink& sink);
+
+}  // namespace sluice
+
+#endif  // SLUICE_SERVER_ENGINE_CALL_H_
