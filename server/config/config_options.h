@@ -1,0 +1,80 @@
+// Settings of a data plane's configuration, given at its start and never
+// pushed. Every bound has a default and a reason.
+#ifndef SLUICE_SERVER_CONFIG_CONFIG_OPTIONS_H_
+#define SLUICE_SERVER_CONFIG_CONFIG_OPTIONS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "sluice/v1/control.pb.h"
+
+namespace sluice {
+
+// What policies may make this data plane do. A policy could otherwise send any
+// secret of this machine to any host.
+struct ConfigAllowLists {
+  // Patterns of credential names; '*' stands for any characters but '/'. The
+  // defaults leave out "env:*_TOKEN", which would match what CI systems and
+  // clouds put into environments.
+  std::vector<std::string> credentials = {"env:*_API_KEY", "file:/run/secrets/*"};
+  // Patterns of upstream and proxy hosts, "host" or "host:port". The default
+  // trusts those who write policies.
+  std::vector<std::string> hosts = {"*"};
+};
+
+struct SubscriptionOptions {
+  // "host:port"; empty: no control plane.
+  std::string address;
+  // Connect with TLS. `ca_file`: PEM authorities to trust; empty: the system's.
+  bool tls = false;
+  std::string ca_file;
+
+  // 1 to 63 characters of [A-Za-z0-9._-], unique in the fleet.
+  std::string node_id;
+  std::map<std::string, std::string> labels;
+  std::string version;
+
+  // Full jitter: the wait before the n-th try is U(0, min(max, base · 2^n)),
+  // and n starts anew only after an update came (gRFC A57), so that a control
+  // plane that accepts and drops is not stormed.
+  absl::Duration reconnect_base = absl::Seconds(1);
+  absl::Duration reconnect_max = absl::Seconds(120);
+  // Finds a connection that died without a word.
+  absl::Duration keepalive_interval = absl::Seconds(30);
+  absl::Duration keepalive_timeout = absl::Seconds(10);
+  // TCP and TLS to one address.
+  absl::Duration connect_timeout = absl::Seconds(5);
+
+  absl::Duration health_interval = absl::Seconds(5);
+  absl::Duration digest_interval = absl::Minutes(1);
+  // A Drain is spread over at most this, whatever the server says.
+  absl::Duration max_drain = absl::Minutes(10);
+
+  // One update, all chunks together: 10,000 endpoints are about 2 MiB.
+  size_t max_update_bytes = 64 << 20;
+  // One message; chunks stay under 1 MiB.
+  size_t max_message_bytes = 4 << 20;
+};
+
+struct ConfigOptions {
+  SubscriptionOptions subscription;
+  // A file or folder of policies; empty: none. With a control plane too, it
+  // serves until the control plane's first update or a last-known-good.
+  std::string policy_path;
+  absl::Duration policy_poll_interval = absl::Seconds(1);
+  // Folder of the last-known-good, made if absent; empty: none is kept.
+  std::string state_dir;
+  ConfigAllowLists allow;
+  // Figures for the control plane; called on the config worker. Its
+  // config_age and uptime are filled in by the caller. May be empty.
+  std::function<v1::NodeHealth()> health;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_SERVER_CONFIG_CONFIG_OPTIONS_H_

@@ -1,0 +1,73 @@
+// Figures of calls, attempts and retries. One CallMetrics per loop, so that
+// loops share nothing; a scrape merges them.
+#ifndef SLUICE_SERVER_TELEMETRY_CALL_METRICS_H_
+#define SLUICE_SERVER_TELEMETRY_CALL_METRICS_H_
+
+#include <prometheus/collectable.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "server/engine/call_observer.h"
+#include "server/telemetry/series.h"
+
+namespace sluice {
+
+// Cumulative, over all calls.
+struct CallTotals {
+  int64_t open_calls = 0;
+  uint64_t calls = 0;
+  // Failed or cut, and not by the caller's own fault.
+  uint64_t errors = 0;
+};
+
+// Written by its loop's thread, a few times per call and never per chunk; read
+// by scrapes.
+class CallMetrics : public CallObserver {
+ public:
+  explicit CallMetrics(size_t max_series);
+
+  void CallStarted(const CallInfo& info) override;
+  void AttemptEnded(const CallInfo& info, const AttemptRecord& attempt) override;
+  void RetryScheduled(const CallInfo& info, const AttemptRecord& failed, Duration delay, bool failover) override;
+  void Paused(const CallInfo& info) override;
+  void CallEnded(const CallInfo& info, const CallRecord& record) override;
+
+ private:
+  friend class CallMetricsCollector;
+
+  void RecordGenAi(const CallInfo& info, const CallRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // Only a scrape ever contends for it.
+  mutable std::mutex mutex_;
+  SeriesSet series_ ABSL_GUARDED_BY(mutex_);
+  CallTotals totals_ ABSL_GUARDED_BY(mutex_);
+  int64_t open_streams_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+// Owns the CallMetrics of all loops. Thread-safe.
+class CallMetricsCollector : public prometheus::Collectable {
+ public:
+  // At most `max_series` label combinations per metric; what comes later is
+  // counted under "other".
+  explicit CallMetricsCollector(size_t max_series = 2000) : max_series_(max_series) {}
+
+  // For one loop. Lives as long as the collector.
+  CallMetrics& AddLoop();
+
+  CallTotals Totals() const;
+  std::vector<prometheus::MetricFamily> Collect() const override;
+
+ private:
+  const size_t max_series_;
+  mutable std::mutex mutex_;
+  std::vector<std::unique_ptr<CallMetrics>> loops_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_SERVER_TELEMETRY_CALL_METRICS_H_
