@@ -1,0 +1,61 @@
+// After a failure: again, when, or not. Pure: what is left to try, time and
+// randomness are arguments. Called by the engine once a failed attempt.
+#ifndef SLUICE_SERVER_RESILIENCE_RETRY_DECISION_H_
+#define SLUICE_SERVER_RESILIENCE_RETRY_DECISION_H_
+
+#include "server/resilience/backoff.h"
+#include "server/resilience/failure.h"
+#include "server/resilience/random.h"
+#include "server/resilience/retry_policy.h"
+#include "server/resilience/time.h"
+
+namespace sluice {
+
+// How an attempt failed, as far as the decision needs it.
+struct FailedAttempt {
+  FailureKind kind = FailureKind::kNone;
+  int http_status = 0;
+};
+
+// Where a call may still go: endpoints that take calls and that no failure of
+// this call has ruled out.
+struct EndpointsLeft {
+  // One that this call has not tried is free of cooldown.
+  bool untried = false;
+  // When the first of all of them is free of cooldown (in the past: now);
+  // InfiniteFuture if there are none.
+  TimePoint soonest = absl::InfiniteFuture();
+};
+
+struct RetryDecision {
+  enum class Verdict {
+    kRetry,
+    kNotRetryable,       // this kind of failure is not to be tried again
+    kAttemptsExhausted,  // max_attempts were made
+    kNoEndpoint,         // nowhere is left to go
+    kAllCooling,         // every endpoint asked for rest: see cooldown
+    kPastDeadline,       // the wait would not leave time
+  };
+
+  Verdict verdict = Verdict::kNotRetryable;
+  Duration delay = absl::ZeroDuration();     // kRetry: wait this long first
+  Duration cooldown = absl::ZeroDuration();  // kAllCooling: until the first endpoint is free
+
+  bool retry() const { return verdict == Verdict::kRetry; }
+};
+
+// Where a retry of this failure may go, by the traits of its kind and by the
+// policy's choice of kinds and statuses. A caller's own error is kNever
+// whatever the policy says.
+RetryScope ScopeOf(const RetryPolicy& policy, const FailedAttempt& failed);
+
+// `attempts` were made so far, over the whole call. Draws from `backoff` only
+// if there is something to wait for. An endpoint under cooldown is not waited
+// for unless its time is over by the end of the backoff.
+RetryDecision DecideRetry(const RetryPolicy& policy, int attempts, const FailedAttempt& failed,
+                          const EndpointsLeft& left, TimePoint now, TimePoint deadline, Backoff& backoff,
+                          Random& random);
+
+}  // namespace sluice
+
+#endif  // SLUICE_SERVER_RESILIENCE_RETRY_DECISION_H_
