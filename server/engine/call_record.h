@@ -33,6 +33,8 @@ struct AttemptRecord {
   Duration duration;
   std::optional<Duration> retry_after;
   UsageCounts usage;
+  // As the policy names it at the upstream; empty: the caller's, unchanged.
+  std::string model;
 };
 
 struct CallError {
