@@ -1,0 +1,310 @@
+"""Real processes for the integration tests: starts them on free loopback
+ports, reads their metrics, and stops what it started.
+
+The stub is generated from proto/ at build time and runs on Debian's grpcio: a
+client that shares no code with Sluice.
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+import urllib.request
+
+BUILD = os.environ.get("SLUICE_BUILD_DIR", "build")
+BIN = os.path.join(BUILD, "bin")
+PEERS = os.path.join(BUILD, "tools", "bin")
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+sys.path.insert(0, os.path.join(BUILD, "tests", "python"))
+
+import grpc  # noqa: E402
+from google.protobuf import any_pb2  # noqa: E402,F401
+from google.rpc import error_details_pb2, status_pb2  # noqa: E402
+from sluice.v1 import control_pb2, control_pb2_grpc, gateway_pb2, gateway_pb2_grpc, policy_pb2  # noqa: E402,F401
+
+
+def wait_for(what, condition, seconds=10.0):
+    """Polls until `condition` gives something true, and returns that."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {seconds} s in vain for {what}")
+        time.sleep(0.01)
+
+
+class Process:
+    """A program of ours that says `listening on HOST:PORT…` when it is ready."""
+
+    def __init__(self, args, env=None, ready=True):
+        self.args = args
+        self.log = tempfile.NamedTemporaryFile("w+", suffix=".log", delete=False)
+        self.process = subprocess.Popen(args, stdout=subprocess.PIPE, stderr=self.log, text=True,
+                                        env={**os.environ, **(env or {})})
+        self.first_line = ""
+        if ready:
+            self.first_line = self.process.stdout.readline()
+            ports = re.findall(r"[\d.]+:(\d+)", self.first_line)
+            if not ports:
+                self.stop()
+                raise AssertionError(f"{args[0]} did not come up: {self.first_line}{self.stderr()}")
+            self.port = int(ports[0])
+            self.metrics_port = int(ports[1]) if len(ports) > 1 else None
+
+    @property
+    def address(self):
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def stderr(self):
+        with open(self.log.name, errors="replace") as log:
+            return log.read()
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self, seconds=20):
+        """Asks it to end; its exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+                raise AssertionError(f"{self.args[0]} did not stop within {seconds} s of SIGTERM")
+        self.process.stdout.close()
+        return self.process.returncode
+
+    def metrics(self):
+        """{'name{label="x"}': value} of its /metrics."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=5) as response:
+            text = response.read().decode()
+        samples = {}
+        for line in text.splitlines():
+            if line and not line.startswith("#"):
+                name, _, value = line.rpartition(" ")
+                samples[name] = float(value)
+        return samples
+
+    def metric(self, name, **labels):
+        """The sum of the samples of a metric that carry these labels."""
+        total = 0.0
+        for sample, value in self.metrics().items():
+            base, _, rest = sample.partition("{")
+            if base == name and all(f'{key}="{want}"' in rest for key, want in labels.items()):
+                total += value
+        return total
+
+    def resident_kib(self):
+        with open(f"/proc/{self.pid}/status") as status:
+            return int(re.search(r"VmRSS:\s+(\d+)", status.read()).group(1))
+
+
+class Simulator(Process):
+    def __init__(self, name, *args):
+        self.name = name
+        super().__init__([os.path.join(BIN, "sluice-simulator"), "--listen", "127.0.0.1:0", "--name", name, *args])
+
+    @property
+    def url(self):
+        return f"http://{self.address}/v1"
+
+    def _get(self, path, data=None):
+        request = urllib.request.Request(f"http://{self.address}{path}", data=data)
+        with urllib.request.urlopen(request, timeout=5) as response:
+            return json.loads(response.read() or b"{}")
+
+    def stats(self):
+        return self._get("/stats")
+
+    def script(self, **script):
+        return self._get("/script", json.dumps(script).encode())
+
+
+class ControlPlane(Process):
+    def __init__(self, folder, *args, listen="127.0.0.1:0"):
+        self.store = os.path.join(folder, "sluice.db")
+        super().__init__([os.path.join(BIN, "sluice-controlplane"), "--listen", listen,
+                          "--metrics-listen", "127.0.0.1:0", "--store", self.store, *args])
+
+    def admin(self):
+        return control_pb2_grpc.AdminStub(grpc.insecure_channel(self.address))
+
+
+class DataPlane(Process):
+    def __init__(self, *args, env=None, ready=True):
+        super().__init__([os.path.join(BIN, "sluice-server"), "--listen", "127.0.0.1:0",
+                          "--metrics-listen", "127.0.0.1:0", *args], env=env, ready=ready)
+
+    def stub(self):
+        return gateway_pb2_grpc.GatewayStub(grpc.insecure_channel(self.address))
+
+    def idle(self):
+        """Nothing of a call is left behind."""
+        samples = self.metrics()
+        left = {name: value for name, value in samples.items()
+                if value and re.match(r"sluice_(open_calls|open_streams|upstream_requests_in_flight)\b", name)}
+        busy = {name: value for name, value in samples.items()
+                if value and name.startswith("sluice_upstream_connections{") and 'state="busy"' in name}
+        return not left and not busy
+
+
+def run(*args, stdin=None, seconds=60, env=None):
+    """Runs a program to its end; returns (status, stdout, stderr)."""
+    done = subprocess.run(args, input=stdin, capture_output=True, text=True, timeout=seconds,
+                          env={**os.environ, **(env or {})})
+    return done.returncode, done.stdout, done.stderr
+
+
+def ctl(control_plane, *args, stdin=None):
+    address = control_plane if isinstance(control_plane, str) else control_plane.address
+    return run(os.path.join(BIN, "sluicectl"), "--server", address, *args, stdin=stdin)
+
+
+def user(text):
+    return gateway_pb2.Message(role=gateway_pb2.ROLE_USER, text=text)
+
+
+def chat_request(text="Why is the sky blue?", model="chat", **fields):
+    return gateway_pb2.ChatRequest(model=model, messages=[user(text)], **fields)
+
+
+class Answer:
+    """What a caller saw of one stream."""
+
+    def __init__(self):
+        self.text = ""
+        self.reasoning = ""
+        self.events = []
+        self.end = None
+        self.error = None  # grpc.RpcError
+        self.after_end = 0
+        self.messages = 0
+
+    @property
+    def code(self):
+        return self.error.code() if self.error else grpc.StatusCode.OK
+
+    def details(self):
+        """The typed details of the status, by message name."""
+        found = {}
+        for key, value in self.error.trailing_metadata() or ():
+            if key == "grpc-status-details-bin":
+                for detail in status_pb2.Status.FromString(value).details:
+                    name = detail.type_url.rpartition("/")[2]
+                    kinds = {"google.rpc.ErrorInfo": error_details_pb2.ErrorInfo,
+                             "google.rpc.RetryInfo": error_details_pb2.RetryInfo,
+                             "google.rpc.BadRequest": error_details_pb2.BadRequest,
+                             "sluice.v1.AttemptList": gateway_pb2.AttemptList}
+                    if name in kinds:
+                        found[name.rpartition(".")[2]] = kinds[name].FromString(detail.value)
+        return found
+
+    def attempts(self):
+        if self.end:
+            return list(self.end.attempts)
+        return list(self.details().get("AttemptList", gateway_pb2.AttemptList()).attempts)
+
+
+def stream(stub, request, timeout=30, metadata=None, on_event=None):
+    answer = Answer()
+    call = stub.StreamChat(request, timeout=timeout, metadata=metadata)
+    try:
+        for response in call:
+            answer.messages += 1
+            for event in response.events:
+                if answer.end is not None:
+                    answer.after_end += 1
+                answer.events.append(event)
+                kind = event.WhichOneof("kind")
+                if kind == "content":
+                    answer.text += event.content.text
+                elif kind == "reasoning":
+                    answer.reasoning += event.reasoning.text
+                elif kind == "end":
+                    answer.end = event.end
+                if on_event:
+                    on_event(call, event)
+    except grpc.RpcError as error:
+        answer.error = error
+    return answer
+
+
+def upstream_yaml(name, *urls, extra=""):
+    """An upstream with endpoints of falling priority."""
+    lines = ["kind: Upstream", f"name: {name}", "format: OPENAI"]
+    if extra:
+        lines.append(extra)
+    lines.append("endpoints:")
+    for priority, url in enumerate(urls):
+        lines.append(f"- {{url: {url}, priority: {priority}}}")
+    return "\n".join(lines)
+
+
+def route_yaml(targets, name="chat", extra="retry: {backoff: {fixed: {delay: 10ms}}}"):
+    lines = ["kind: Route", f"name: {name}", f"match: {{model: {name}}}", "targets:"]
+    for priority, target in enumerate(targets):
+        lines.append(f"- {{upstream: {target}, priority: {priority}}}")
+    if extra:
+        lines.append(extra)
+    return "\n".join(lines)
+
+
+def documents(*parts):
+    return "\n---\n".join(parts) + "\n"
+
+
+class IntegrationTest(unittest.TestCase):
+    """Starts with an empty folder; stops what the test started."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="sluice-test-")
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+
+    def started(self, process):
+        self.addCleanup(self._stop, process)
+        return process
+
+    def _stop(self, process):
+        status = process.stop()
+        if isinstance(process, Process) and status not in (0, -signal.SIGKILL, -signal.SIGTERM):
+            self.fail(f"{process.args[0]} ended with {status}:\n{process.stderr()[-4000:]}")
+
+    def file(self, name, text):
+        path = os.path.join(self.folder, name)
+        with open(path, "w") as out:
+            out.write(text)
+        return path
+
+    def simulator(self, name, *args):
+        return self.started(Simulator(name, *args))
+
+    def control_plane(self, *args, **kwargs):
+        return self.started(ControlPlane(self.folder, *args, **kwargs))
+
+    def data_plane(self, policy=None, control_plane=None, *args, env=None, state="state"):
+        flags = ["--state-dir", os.path.join(self.folder, state), "--drain-timeout", "1s"]
+        if policy is not None:
+            flags += ["--policy-file", self.file("policy.yaml", policy)]
+        if control_plane is not None:
+            flags += ["--control-plane", control_plane if isinstance(control_plane, str) else control_plane.address]
+        return self.started(DataPlane(*flags, *args, env=env))
+
+    def applied(self, control_plane, *policies):
+        """Applies policies and waits until every data plane has them."""
+        status, out, err = ctl(control_plane, "apply", "-f", "-", stdin=documents(*policies))
+        self.assertEqual(status, 0, out + err)
+        return out
