@@ -1,0 +1,45 @@
+#include "server/codec/ascii_text.h"
+#include "server/codec/openai_error.h"
+#include "server/codec/openai_request.h"
+#include "server/codec/openai_stream.h"
+#include "server/codec/wire_format.h"
+
+namespace sluice {
+namespace {
+
+class OpenAi final : public WireFormat {
+ public:
+  std::string_view name() const override { return "openai"; }
+
+  absl::StatusOr<EncodedRequest> EncodeChat(const v1::ChatRequest& request, std::string_view model) const override {
+    return EncodeOpenAiChat(request, model);
+  }
+
+  std::vector<std::pair<std::string, std::string>> AuthHeaders(std::string_view secret) const override {
+    return {{"Authorization", std::string("Bearer ").append(secret)}};
+  }
+
+  // application/json: a server that answers whole though a stream was asked
+  // for. Its parameters ("; charset=utf-8") do not matter.
+  bool AcceptsContentType(std::string_view content_type) const override {
+    const std::string_view type = TrimBlanks(content_type.substr(0, content_type.find(';')));
+    return EqualsIgnoringCase(type, "text/event-stream") || EqualsIgnoringCase(type, "application/json");
+  }
+
+  std::unique_ptr<ResponseDecoder> NewDecoder(const DecoderLimits& limits) const override {
+    return NewOpenAiDecoder(limits);
+  }
+
+  UpstreamError ReadError(int http_status, const HeaderLookup& header, std::string_view body) const override {
+    return ReadOpenAiError(http_status, body);
+  }
+};
+
+}  // namespace
+
+const WireFormat& OpenAiFormat() {
+  static const OpenAi format;
+  return format;
+}
+
+}  // namespace sluice
