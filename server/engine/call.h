@@ -20,12 +20,19 @@ class ChatRequest;
 
 namespace sluice {
 
-// What calls of one loop share. Outlives them.
+class Lingerer;
+std::shared_ptr<Lingerer> NewLingerer();
+
+// What calls of one loop share. Outlives them, and is destroyed on the loop's
+// thread before the transport and the loop.
 struct EngineContext {
   Loop& loop;
   HttpTransport& transport;
   Random& random;
   CallObserver& observer;
+  // Keeps answered exchanges for the moment until their connection can be
+  // reused, so that neither the caller nor the call waits for it.
+  std::shared_ptr<Lingerer> lingerer = NewLingerer();
 };
 
 struct CallParams {

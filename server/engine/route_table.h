@@ -76,6 +76,9 @@ using MetadataLookup = absl::FunctionRef<std::string_view(std::string_view key)>
 class RouteTable {
  public:
   RouteTable(std::string epoch, uint64_t revision, std::vector<std::shared_ptr<const RouteConfig>> routes);
+  // The index points into the table.
+  RouteTable(const RouteTable&) = delete;
+  RouteTable& operator=(const RouteTable&) = delete;
 
   // The most specific route that matches (policy.proto, Route), or null.
   std::shared_ptr<const RouteConfig> Match(std::string_view model, std::string_view tenant,

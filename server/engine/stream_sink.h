@@ -17,7 +17,7 @@ class StreamSink {
   virtual ~StreamSink() = default;
 
   // Before the first content; the call is committed now if the sink shows
-  // content at once.
+  // content at once. Again after a Discard, for another upstream.
   virtual void Started(std::string_view served_by, std::string_view model) = 0;
   // In order. Valid for the call: the sink copies or serialises.
   virtual void Write(const StreamEvent& event) = 0;

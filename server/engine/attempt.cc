@@ -1,0 +1,212 @@
+#include "server/engine/attempt.h"
+
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "server/engine/failure_text.h"
+#include "server/resilience/retry_after.h"
+
+namespace sluice {
+namespace {
+
+// What a wire format may look at when it reads an error; the head is gone by
+// the time the body is there.
+constexpr const char* kKeptHeaders[] = {
+    "content-type",
+    "retry-after",
+    "retry-after-ms",
+    "x-should-retry",
+    "x-ratelimit-remaining-requests",
+    "x-ratelimit-remaining-tokens",
+};
+
+FailureKind KindOf(HttpFailure failure) {
+  switch (failure) {
+    case HttpFailure::kConnect:
+      return FailureKind::kConnect;
+    case HttpFailure::kPoolFull:
+      return FailureKind::kShed;
+    case HttpFailure::kReset:
+      return FailureKind::kReset;
+    case HttpFailure::kProtocol:
+      return FailureKind::kProtocol;
+  }
+  return FailureKind::kReset;
+}
+
+// A later count replaces an earlier one; what is not told keeps its value.
+void Replace(UsageCounts& usage, const UsageCounts& later) {
+  const auto take = [](std::optional<int32_t>& old, const std::optional<int32_t>& fresh) {
+    if (fresh) old = fresh;
+  };
+  take(usage.input_tokens, later.input_tokens);
+  take(usage.output_tokens, later.output_tokens);
+  take(usage.total_tokens, later.total_tokens);
+  take(usage.cached_input_tokens, later.cached_input_tokens);
+  take(usage.reasoning_tokens, later.reasoning_tokens);
+}
+
+}  // namespace
+
+Attempt::Attempt(Loop& loop, Mailbox<CallMessage>& inbox, const WireFormat& format, const AttemptLimits& limits)
+    : loop_(loop), inbox_(inbox), format_(format), limits_(limits), watch_(loop), total_(loop) {}
+
+void Attempt::Start(HttpTransport& transport, HttpRequest request) {
+  watch_.Set(loop_.Now() + limits_.connect, [this] { FailByTimer("connect", limits_.connect); });
+  exchange_ = transport.Start(std::move(request), this);
+}
+
+void Attempt::Pause() {
+  if (paused_) return;
+  paused_ = true;
+  exchange_->Pause();
+}
+
+void Attempt::Resume() {
+  if (!paused_) return;
+  paused_ = false;
+  last_bytes_ = loop_.Now();
+  if (!transport_ended_) exchange_->Resume();
+  if (!lingerer_) WatchIdle();
+}
+
+void Attempt::Linger(Lingerer& lingerer, Duration grace) {
+  lingerer_ = &lingerer;
+  decoder_.reset();
+  watch_.Set(loop_.Now() + grace, [this] { LingerEnded(); });
+  Resume();
+}
+
+void Attempt::OnConnected(bool reused) {
+  if (lingerer_) return;
+  const TimePoint now = loop_.Now();
+  watch_.Set(now + limits_.first_content, [this] { FailByTimer("first content", limits_.first_content); });
+  if (limits_.total == absl::InfiniteDuration()) return;
+  total_.Set(now + limits_.total, [this] { FailByTimer("total", limits_.total); });
+}
+
+void Attempt::OnHead(const HttpHead& head) {
+  http_status_ = head.status();
+  if (http_status_ < 200 || http_status_ >= 300) return ReadErrorHead(head);
+  const std::string type(head.header("content-type"));
+  if (!format_.AcceptsContentType(type)) {
+    return Fail(FailureKind::kProtocol,
+                "content type \"" + type + "\" is no answer in format " + std::string(format_.name()));
+  }
+  decoder_ = format_.NewDecoder(limits_.decoder);
+}
+
+void Attempt::ReadErrorHead(const HttpHead& head) {
+  reading_error_ = true;
+  // Reset times stand in every answer of some providers; they ask for rest
+  // only where a limit was hit.
+  const bool limited = http_status_ == 429;
+  const auto header = [&](std::string_view name) {
+    return !limited && name.starts_with("x-ratelimit") ? std::string_view() : head.header(name);
+  };
+  failure_.retry_after = ReadRetryAfter(header, loop_.WallNow());
+  for (const char* name : kKeptHeaders) error_headers_.emplace_back(name, head.header(name));
+  total_.Cancel();
+  watch_.Set(loop_.Now() + kErrorBodyWait, [this] { ClassifyErrorBody(); });
+}
+
+void Attempt::OnBody(std::string_view bytes) {
+  if (lingerer_) return;
+  if (reading_error_) {
+    error_body_.append(bytes.substr(0, kMaxErrorBody - error_body_.size()));
+    if (error_body_.size() == kMaxErrorBody) ClassifyErrorBody();
+    return;
+  }
+  last_bytes_ = loop_.Now();
+  AfterDecoding(decoder_->Feed(bytes, *this));
+}
+
+void Attempt::OnEnd() {
+  transport_ended_ = true;
+  if (lingerer_) return LingerEnded();
+  if (reading_error_) return ClassifyErrorBody();
+  if (!decoder_) return Fail(FailureKind::kProtocol, "the response has no head");
+  AfterDecoding(decoder_->End(*this));
+}
+
+void Attempt::OnFailure(HttpFailure failure, std::string_view message) {
+  transport_ended_ = true;
+  if (lingerer_) return LingerEnded();
+  // The status alone says enough of a refused request.
+  if (reading_error_) return ClassifyErrorBody();
+  const FailureKind kind = KindOf(failure);
+  Fail(kind, std::string(PhraseOf(kind)) + (message.empty() ? "" : ": ") + std::string(message));
+}
+
+void Attempt::OnEvent(const StreamEvent& event) {
+  if (failure_.kind != FailureKind::kNone) return;
+  if (event.kind == StreamEvent::Kind::kUsage) Replace(usage_, *event.usage);
+  if (event.is_content() && !first_content_) {
+    first_content_ = loop_.Now();
+    WatchIdle();
+  }
+  const CallMessage message{CallMessage::Kind::kEvent, &event};
+  inbox_.Push(message);
+}
+
+void Attempt::ClassifyErrorBody() {
+  const HeaderLookup header = [this](std::string_view name) -> std::string_view {
+    for (const auto& [kept, value] : error_headers_) {
+      if (absl::EqualsIgnoreCase(kept, absl::string_view(name.data(), name.size()))) return value;
+    }
+    return {};
+  };
+  UpstreamError error = format_.ReadError(http_status_, header, error_body_);
+  if (error.kind == FailureKind::kNone) error.kind = KindOfHttpStatus(http_status_);
+  failure_.field = std::move(error.field);
+  Fail(error.kind, MessageOf(error));
+}
+
+void Attempt::AfterDecoding(ResponseDecoder::State state) {
+  if (failure_.kind != FailureKind::kNone) return Report(CallMessage::Kind::kFailed);
+  switch (state) {
+    case ResponseDecoder::State::kMore:
+      if (transport_ended_) Fail(FailureKind::kReset, "the answer ended early");
+      return;
+    case ResponseDecoder::State::kDone:
+      return Report(CallMessage::Kind::kAnswered);
+    case ResponseDecoder::State::kFailed:
+      break;
+  }
+  const UpstreamError& error = decoder_->error();
+  failure_.field = error.field;
+  Fail(error.kind, MessageOf(error));
+}
+
+void Attempt::FailByTimer(const char* what, Duration limit) {
+  Fail(FailureKind::kTimeout, std::string(what) + " timeout after " + absl::FormatDuration(limit));
+}
+
+void Attempt::Fail(FailureKind kind, std::string message) {
+  failure_.kind = kind;
+  failure_.message = OneLine(message, kMaxAttemptMessage);
+  Report(CallMessage::Kind::kFailed);
+}
+
+void Attempt::Report(CallMessage::Kind kind) {
+  watch_.Cancel();
+  total_.Cancel();
+  const CallMessage message{kind};
+  inbox_.Push(message);
+}
+
+void Attempt::LingerEnded() { lingerer_->Release(this); }
+
+void Attempt::WatchIdle() {
+  watch_.Set(last_bytes_ + limits_.idle, [this] { IdleDue(); });
+}
+
+// Bytes do not touch the timer: it looks for itself whether some came.
+void Attempt::IdleDue() {
+  if (paused_) return;  // Resume watches again
+  if (loop_.Now() < last_bytes_ + limits_.idle) return WatchIdle();
+  FailByTimer("idle", limits_.idle);
+}
+
+}  // namespace sluice

@@ -1,0 +1,119 @@
+// One exchange with one endpoint: HTTP news and timers become messages to the
+// call. Owns the decoder and every timer of an attempt. On the call's loop.
+#ifndef SLUICE_SERVER_ENGINE_ATTEMPT_H_
+#define SLUICE_SERVER_ENGINE_ATTEMPT_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "server/codec/wire_format.h"
+#include "server/engine/call_message.h"
+#include "server/engine/lingerer.h"
+#include "server/resilience/failure.h"
+#include "server/runtime/loop.h"
+#include "server/runtime/mailbox.h"
+#include "server/upstream/http_transport.h"
+
+namespace sluice {
+
+struct AttemptLimits {
+  Duration connect;
+  Duration first_content;
+  Duration idle;
+  Duration total;  // InfiniteDuration for streams
+  DecoderLimits decoder;
+};
+
+struct AttemptFailure {
+  FailureKind kind = FailureKind::kNone;
+  std::string message;  // one line for people
+  std::string field;    // of the caller's request, where that is wrong
+  std::optional<Duration> retry_after;
+  // Trying again would give the same, whatever the kind says.
+  bool final = false;
+};
+
+class Attempt final : public HttpExchangeObserver, private StreamEventHandler {
+ public:
+  // An error's body tells its kind in its first lines; more is not read, and
+  // not waited for.
+  static constexpr size_t kMaxErrorBody = 16 << 10;
+  static constexpr Duration kErrorBodyWait = absl::Seconds(2);
+
+  Attempt(Loop& loop, Mailbox<CallMessage>& inbox, const WireFormat& format, const AttemptLimits& limits);
+
+  // Tells the inbox kEvent…, then once kAnswered or kFailed; the attempt may be
+  // destroyed from within those last two.
+  void Start(HttpTransport& transport, HttpRequest request);
+
+  // Back-pressure. Silence that we asked for does not count as idle.
+  void Pause();
+  void Resume();
+  bool paused() const { return paused_; }
+
+  // For the receiver of an event: fails the attempt as soon as the bytes at
+  // hand are decoded; no further event comes.
+  void Abort(AttemptFailure failure) { failure_ = std::move(failure); }
+
+  // After kFailed.
+  const AttemptFailure& failure() const { return failure_; }
+  int http_status() const { return http_status_; }  // 0: no response came
+  std::optional<TimePoint> first_content() const { return first_content_; }
+  const UsageCounts& usage() const { return usage_; }
+
+  // After kAnswered: whether the transport has still to see the end.
+  bool exchange_open() const { return !transport_ended_; }
+  // Says nothing to the call any more; the lingerer is told of the end.
+  void Linger(Lingerer& lingerer, Duration grace);
+
+  void OnConnected(bool reused) override;
+  void OnHead(const HttpHead& head) override;
+  void OnBody(std::string_view bytes) override;
+  void OnEnd() override;
+  void OnFailure(HttpFailure failure, std::string_view message) override;
+
+ private:
+  void OnEvent(const StreamEvent& event) override;
+  void ReadErrorHead(const HttpHead& head);
+  void ClassifyErrorBody();
+  // The following four report last: nothing of the attempt is touched after.
+  void AfterDecoding(ResponseDecoder::State state);
+  void FailByTimer(const char* what, Duration limit);
+  void Fail(FailureKind kind, std::string message);
+  void Report(CallMessage::Kind kind);
+  void LingerEnded();
+  void WatchIdle();
+  void IdleDue();
+
+  Loop& loop_;
+  Mailbox<CallMessage>& inbox_;
+  const WireFormat& format_;
+  const AttemptLimits limits_;
+
+  std::unique_ptr<ResponseDecoder> decoder_;  // from a head that can be decoded
+  bool reading_error_ = false;
+  bool transport_ended_ = false;
+  bool paused_ = false;
+  int http_status_ = 0;
+  std::optional<TimePoint> first_content_;
+  TimePoint last_bytes_;
+  UsageCounts usage_;
+  AttemptFailure failure_;
+  // Of an error answer, kept until its body was read.
+  std::vector<std::pair<std::string, std::string>> error_headers_;
+  std::string error_body_;
+  Lingerer* lingerer_ = nullptr;
+
+  Timer watch_;  // connect, then first content, then idle; or the error's body
+  Timer total_;
+  // Last: destroyed first, for it knows this observer.
+  std::unique_ptr<HttpExchange> exchange_;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_SERVER_ENGINE_ATTEMPT_H_

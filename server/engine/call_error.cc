@@ -1,0 +1,125 @@
+#include "server/engine/call_error.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "server/engine/failure_text.h"
+
+namespace sluice {
+namespace {
+
+std::string Prefix(std::string_view route) {
+  return "route \"" + OneLine(route, 128) + "\": ";
+}
+
+CallError ErrorOf(FailureKind kind, std::string message) {
+  const FailureTraits& traits = TraitsOf(kind);
+  CallError error;
+  error.kind = kind;
+  error.grpc_code = traits.grpc_code;
+  error.reason = traits.reason;
+  error.message = OneLine(message, kMaxStatusMessage);
+  return error;
+}
+
+std::optional<Duration> ShortestRetryAfter(const std::vector<AttemptRecord>& attempts) {
+  std::optional<Duration> shortest;
+  for (const AttemptRecord& attempt : attempts) {
+    if (attempt.retry_after && (!shortest || *attempt.retry_after < *shortest)) shortest = attempt.retry_after;
+  }
+  return shortest;
+}
+
+// The kind that stands for all: the last one where every failure would tell the
+// caller the same, or where the caller is to mend it; else that of an upstream.
+FailureKind TellingKind(const std::vector<AttemptRecord>& attempts) {
+  const FailureKind last = attempts.back().failure;
+  if (TraitsOf(last).fault == Fault::kCaller) return last;
+  const bool agree = std::all_of(attempts.begin(), attempts.end(), [&](const AttemptRecord& attempt) {
+    return TraitsOf(attempt.failure).grpc_code == TraitsOf(last).grpc_code;
+  });
+  if (agree) return last;
+  const auto upstream = std::find_if(attempts.rbegin(), attempts.rend(), [](const AttemptRecord& attempt) {
+    return TraitsOf(attempt.failure).fault == Fault::kUpstream;
+  });
+  return upstream == attempts.rend() ? FailureKind::kServerError : upstream->failure;
+}
+
+std::string WhyNoMore(const RetryDecision& why) {
+  switch (why.verdict) {
+    case RetryDecision::Verdict::kAllCooling:
+      return "; every endpoint is cooling down";
+    case RetryDecision::Verdict::kPastDeadline:
+      return "; the deadline leaves no time to wait " + ShortDuration(why.delay) + " for another";
+    default:
+      return "";
+  }
+}
+
+}  // namespace
+
+CallError AttemptsFailed(std::string_view route, const std::vector<AttemptRecord>& attempts,
+                         const RetryDecision& why, std::string field) {
+  const FailureKind kind = TellingKind(attempts);
+  const std::string prefix = Prefix(route);
+  if (TraitsOf(kind).fault == Fault::kCaller) {
+    // What was wrong with other attempts does not help who must mend the request.
+    CallError error = ErrorOf(kind, prefix + DescribeAttempt(attempts.back()) +
+                                        (field.empty() ? "" : " (field " + field + ")"));
+    error.field = std::move(field);
+    return error;
+  }
+  const std::string tail = WhyNoMore(why);
+  CallError error =
+      ErrorOf(kind, prefix + DescribeAttempts(attempts, kMaxStatusMessage - prefix.size() - tail.size()) + tail);
+  error.retry_after = ShortestRetryAfter(attempts);
+  if (why.verdict == RetryDecision::Verdict::kAllCooling) error.retry_after = why.cooldown;
+  return error;
+}
+
+CallError NowhereToGo(std::string_view route, const EndpointsLeft& left, TimePoint now) {
+  if (left.soonest == absl::InfiniteFuture()) {
+    CallError error = ErrorOf(FailureKind::kConnect, Prefix(route) + "no endpoint takes calls");
+    error.reason = "NO_ENDPOINT";
+    return error;
+  }
+  const Duration cooldown = std::max(absl::ZeroDuration(), left.soonest - now);
+  CallError error = ErrorOf(FailureKind::kRateLimited, Prefix(route) + "every endpoint is cooling down; retry after " +
+                                                           ShortDuration(cooldown));
+  error.reason = "ALL_ENDPOINTS_COOLING";
+  error.retry_after = cooldown;
+  return error;
+}
+
+CallError CannotEncode(std::string_view route, const absl::Status& why) {
+  const std::string message(why.message());
+  CallError error = ErrorOf(FailureKind::kCaller, Prefix(route) + message);
+  // Formats say "messages[0].text: what is wrong".
+  const size_t colon = message.find(": ");
+  const std::string path = message.substr(0, colon == std::string::npos ? 0 : colon);
+  if (path.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_.[]") == std::string::npos) error.field = path;
+  return error;
+}
+
+CallError DeadlinePassed(std::string_view route, const std::vector<AttemptRecord>& attempts, Duration limit) {
+  const std::string head = Prefix(route) + "the deadline of " + ShortDuration(limit) + " passed";
+  std::string tail;
+  if (!attempts.empty()) tail = "; " + DescribeAttempts(attempts, kMaxStatusMessage - head.size() - 2);
+  CallError error = ErrorOf(FailureKind::kTimeout, head + tail);
+  error.grpc_code = static_cast<int>(absl::StatusCode::kDeadlineExceeded);
+  error.reason = "DEADLINE_EXCEEDED";
+  error.retry_after = ShortestRetryAfter(attempts);
+  return error;
+}
+
+CallError Truncated(std::string_view route, const AttemptRecord& attempt) {
+  return ErrorOf(FailureKind::kTruncated,
+                 Prefix(route) + "the answer was cut after content: " + DescribeAttempt(attempt));
+}
+
+CallError Cancelled(std::string_view route) {
+  return ErrorOf(FailureKind::kCancelled, Prefix(route) + "cancelled by the caller");
+}
+
+}  // namespace sluice

@@ -1,0 +1,39 @@
+// What a caller is told when a call fails: code, reason, one line of text, and
+// when to come back. Pure.
+#ifndef SLUICE_SERVER_ENGINE_CALL_ERROR_H_
+#define SLUICE_SERVER_ENGINE_CALL_ERROR_H_
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "server/engine/call_record.h"
+#include "server/resilience/retry_decision.h"
+
+namespace sluice {
+
+// The attempts failed before anything was shown; `why` says why no other one
+// follows. The code is that of the failures where they agree, that of the last
+// one where it is the caller's fault, else UNAVAILABLE. `field`: of the
+// caller's request, as the last attempt named it.
+CallError AttemptsFailed(std::string_view route, const std::vector<AttemptRecord>& attempts,
+                         const RetryDecision& why, std::string field);
+
+// No attempt was made, for all endpoints are cooling, or there is none.
+CallError NowhereToGo(std::string_view route, const EndpointsLeft& left, TimePoint now);
+
+// The request cannot be put into any target's wire format.
+CallError CannotEncode(std::string_view route, const absl::Status& why);
+
+// `limit` as the caller knows it.
+CallError DeadlinePassed(std::string_view route, const std::vector<AttemptRecord>& attempts, Duration limit);
+
+// The last attempt was cut after content was shown.
+CallError Truncated(std::string_view route, const AttemptRecord& attempt);
+
+CallError Cancelled(std::string_view route);
+
+}  // namespace sluice
+
+#endif  // SLUICE_SERVER_ENGINE_CALL_ERROR_H_

@@ -1,0 +1,38 @@
+#include "server/engine/held_events.h"
+
+namespace sluice {
+
+bool HeldEvents::Hold(const StreamEvent& event) {
+  if (event.kind == StreamEvent::Kind::kUsage) {
+    usage_ = *event.usage;  // replaces
+    return true;
+  }
+  bytes_ += event.text.size() + event.id.size() + event.name.size();
+  if (events_.size() == kMaxEvents || bytes_ > kMaxBytes) return false;
+  if (event.kind == StreamEvent::Kind::kModel) {
+    model_ = event.text;
+    return true;
+  }
+  events_.push_back({event, std::string(event.text), std::string(event.id), std::string(event.name)});
+  return true;
+}
+
+void HeldEvents::Release(StreamEventHandler& handler) {
+  for (Held& held : events_) {
+    held.event.text = held.text;
+    held.event.id = held.id;
+    held.event.name = held.name;
+    handler.OnEvent(held.event);
+  }
+  if (usage_) {
+    StreamEvent event;
+    event.kind = StreamEvent::Kind::kUsage;
+    event.usage = &*usage_;
+    handler.OnEvent(event);
+  }
+  Clear();
+}
+
+void HeldEvents::Clear() { *this = HeldEvents(); }
+
+}  // namespace sluice

@@ -1,0 +1,56 @@
+#include "server/engine/request_cache.h"
+
+#include "absl/strings/match.h"
+#include "sluice/v1/gateway.pb.h"
+
+namespace sluice {
+namespace {
+
+using Headers = std::vector<std::pair<std::string, std::string>>;
+
+void SetHeader(Headers& headers, const std::string& name, const std::string& value) {
+  std::erase_if(headers, [&](const auto& header) { return absl::EqualsIgnoreCase(header.first, name); });
+  headers.emplace_back(name, value);
+}
+
+}  // namespace
+
+std::string_view RequestCache::ModelAt(const TargetConfig& target) const {
+  return target.model.empty() ? request_.model() : target.model;
+}
+
+const RequestCache::Encoded& RequestCache::Get(const TargetConfig& target) {
+  const WireFormat* format = target.upstream->format;
+  const std::string_view model = ModelAt(target);
+  for (const Encoded& encoded : encoded_) {
+    if (encoded.format == format && encoded.model == model) return encoded;
+  }
+  Encoded& fresh = encoded_.emplace_back(Encoded{format, std::string(model), {}, {}, {}, {}});
+  absl::StatusOr<EncodedRequest> result = format->EncodeChat(request_, model);
+  fresh.status = result.status();
+  if (!result.ok()) return fresh;
+  fresh.path = std::move(result->path);
+  fresh.headers = std::move(result->headers);
+  fresh.body = std::make_shared<const std::string>(std::move(result->body));
+  return fresh;
+}
+
+absl::Status RequestCache::Prepare(const TargetConfig& target) { return Get(target).status; }
+
+HttpRequest RequestCache::Build(const Plan& plan, std::string_view traceparent) {
+  const UpstreamConfig& upstream = *plan.target->upstream;
+  const Encoded& encoded = Get(*plan.target);
+  HttpRequest request;
+  request.endpoint = plan.endpoint->http;
+  request.path = encoded.path;
+  request.body = encoded.body;
+  request.headers = encoded.headers;
+  for (const auto& [name, value] : upstream.format->AuthHeaders(upstream.secret)) {
+    SetHeader(request.headers, name, value);
+  }
+  if (!traceparent.empty()) SetHeader(request.headers, "traceparent", std::string(traceparent));
+  for (const auto& [name, value] : upstream.headers) SetHeader(request.headers, name, value);
+  return request;
+}
+
+}  // namespace sluice

@@ -1,0 +1,56 @@
+#include "server/engine/route_table.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "absl/strings/string_view.h"
+
+namespace sluice {
+namespace {
+
+// More metadata conditions, then a tenant, then an exact model, then the name.
+bool MoreSpecific(const RouteConfig& a, const RouteConfig& b) {
+  const auto rank = [](const RouteConfig& route) {
+    return std::make_tuple(-static_cast<int>(route.metadata.size()), route.tenant.empty(), route.model == "*",
+                           std::string_view(route.name));
+  };
+  return rank(a) < rank(b);
+}
+
+bool ConditionsHold(const RouteConfig& route, std::string_view tenant, MetadataLookup metadata) {
+  if (!route.tenant.empty() && route.tenant != tenant) return false;
+  return std::all_of(route.metadata.begin(), route.metadata.end(),
+                     [&](const auto& condition) { return metadata(condition.first) == condition.second; });
+}
+
+}  // namespace
+
+RouteTable::RouteTable(std::string epoch, uint64_t revision, std::vector<std::shared_ptr<const RouteConfig>> routes)
+    : epoch_(std::move(epoch)), revision_(revision), routes_(std::move(routes)) {
+  std::sort(routes_.begin(), routes_.end(), [](const auto& a, const auto& b) { return MoreSpecific(*a, *b); });
+  for (const auto& route : routes_) by_model_[route->model].push_back(&route);
+}
+
+std::shared_ptr<const RouteConfig> RouteTable::Match(std::string_view model, std::string_view tenant,
+                                                     MetadataLookup metadata) const {
+  std::shared_ptr<const RouteConfig> best;
+  for (std::string_view key : {model, std::string_view("*")}) {
+    const auto found = by_model_.find(absl::string_view(key.data(), key.size()));
+    if (found == by_model_.end()) continue;
+    for (const auto* route : found->second) {
+      if (best && !MoreSpecific(**route, *best)) break;
+      if (!ConditionsHold(**route, tenant, metadata)) continue;
+      best = *route;
+      break;
+    }
+  }
+  return best;
+}
+
+std::shared_ptr<const RouteConfig> RouteTable::Find(std::string_view route) const {
+  const auto found = std::find_if(routes_.begin(), routes_.end(), [&](const auto& r) { return r->name == route; });
+  return found == routes_.end() ? nullptr : *found;
+}
+
+}  // namespace sluice
