@@ -1,0 +1,147 @@
+#include "client/chat_screen.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "google/protobuf/util/json_util.h"
+
+namespace sluice {
+namespace {
+
+constexpr std::string_view kDim = "\x1b[2m";
+constexpr std::string_view kReset = "\x1b[0m";
+
+std::string_view OutcomeWord(v1::Outcome outcome) {
+  switch (outcome) {
+    case v1::OUTCOME_COMPLETE:
+      return "complete";
+    case v1::OUTCOME_TRUNCATED:
+      return "cut off";
+    case v1::OUTCOME_FALLBACK:
+      return "fallback";
+    default:
+      return "failed";
+  }
+}
+
+std::string JsonLine(const v1::ChatEvent& event) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.preserve_proto_field_names = true;
+  std::string line;
+  if (!google::protobuf::util::MessageToJsonString(event, &line, options).ok()) return "{}";
+  return line;
+}
+
+}  // namespace
+
+std::string TailLine(const v1::End& end, const AnswerTiming& timing) {
+  std::string line(OutcomeWord(end.outcome()));
+  if (!end.served_by().empty()) absl::StrAppend(&line, " · ", end.served_by());
+  const int attempts = end.attempts_size();
+  if (attempts > 0) absl::StrAppend(&line, " · ", attempts, attempts == 1 ? " attempt" : " attempts");
+  if (timing.first_token > absl::ZeroDuration()) {
+    absl::StrAppend(&line, " · first token ", SayDuration(timing.first_token));
+  }
+  if (!end.delivered().has_output_tokens()) return line;
+  const int tokens = end.delivered().output_tokens();
+  absl::StrAppend(&line, " · ", end.delivered().estimated() ? "about " : "", tokens,
+                  tokens == 1 ? " token" : " tokens");
+  const double seconds = absl::ToDoubleSeconds(timing.total - timing.first_token);
+  // A handful of tokens in one packet says nothing about a rate.
+  if (tokens > 1 && seconds >= 0.01) absl::StrAppend(&line, absl::StrFormat(" at %.0f/s", tokens / seconds));
+  return line;
+}
+
+std::string SafeForTerminal(std::string_view text) {
+  std::string safe;
+  safe.reserve(text.size());
+  for (size_t i = 0; i < text.size(); ++i) {
+    const unsigned char c = text[i];
+    // C1 controls are U+0080 to U+009F: 0xC2 and one byte below 0xA0.
+    const bool c1 = c == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0;
+    if (c1) ++i;
+    if (c1 || c == 0x7F || (c < 0x20 && c != '\n' && c != '\t')) {
+      safe += "\xEF\xBF\xBD";
+    } else {
+      safe += text[i];
+    }
+  }
+  return safe;
+}
+
+void ChatScreen::Start(absl::Time now) {
+  started_ = now;
+  first_token_ = absl::InfiniteFuture();
+  at_line_start_ = true;
+  wrote_ = false;
+}
+
+void ChatScreen::Show(const v1::ChatEvent& event, absl::Time now) {
+  const bool content = event.has_content() || event.has_reasoning() || event.has_refusal() ||
+                       event.has_tool_call_start() || event.has_tool_call_delta();
+  if (content) first_token_ = std::min(first_token_, now);
+  if (options_.json) {
+    out_ << JsonLine(event) << std::endl;
+    return;
+  }
+  if (event.choice() != 0) return;
+  if (event.has_content()) Write(event.content().text(), Style::kPlain);
+  if (event.has_refusal()) Write(event.refusal().text(), Style::kPlain);
+  if (event.has_reasoning() && options_.out_is_terminal) Write(event.reasoning().text(), Style::kDim);
+  if (event.has_part_end() && style_ == Style::kDim && !at_line_start_) Write("\n", Style::kDim);
+  if (event.has_tool_call_start()) {
+    Write(absl::StrCat(at_line_start_ ? "" : "\n", "tool call ", event.tool_call_start().name(), " "), Style::kDim);
+  }
+  if (event.has_tool_call_delta()) Write(event.tool_call_delta().arguments_json(), Style::kDim);
+}
+
+void ChatScreen::Write(std::string_view text, Style style) {
+  if (text.empty()) return;
+  // Reasoning that ends without a line break must not run into the answer.
+  if (style == Style::kPlain && style_ == Style::kDim && !at_line_start_) out_ << "\n";
+  SetStyle(style);
+  if (options_.out_is_terminal) {
+    out_ << SafeForTerminal(text);
+  } else {
+    out_ << text;
+  }
+  out_ << std::flush;
+  at_line_start_ = text.back() == '\n';
+  wrote_ = true;
+}
+
+void ChatScreen::SetStyle(Style style) {
+  if (style != style_ && options_.out_is_terminal && options_.color) {
+    out_ << (style == Style::kDim ? kDim : kReset);
+  }
+  style_ = style;
+}
+
+void ChatScreen::Finish(const CallResult& result, bool cancelled, absl::Time now) {
+  SetStyle(Style::kPlain);
+  if (!at_line_start_) out_ << "\n";
+  out_ << std::flush;
+  const bool dim = options_.err_is_terminal && options_.color;
+  if (cancelled && !result.complete()) {
+    if (options_.err_is_terminal) err_ << (dim ? kDim : "") << "cancelled" << (dim ? kReset : "") << std::endl;
+    return;
+  }
+  if (!result.complete()) return ShowFailure(result.failure, wrote_);
+  if (!options_.err_is_terminal) return;
+  AnswerTiming timing{.total = now - started_};
+  if (first_token_ < absl::InfiniteFuture()) timing.first_token = first_token_ - started_;
+  err_ << (dim ? kDim : "") << TailLine(*result.end, timing) << (dim ? kReset : "") << std::endl;
+}
+
+void ChatScreen::ShowFailure(const CallFailure& failure, bool shown_text) {
+  err_ << "sluice-chat: " << (shown_text ? "the answer above is incomplete: " : "")
+       << SafeForTerminal(failure.ToString()) << "\n";
+  for (const v1::Attempt& attempt : failure.attempts) {
+    err_ << "  " << SafeForTerminal(DescribeAttempt(attempt)) << "\n";
+  }
+  if (failure.omitted_attempts > 0) err_ << "  and " << failure.omitted_attempts << " more attempts\n";
+  err_ << std::flush;
+}
+
+}  // namespace sluice

@@ -1,0 +1,69 @@
+// How sluice-chat shows an answer: the text as it comes on stdout, everything
+// about the answer on stderr, so that a pipe gets the text and nothing else.
+// One thread.
+#ifndef SLUICE_CLIENT_CHAT_SCREEN_H_
+#define SLUICE_CLIENT_CHAT_SCREEN_H_
+
+#include <ostream>
+#include <string>
+#include <string_view>
+
+#include "absl/time/time.h"
+#include "client/sluice_client.h"
+
+namespace sluice {
+
+// One answer's measures, taken at this end.
+struct AnswerTiming {
+  absl::Duration first_token = absl::ZeroDuration();
+  absl::Duration total = absl::ZeroDuration();
+};
+
+// "complete · openai/backup · 2 attempts · first token 312 ms · 118 tokens at 61/s".
+std::string TailLine(const v1::End& end, const AnswerTiming& timing);
+
+// Control characters made visible: an answer must not steer the terminal.
+std::string SafeForTerminal(std::string_view text);
+
+class ChatScreen {
+ public:
+  struct Options {
+    // stdout or stderr is a terminal. Only then reasoning, colour and the last
+    // line are shown.
+    bool out_is_terminal = false;
+    bool err_is_terminal = false;
+    // NO_COLOR was not set.
+    bool color = true;
+    // Events as JSON lines in place of text.
+    bool json = false;
+  };
+
+  ChatScreen(std::ostream& out, std::ostream& err, const Options& options)
+      : out_(out), err_(err), options_(options) {}
+
+  // Begins an answer.
+  void Start(absl::Time now);
+  void Show(const v1::ChatEvent& event, absl::Time now);
+  // Ends the line and says how it went.
+  void Finish(const CallResult& result, bool cancelled, absl::Time now);
+
+ private:
+  enum class Style { kPlain, kDim };
+
+  void Write(std::string_view text, Style style);
+  void SetStyle(Style style);
+  void ShowFailure(const CallFailure& failure, bool shown_text);
+
+  std::ostream& out_;
+  std::ostream& err_;
+  const Options options_;
+  Style style_ = Style::kPlain;
+  bool at_line_start_ = true;
+  bool wrote_ = false;
+  absl::Time started_;
+  absl::Time first_token_ = absl::InfiniteFuture();
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_CLIENT_CHAT_SCREEN_H_

@@ -1,0 +1,58 @@
+// The commands of sluicectl. Each Add… puts one into the command line, with its
+// help and examples; RunCtl runs the one that was asked for.
+#ifndef SLUICE_CONTROLPLANE_CTL_COMMANDS_H_
+#define SLUICE_CONTROLPLANE_CTL_COMMANDS_H_
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "CLI/CLI.hpp"
+#include "controlplane/ctl/session.h"
+
+namespace sluice::ctl {
+
+class CommandSet {
+ public:
+  using Run = std::function<ExitCode(Session&)>;
+
+  explicit CommandSet(CLI::App& root) : root_(root) {}
+
+  // `examples` are lines of a shell. The caller adds options to the result.
+  CLI::App& Add(const std::string& name, const std::string& description, const std::string& examples, Run run);
+  // The command that was parsed. Requires that one was.
+  const Run& Chosen() const;
+  CLI::App& root() const { return root_; }
+
+ private:
+  struct Entry {
+    CLI::App* app;
+    Run run;
+  };
+  CLI::App& root_;
+  std::vector<Entry> entries_;
+};
+
+void AddApply(CommandSet& commands);
+void AddCompletion(CommandSet& commands);
+void AddDelete(CommandSet& commands);
+void AddDiff(CommandSet& commands);
+void AddExplain(CommandSet& commands);
+void AddGet(CommandSet& commands);
+void AddHistory(CommandSet& commands);
+void AddList(CommandSet& commands);
+void AddRollback(CommandSet& commands);
+void AddSet(CommandSet& commands);
+void AddStatus(CommandSet& commands);
+void AddValidate(CommandSet& commands);
+
+// "retrypolicy/default" or the two words of it. Nothing: said what is wrong
+// (exit 2).
+std::optional<v1::ResourceRef> ParseRef(const std::vector<std::string>& words, const Session& session);
+// The kind as the API names it; nothing: said which there are.
+std::optional<std::string> ParseKind(const std::string& text, const Session& session);
+
+}  // namespace sluice::ctl
+
+#endif  // SLUICE_CONTROLPLANE_CTL_COMMANDS_H_

@@ -1,0 +1,75 @@
+#include "controlplane/ctl/ctl.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "absl/strings/str_cat.h"
+#include "controlplane/ctl/commands.h"
+
+namespace sluice::ctl {
+namespace {
+
+constexpr char kExamples[] = R"(Examples:
+  sluicectl apply -f policy.yaml                        put policies in place
+  sluicectl list                                        what is in force
+  sluicectl status                                      what each data plane runs
+  sluicectl set retrypolicy/default max_attempts=4      change one field, live
+  sluicectl diff -f policy.yaml                         what apply would change
+  sluicectl history; sluicectl rollback --to 7          go back
+  sluicectl explain retrypolicy                         what can be written
+  sluicectl COMMAND --help                              more examples
+
+)";
+
+void AddGlobals(CLI::App& root, GlobalOptions& globals) {
+  const char* user = std::getenv("USER");
+  globals.author = user == nullptr ? "" : user;
+  root.add_option("--server", globals.server, "Control plane, host:port")
+      ->envname("SLUICE_CONTROLPLANE")->capture_default_str();
+  root.add_option("--timeout", globals.timeout, "For every request, and for the data planes' answer")
+      ->capture_default_str();
+  root.add_option("--ca", globals.ca_file, "Speak TLS, trusting the authorities of this PEM file");
+  root.add_option("--reason", globals.reason, "Why, for the history");
+  root.add_option("--author", globals.author, "Who, for the history; left out: $USER");
+  root.add_flag("--no-wait", globals.no_wait, "After a change, do not wait for the data planes");
+}
+
+void AddCommands(CommandSet& commands) {
+  AddApply(commands);
+  AddGet(commands);
+  AddList(commands);
+  AddDiff(commands);
+  AddSet(commands);
+  AddDelete(commands);
+  AddHistory(commands);
+  AddRollback(commands);
+  AddStatus(commands);
+  AddExplain(commands);
+  AddValidate(commands);
+  AddCompletion(commands);
+}
+
+}  // namespace
+
+ExitCode RunCtl(const std::vector<std::string>& args, CtlIo io) {
+  CLI::App root("Reads and changes the policies of a Sluice control plane.", "sluicectl");
+  GlobalOptions globals;
+  AddGlobals(root, globals);
+  root.set_version_flag("--version", absl::StrCat("sluicectl ", SLUICE_VERSION));
+  root.footer(absl::StrCat(kExamples, kExitCodeHelp));
+  root.require_subcommand(1);
+  CommandSet commands(root);
+  AddCommands(commands);
+  try {
+    // CLI11 takes its arguments from the back.
+    std::vector<std::string> reversed(args.rbegin(), args.rend());
+    root.parse(reversed);
+  } catch (const CLI::ParseError& error) {
+    return root.exit(error, io.out, io.err) == 0 ? ExitCode::kOk : ExitCode::kUsage;
+  }
+  Session session(std::move(io), globals);
+  if (const ExitCode code = session.Open(); code != ExitCode::kOk) return code;
+  return commands.Chosen()(session);
+}
+
+}  // namespace sluice::ctl

@@ -1,0 +1,75 @@
+// history: who changed what, when and why.
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "controlplane/ctl/change_text.h"
+#include "controlplane/ctl/commands.h"
+#include "controlplane/ctl/json_text.h"
+#include "controlplane/ctl/table.h"
+#include "proto/policy/duration_text.h"
+
+namespace sluice::ctl {
+namespace {
+
+constexpr int kChangesShown = 3;
+
+struct HistoryOptions {
+  std::vector<std::string> ref;
+  int limit = 20;
+  uint64_t before = 0;
+  std::string output = "table";
+};
+
+std::string ReasonText(const v1::Revision& revision) {
+  if (revision.rollback_of() == 0) return revision.reason();
+  const std::string what = absl::StrCat("rollback to ", revision.rollback_of());
+  return revision.reason().empty() ? what : absl::StrCat(what, ": ", revision.reason());
+}
+
+ExitCode History(Session& session, const HistoryOptions& options) {
+  v1::HistoryRequest request;
+  if (!options.ref.empty()) {
+    const std::optional<v1::ResourceRef> ref = ParseRef(options.ref, session);
+    if (!ref.has_value()) return ExitCode::kUsage;
+    *request.mutable_resource() = *ref;
+  }
+  request.set_limit(options.limit);
+  request.set_before_revision(options.before);
+  v1::HistoryResponse response;
+  const grpc::Status status = session.Call(&v1::Admin::Stub::History, request, &response);
+  if (!status.ok()) return session.Fail(status);
+  if (options.output == "json") {
+    session.out() << JsonText(response) << "\n";
+    return ExitCode::kOk;
+  }
+  if (response.revisions().empty()) {
+    session.err() << "nothing found\n";
+    return ExitCode::kOk;
+  }
+  Table table({"REVISION", "WHEN", "AUTHOR", "CHANGES", "REASON"});
+  for (const v1::Revision& revision : response.revisions()) {
+    table.AddRow({absl::StrCat(revision.revision()),
+                  absl::StrCat(AgeText(session.now() - ToAbsl(revision.created())), " ago"), revision.author(),
+                  Summary(revision.changes(), kChangesShown), ReasonText(revision)});
+  }
+  table.Print(session.out(), session.color());
+  return ExitCode::kOk;
+}
+
+}  // namespace
+
+void AddHistory(CommandSet& commands) {
+  auto options = std::make_shared<HistoryOptions>();
+  CLI::App& app = commands.Add("history", "Who changed what, when and why; the newest first",
+                               "sluicectl history\n"
+                               "sluicectl history retrypolicy/default\n"
+                               "sluicectl history --before 100 --limit 50\n"
+                               "sluicectl diff --from 7 --to 8            a revision field by field",
+                               [options](Session& session) { return History(session, *options); });
+  app.add_option("resource", options->ref, "Only what touched KIND/NAME")->expected(0, 2);
+  app.add_option("--limit", options->limit, "Revisions to show")->check(CLI::Range(1, 1000))->capture_default_str();
+  app.add_option("--before", options->before, "Only revisions before this one");
+  app.add_option("-o,--output", options->output, "Form")->check(CLI::IsMember({"table", "json"}))->capture_default_str();
+}
+
+}  // namespace sluice::ctl

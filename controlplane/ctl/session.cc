@@ -1,0 +1,150 @@
+#include "controlplane/ctl/session.h"
+
+#include <fstream>
+#include <random>
+#include <sstream>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+#include "proto/policy/duration_text.h"
+
+namespace sluice::ctl {
+namespace {
+
+// A whole set of policies in one answer may be large; 64 MiB holds 10,000
+// resources of the largest sort seen.
+constexpr int kMaxMessageBytes = 64 << 20;
+
+bool LooksLikeAddress(const std::string& server) {
+  const size_t colon = server.rfind(':');
+  return colon != std::string::npos && colon != 0 && colon + 1 < server.size() &&
+         server.find("://") == std::string::npos;
+}
+
+// "Connection refused" of "failed to connect to all addresses; last error: …".
+std::string ConnectReason(const std::string& message) {
+  if (message.find("ailed to connect") == std::string::npos) return message;
+  const size_t colon = message.rfind(": ");
+  return colon == std::string::npos ? message : message.substr(colon + 2);
+}
+
+// Details that the message does not already tell.
+void AddLine(const std::string& message, const std::string& what, const std::string& why,
+             std::vector<std::string>& lines) {
+  if (!why.empty() && message.find(why) != std::string::npos) return;
+  if (why.empty() && message.find(what) != std::string::npos) return;
+  lines.push_back(what.empty() || why.empty() ? absl::StrCat(what, why) : absl::StrCat(what, ": ", why));
+}
+
+std::vector<std::string> DetailLines(const grpc::Status& status) {
+  std::vector<std::string> lines;
+  google::rpc::Status rich;
+  if (!rich.ParseFromString(status.error_details())) return lines;
+  for (const google::protobuf::Any& detail : rich.details()) {
+    google::rpc::BadRequest bad;
+    google::rpc::PreconditionFailure precondition;
+    if (detail.UnpackTo(&bad)) {
+      for (const auto& violation : bad.field_violations()) {
+        AddLine(status.error_message(), violation.field(), violation.description(), lines);
+      }
+    } else if (detail.UnpackTo(&precondition)) {
+      for (const auto& violation : precondition.violations()) {
+        AddLine(status.error_message(), violation.subject(), violation.description(), lines);
+      }
+    }
+  }
+  return lines;
+}
+
+}  // namespace
+
+ExitCode ExitCodeOf(grpc::StatusCode code) {
+  switch (code) {
+    case grpc::StatusCode::OK:
+      return ExitCode::kOk;
+    case grpc::StatusCode::UNAVAILABLE:
+    case grpc::StatusCode::DEADLINE_EXCEEDED:
+      return ExitCode::kUnreachable;
+    case grpc::StatusCode::NOT_FOUND:
+    case grpc::StatusCode::OUT_OF_RANGE:
+      return ExitCode::kNotFound;
+    case grpc::StatusCode::INVALID_ARGUMENT:
+      return ExitCode::kInvalidPolicy;
+    case grpc::StatusCode::ABORTED:
+    case grpc::StatusCode::ALREADY_EXISTS:
+    case grpc::StatusCode::FAILED_PRECONDITION:
+      return ExitCode::kConflict;
+    default:
+      return ExitCode::kUnexpected;
+  }
+}
+
+std::string Paint(const std::string& text, Color color, bool enabled) {
+  if (!enabled || color == Color::kNone) return text;
+  static constexpr const char* kCodes[] = {"0", "31", "32", "33", "2"};
+  return absl::StrCat("\x1b[", kCodes[static_cast<int>(color)], "m", text, "\x1b[0m");
+}
+
+ExitCode Session::Open() {
+  const absl::StatusOr<absl::Duration> timeout = ParseDurationText(options_.timeout);
+  if (!timeout.ok() || *timeout <= absl::ZeroDuration()) {
+    return Fail(ExitCode::kUsage,
+                absl::StrCat("--timeout: \"", options_.timeout, "\" is no time to wait; write 10s or 500ms"));
+  }
+  timeout_ = *timeout;
+  if (!LooksLikeAddress(options_.server)) {
+    return Fail(ExitCode::kUsage,
+                absl::StrCat("--server: \"", options_.server, "\" is no address; write host:port, as in 127.0.0.1:8444"));
+  }
+  std::shared_ptr<grpc::ChannelCredentials> credentials = grpc::InsecureChannelCredentials();
+  if (!options_.ca_file.empty()) {
+    std::ifstream file(options_.ca_file);
+    std::ostringstream pem;
+    pem << file.rdbuf();
+    if (!file || pem.str().empty()) {
+      return Fail(ExitCode::kUsage, absl::StrCat("--ca: cannot read ", options_.ca_file));
+    }
+    grpc::SslCredentialsOptions ssl;
+    ssl.pem_root_certs = pem.str();
+    credentials = grpc::SslCredentials(ssl);
+  }
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  // A control plane is near; a proxy of the environment would only hide it.
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  stub_ = v1::Admin::NewStub(grpc::CreateCustomChannel(options_.server, credentials, arguments));
+  return ExitCode::kOk;
+}
+
+ExitCode Session::Fail(const grpc::Status& status) const {
+  const ExitCode code = ExitCodeOf(status.error_code());
+  if (status.error_code() == grpc::StatusCode::UNAVAILABLE) {
+    return Fail(code, absl::StrCat("cannot reach the control plane at ", options_.server, " (",
+                                   ConnectReason(status.error_message()),
+                                   "); is it running there? Name another with --server or SLUICE_CONTROLPLANE"));
+  }
+  if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
+    return Fail(code, absl::StrCat("the control plane at ", options_.server, " did not answer within ",
+                                   options_.timeout, "; a change may have been made: see sluicectl history"));
+  }
+  std::string message = status.error_message();
+  if (message.empty()) message = absl::StrCat("status ", static_cast<int>(status.error_code()));
+  Fail(code, message);
+  for (const std::string& line : DetailLines(status)) io_.err << "  " << line << "\n";
+  return code;
+}
+
+ExitCode Session::Fail(ExitCode code, const std::string& message) const {
+  io_.err << "sluicectl: " << message << "\n";
+  return code;
+}
+
+std::string Session::NewRequestId() {
+  std::random_device random;
+  return absl::StrFormat("ctl-%08x%08x%08x%08x", random(), random(), random(), random());
+}
+
+}  // namespace sluice::ctl

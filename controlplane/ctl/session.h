@@ -1,0 +1,101 @@
+// One run of sluicectl: where its output goes, what the global options say, and
+// the connection to the control plane. One thread.
+#ifndef SLUICE_CONTROLPLANE_CTL_SESSION_H_
+#define SLUICE_CONTROLPLANE_CTL_SESSION_H_
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <ostream>
+#include <string>
+
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "controlplane/ctl/exit_code.h"
+#include "grpcpp/grpcpp.h"
+#include "sluice/v1/control.grpc.pb.h"
+
+namespace sluice::ctl {
+
+// The outside world, so that tests can stand in for it.
+struct CtlIo {
+  std::ostream& out;
+  std::ostream& err;
+  // `out` is a terminal and NO_COLOR is not set.
+  bool color = false;
+  std::function<absl::Time()> now = [] { return absl::Now(); };
+  // Set by Ctrl-C; ends --watch. Null: never.
+  const std::atomic<bool>* stop = nullptr;
+};
+
+struct GlobalOptions {
+  std::string server = "127.0.0.1:8444";
+  // As typed; Open() reads it. Bounds every RPC and the wait for data planes.
+  std::string timeout = "10s";
+  // A PEM file; not empty: speak TLS.
+  std::string ca_file;
+  std::string reason;
+  std::string author;
+  bool no_wait = false;
+};
+
+enum class Color { kNone, kRed, kGreen, kYellow, kDim };
+
+// `text` in a colour, or as it is without `enabled`.
+std::string Paint(const std::string& text, Color color, bool enabled);
+
+class Session {
+ public:
+  Session(CtlIo io, GlobalOptions options) : io_(std::move(io)), options_(std::move(options)) {}
+
+  // Reads the options; does not wait for the network. Not kOk: said why.
+  ExitCode Open();
+
+  // One RPC within the timeout.
+  template <class Request, class Response>
+  grpc::Status Call(grpc::Status (v1::Admin::Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                    const Request& request, Response* response, absl::Duration extra = absl::ZeroDuration()) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + absl::ToChronoNanoseconds(timeout_ + extra));
+    return (stub_.get()->*method)(&context, request, response);
+  }
+
+  // A change of policies: fills in who and why, and asks again once when the
+  // connection broke. The request_id makes that safe.
+  template <class Request, class Response>
+  grpc::Status Change(grpc::Status (v1::Admin::Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                      Request& request, Response* response) {
+    request.set_request_id(NewRequestId());
+    request.set_reason(options_.reason);
+    request.set_author(options_.author);
+    const grpc::Status status = Call(method, request, response);
+    if (status.error_code() != grpc::StatusCode::UNAVAILABLE) return status;
+    return Call(method, request, response);
+  }
+
+  // Says what went wrong on err, typed details included.
+  ExitCode Fail(const grpc::Status& status) const;
+  // "sluicectl: …" on err.
+  ExitCode Fail(ExitCode code, const std::string& message) const;
+
+  std::ostream& out() const { return io_.out; }
+  std::ostream& err() const { return io_.err; }
+  bool color() const { return io_.color; }
+  absl::Time now() const { return io_.now(); }
+  bool stopped() const { return io_.stop != nullptr && io_.stop->load(); }
+  absl::Duration timeout() const { return timeout_; }
+  const GlobalOptions& options() const { return options_; }
+
+ private:
+  static std::string NewRequestId();
+
+  const CtlIo io_;
+  const GlobalOptions options_;
+  absl::Duration timeout_;
+  std::unique_ptr<v1::Admin::Stub> stub_;
+};
+
+}  // namespace sluice::ctl
+
+#endif  // SLUICE_CONTROLPLANE_CTL_SESSION_H_

@@ -1,0 +1,145 @@
+// status: what every data plane runs.
+#include <algorithm>
+#include <memory>
+#include <thread>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "controlplane/ctl/commands.h"
+#include "controlplane/ctl/json_text.h"
+#include "controlplane/ctl/table.h"
+#include "proto/policy/duration_text.h"
+#include "proto/policy/kinds.h"
+
+namespace sluice::ctl {
+namespace {
+
+// Ctrl-C is seen this soon while --watch waits.
+constexpr std::chrono::milliseconds kStopCheck(50);
+
+struct StatusOptions {
+  std::string output = "table";
+  bool watch = false;
+  std::string interval = "2s";
+  bool check = false;
+};
+
+// Trouble in capitals: it must be seen without colour too.
+Table::Cell StateCell(v1::NodeState state) {
+  switch (state) {
+    case v1::NODE_STATE_ACKED:
+      return {"acked", Color::kGreen};
+    case v1::NODE_STATE_PENDING:
+      return {"pending", Color::kYellow};
+    case v1::NODE_STATE_NACKED:
+      return {"NACKED", Color::kRed};
+    case v1::NODE_STATE_LOST:
+      return {"LOST", Color::kRed};
+    default:
+      return "unknown";
+  }
+}
+
+std::string ErrorText(const v1::NodeStatus& node) {
+  std::string text = node.last_error();
+  if (text.empty() && !node.violations().empty()) {
+    const v1::Violation& first = node.violations(0);
+    text = absl::StrCat(ResourceId(first.resource().kind(), first.resource().name()), ": ", first.message());
+  }
+  if (node.source() == v1::CONFIG_SOURCE_LAST_KNOWN_GOOD) {
+    absl::StrAppend(&text, text.empty() ? "" : "; ", "runs its last known good");
+  }
+  return text;
+}
+
+std::vector<Table::Cell> RowOf(const v1::NodeStatus& node, absl::Time now) {
+  const bool alive = node.has_health() && node.state() != v1::NODE_STATE_LOST;
+  return {node.node_id(),
+          node.acked_revision() == 0 ? "–" : absl::StrCat(node.acked_revision()),
+          StateCell(node.state()),
+          node.has_since() ? AgeText(now - ToAbsl(node.since())) : "–",
+          alive ? absl::StrCat(FigureText(node.health().calls_per_second()), "/s") : "–",
+          alive ? FigureText(static_cast<double>(node.health().open_calls())) : "–",
+          alive ? FigureText(node.health().errors_per_minute()) : "–",
+          ErrorText(node)};
+}
+
+void PrintNodes(Session& session, const v1::ListNodesResponse& response) {
+  if (response.nodes().empty()) {
+    session.out() << "revision " << response.revision() << " · no data plane has connected\n";
+    return;
+  }
+  Table table({"NODE", "REVISION", "STATE", "SINCE", "CALLS", "OPEN", "ERRORS/MIN", "LAST ERROR"});
+  int current = 0;
+  for (const v1::NodeStatus& node : response.nodes()) {
+    table.AddRow(RowOf(node, session.now()));
+    current += node.state() == v1::NODE_STATE_ACKED;
+  }
+  table.Print(session.out(), session.color());
+  session.out() << "revision " << response.revision() << " · run by " << current << "/" << response.nodes_size()
+                << (response.nodes_size() == 1 ? " data plane\n" : " data planes\n");
+}
+
+ExitCode CheckCode(const v1::ListNodesResponse& response) {
+  const auto in = [&](v1::NodeState state) {
+    return std::any_of(response.nodes().begin(), response.nodes().end(),
+                       [&](const v1::NodeStatus& node) { return node.state() == state; });
+  };
+  if (in(v1::NODE_STATE_NACKED)) return ExitCode::kNodeRefused;
+  return in(v1::NODE_STATE_PENDING) || in(v1::NODE_STATE_LOST) ? ExitCode::kNotAcked : ExitCode::kOk;
+}
+
+ExitCode ShowOnce(Session& session, const StatusOptions& options) {
+  v1::ListNodesResponse response;
+  const grpc::Status status = session.Call(&v1::Admin::Stub::ListNodes, v1::ListNodesRequest(), &response);
+  if (!status.ok()) return session.Fail(status);
+  std::sort(response.mutable_nodes()->begin(), response.mutable_nodes()->end(),
+            [](const v1::NodeStatus& a, const v1::NodeStatus& b) { return a.node_id() < b.node_id(); });
+  if (options.watch && session.color()) session.out() << "\x1b[H\x1b[2J";
+  if (options.output == "json") {
+    session.out() << JsonText(response) << "\n";
+  } else {
+    PrintNodes(session, response);
+  }
+  session.out() << std::flush;
+  return options.check ? CheckCode(response) : ExitCode::kOk;
+}
+
+void WaitFor(absl::Duration interval, const Session& session) {
+  const absl::Time until = absl::Now() + interval;
+  while (!session.stopped() && absl::Now() < until) std::this_thread::sleep_for(kStopCheck);
+}
+
+ExitCode Status(Session& session, const StatusOptions& options) {
+  if (!options.watch) return ShowOnce(session, options);
+  const absl::StatusOr<absl::Duration> interval = ParseDurationText(options.interval);
+  if (!interval.ok() || *interval < absl::Milliseconds(100)) {
+    return session.Fail(ExitCode::kUsage,
+                        absl::StrCat("--interval: \"", options.interval, "\" will not do; write 100ms or more, as in 2s"));
+  }
+  // A control plane that is away for a moment is what one watches for.
+  ExitCode last = ExitCode::kOk;
+  while (!session.stopped()) {
+    last = ShowOnce(session, options);
+    WaitFor(*interval, session);
+  }
+  return last;
+}
+
+}  // namespace
+
+void AddStatus(CommandSet& commands) {
+  auto options = std::make_shared<StatusOptions>();
+  CLI::App& app = commands.Add("status", "Show every data plane: the revision it runs, since when, its last error",
+                               "sluicectl status\n"
+                               "sluicectl status --watch\n"
+                               "sluicectl status --check || page-somebody\n"
+                               "sluicectl status -o json | jq '.nodes[] | select(.state == \"NODE_STATE_NACKED\")'",
+                               [options](Session& session) { return Status(session, *options); });
+  app.add_option("-o,--output", options->output, "Form")->check(CLI::IsMember({"table", "json"}))->capture_default_str();
+  app.add_flag("-w,--watch", options->watch, "Again and again, until Ctrl-C");
+  app.add_option("--interval", options->interval, "Between two looks of --watch")->capture_default_str();
+  app.add_flag("--check", options->check, "Exit with 7 if a data plane refused, 8 if one is behind or lost");
+}
+
+}  // namespace sluice::ctl
