@@ -1,0 +1,147 @@
+#include "server/service/call_admission.h"
+
+#include <grpc/support/time.h>
+
+#include <algorithm>
+#include <set>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "server/service/bounded_text.h"
+#include "server/service/request_check.h"
+#include "server/telemetry/trace_context.h"
+
+namespace sluice {
+namespace {
+
+// Models told to a caller who asked for an unknown one.
+constexpr size_t kMaxModelsNamed = 10;
+constexpr size_t kMaxNameBytes = 64;
+constexpr std::string_view kTenantKey = "sluice-tenant";
+constexpr std::string_view kRouteKey = "sluice-route";
+
+CallError Refuse(FailureKind kind, absl::StatusCode code, std::string_view reason, std::string message,
+                 std::string_view field = {}) {
+  CallError error;
+  error.kind = kind;
+  error.grpc_code = static_cast<int>(code);
+  error.reason = std::string(reason);
+  error.message = std::move(message);
+  error.field = std::string(field);
+  return error;
+}
+
+CallError NoConfiguration() {
+  return Refuse(FailureKind::kShed, absl::StatusCode::kUnavailable, "NO_CONFIGURATION",
+                "this data plane has no policies yet");
+}
+
+std::string ModelsOnOffer(const CallerMetadata& metadata, const RouteTable& table) {
+  v1::ListModelsResponse models = ModelsFor(metadata, table);
+  if (models.models_size() == 0) return "no model is on offer by name";
+  std::vector<std::string> names;
+  for (const v1::Model& model : models.models()) {
+    if (names.size() == kMaxModelsNamed) break;
+    names.push_back(BoundedText(model.name(), kMaxNameBytes));
+  }
+  size_t left = static_cast<size_t>(models.models_size()) - names.size();
+  return absl::StrCat("on offer: ", absl::StrJoin(names, ", "), left > 0 ? absl::StrCat(" and ", left, " more") : "");
+}
+
+CallError UnknownModel(std::string_view model, const CallerMetadata& metadata, const RouteTable& table) {
+  return Refuse(FailureKind::kCaller, absl::StatusCode::kNotFound, "MODEL_NOT_FOUND",
+                absl::StrCat("model \"", BoundedText(model, kMaxNameBytes), "\" is not known; ",
+                             ModelsOnOffer(metadata, table)),
+                "model");
+}
+
+CallError UnknownRoute(std::string_view route) {
+  return Refuse(FailureKind::kCaller, absl::StatusCode::kNotFound, "ROUTE_NOT_FOUND",
+                absl::StrCat("sluice-route: route \"", BoundedText(route, kMaxNameBytes), "\" does not exist"));
+}
+
+std::shared_ptr<const RouteConfig> Match(const RouteTable& table, std::string_view model,
+                                         const CallerMetadata& metadata) {
+  auto lookup = [&metadata](std::string_view key) { return metadata.Get(key); };
+  return table.Match(model, metadata.Get(kTenantKey), lookup);
+}
+
+void ReadTrace(const CallerMetadata& metadata, CallParams* params) {
+  auto trace = ParseTraceparent(metadata.Get("traceparent"));
+  if (!trace) return;
+  params->info.trace_id = trace->trace_id;
+  params->traceparent = trace->ToTraceparent();
+}
+
+}  // namespace
+
+bool CallSlots::TryTake() {
+  if (used_.fetch_add(1, std::memory_order_relaxed) < max_) return true;
+  GiveBack();
+  return false;
+}
+
+std::string_view CallerMetadata::Get(std::string_view key) const {
+  const auto& metadata = context_.client_metadata();
+  auto it = metadata.find(grpc::string_ref(key.data(), key.size()));
+  if (it == metadata.end()) return {};
+  return std::string_view(it->second.data(), it->second.size());
+}
+
+std::string NewCallId(Random& random) { return absl::StrFormat("%016x%016x", random.Next(), random.Next()); }
+
+TimePoint DeadlineOf(gpr_timespec deadline, TimePoint now) {
+  if (gpr_time_cmp(deadline, gpr_inf_future(deadline.clock_type)) == 0) return absl::InfiniteFuture();
+  gpr_timespec left = gpr_time_sub(deadline, gpr_now(deadline.clock_type));
+  Duration remaining = absl::Seconds(left.tv_sec) + absl::Nanoseconds(left.tv_nsec);
+  // Some clients write "no deadline" as one in many years.
+  if (remaining > absl::Hours(24 * 365)) return absl::InfiniteFuture();
+  Duration margin = std::clamp(remaining / 10, absl::ZeroDuration(), absl::Milliseconds(50));
+  return now + remaining - margin;
+}
+
+std::optional<CallError> Admit(const v1::ChatRequest& request, const CallerMetadata& metadata, const RouteTable* table,
+                               Random& random, CallParams* params) {
+  params->info.call_id = NewCallId(random);
+  params->info.operation = "chat";
+  params->info.model_label = "other";
+  ReadTrace(metadata, params);
+  if (auto fault = CheckChatRequest(request)) return fault;
+  if (table == nullptr) return NoConfiguration();
+  std::string_view route = metadata.Get(kRouteKey);
+  params->route = route.empty() ? Match(*table, request.model(), metadata) : table->Find(route);
+  if (params->route == nullptr) {
+    return route.empty() ? UnknownModel(request.model(), metadata, *table) : UnknownRoute(route);
+  }
+  params->info.route = params->route->name;
+  if (params->route->model != "*") params->info.model_label = params->route->model;
+  return std::nullopt;
+}
+
+CallError Overloaded(int64_t max, Duration retry_after) {
+  CallError error = Refuse(FailureKind::kShed, absl::StatusCode::kResourceExhausted, "OVERLOADED",
+                           absl::StrCat("this data plane runs ", max, " calls, its maximum (--max-concurrent-calls)"));
+  error.retry_after = retry_after;
+  return error;
+}
+
+v1::ListModelsResponse ModelsFor(const CallerMetadata& metadata, const RouteTable& table) {
+  std::set<std::string_view> seen;
+  v1::ListModelsResponse response;
+  for (const auto& route : table.routes()) {
+    if (route->model == "*" || !seen.insert(route->model).second) continue;
+    auto match = Match(table, route->model, metadata);
+    if (match == nullptr || match->model != route->model) continue;
+    v1::Model* model = response.add_models();
+    model->set_name(route->model);
+    model->set_route(match->name);
+  }
+  std::sort(response.mutable_models()->begin(), response.mutable_models()->end(),
+            [](const v1::Model& a, const v1::Model& b) { return a.name() < b.name(); });
+  return response;
+}
+
+}  // namespace sluice

@@ -1,0 +1,105 @@
+#include "server/service/face_loop.h"
+
+#include <pthread.h>
+
+#include <future>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/runtime/completion_tag.h"
+#include "server/service/rpc.h"
+
+namespace sluice {
+
+FaceLoop::FaceLoop(int index, FaceLoopParams params, const FaceOptions& options,
+                   std::unique_ptr<grpc::ServerCompletionQueue> calls,
+                   std::unique_ptr<grpc::ServerCompletionQueue> notifications)
+    : index_(index),
+      params_(std::move(params)),
+      options_(options),
+      calls_(std::move(calls)),
+      notifications_(std::move(notifications)),
+      random_(params_.seed) {
+  params_.loop->Post([this] { params_.loop->SetAfterTurn([this] { return AfterTurn(); }); });
+  notifier_ = std::thread([this] { Notify(); });
+  pthread_setname_np(notifier_.native_handle(), absl::StrCat("sluice-notify-", index_).substr(0, 15).c_str());
+}
+
+FaceLoop::~FaceLoop() = default;
+
+void FaceLoop::Arm(std::unique_ptr<Rpc> rpc) {
+  std::lock_guard lock(mutex_);
+  if (stopped_) return;
+  rpc.release()->Arm();
+}
+
+void FaceLoop::StopRequests() {
+  std::lock_guard lock(mutex_);
+  stopped_ = true;
+}
+
+void FaceLoop::Notify() {
+  void* tag = nullptr;
+  bool ok = false;
+  while (notifications_->Next(&tag, &ok)) static_cast<CompletionTag*>(tag)->Complete(ok);
+}
+
+Duration FaceLoop::AfterTurn() {
+  if (open_ + patient_ == 0) return absl::InfiniteDuration();
+  // What ends a turn may complete at once, and what completes may end a call.
+  do {
+    EndTurn();
+    Drain();
+  } while (!dirty_.empty());
+  if (operations_ > 0) return options_.tick_writing;
+  if (open_ > 0) return options_.tick_open;
+  return patient_ > 0 ? options_.tick_watching : absl::InfiniteDuration();
+}
+
+void FaceLoop::EndTurn() {
+  ending_.swap(dirty_);
+  for (Rpc* rpc : ending_) rpc->TurnEnd();
+  ending_.clear();
+}
+
+void FaceLoop::Drain() {
+  void* tag = nullptr;
+  bool ok = false;
+  const gpr_timespec past = gpr_inf_past(GPR_CLOCK_MONOTONIC);
+  while (calls_->AsyncNext(&tag, &ok, past) == grpc::CompletionQueue::GOT_EVENT) {
+    static_cast<CompletionTag*>(tag)->Complete(ok);
+  }
+}
+
+void FaceLoop::Close() {
+  StopRequests();
+  notifications_->Shutdown();
+  notifier_.join();
+  // Calls that the notification thread posted are in the loop's inbox before
+  // this.
+  std::promise<void> closed;
+  params_.loop->Post([this, &closed] {
+    ShutDownCalls();
+    closed.set_value();
+  });
+  closed.get_future().wait();
+}
+
+void FaceLoop::ShutDownCalls() {
+  params_.loop->SetAfterTurn([] { return absl::InfiniteDuration(); });
+  // The engine's calls end here, so that no RPC stays for a late event.
+  do {
+    EndTurn();
+    Drain();
+  } while (!dirty_.empty());
+  calls_->Shutdown();
+  void* tag = nullptr;
+  bool ok = false;
+  while (calls_->Next(&tag, &ok)) {
+    static_cast<CompletionTag*>(tag)->Complete(ok);
+    EndTurn();
+  }
+}
+
+}  // namespace sluice

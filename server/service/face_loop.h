@@ -1,0 +1,107 @@
+// One loop's share of the gRPC face: its two completion queues, the thread
+// that waits for one of them, and what the loop's RPCs share.
+//
+// The notification queue has a thread blocked in Next(): it takes new calls and
+// is gRPC's poller. The call queue belongs to the loop: no thread blocks on it,
+// so that a write that completes at once wakes nobody; the loop looks at it
+// after its turns.
+#ifndef SLUICE_SERVER_SERVICE_FACE_LOOP_H_
+#define SLUICE_SERVER_SERVICE_FACE_LOOP_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "server/engine/call.h"
+#include "server/resilience/random.h"
+#include "server/runtime/loop.h"
+#include "server/service/face_options.h"
+#include "server/service/pending_messages.h"
+
+namespace sluice {
+
+class Rpc;
+
+// Makes the engine's call for one RPC, on the loop thread.
+using CallMaker = std::function<std::unique_ptr<Call>(CallParams params, StreamSink& sink)>;
+
+// What the face needs of one loop. All of it outlives the face.
+struct FaceLoopParams {
+  IoLoop* loop = nullptr;
+  CallMaker make_call;
+  CallObserver* observer = nullptr;
+  uint64_t seed = 0;  // of call ids
+};
+
+class FaceLoop {
+ public:
+  // Begins to wait on `notifications` at once.
+  FaceLoop(int index, FaceLoopParams params, const FaceOptions& options,
+           std::unique_ptr<grpc::ServerCompletionQueue> calls,
+           std::unique_ptr<grpc::ServerCompletionQueue> notifications);
+  // After Close.
+  ~FaceLoop();
+
+  // Any thread: gives `rpc` to gRPC, or drops it when requesting has stopped.
+  void Arm(std::unique_ptr<Rpc> rpc);
+  // Any thread: no RPC is armed after this.
+  void StopRequests();
+  // From a thread that is neither the loop's nor a notification thread, while
+  // the loop runs and after the server's shutdown. Blocks until nothing is left
+  // in either queue.
+  void Close();
+
+  grpc::ServerCompletionQueue* call_queue() { return calls_.get(); }
+  grpc::ServerCompletionQueue* notification_queue() { return notifications_.get(); }
+
+  // The rest on the loop thread only.
+  IoLoop& loop() { return *params_.loop; }
+  CallObserver& observer() { return *params_.observer; }
+  const CallMaker& make_call() const { return params_.make_call; }
+  MessagePool& messages() { return messages_; }
+  Random& random() { return random_; }
+
+  // `patient`: nothing is lost when its cancellation is seen late.
+  void Opened(bool patient) { ++(patient ? patient_ : open_); }
+  void Closed(bool patient) { --(patient ? patient_ : open_); }
+  void OperationStarted() { ++operations_; }
+  void OperationEnded() { --operations_; }
+  // TurnEnd() of `rpc` runs at the end of this turn.
+  void AtTurnEnd(Rpc* rpc) { dirty_.push_back(rpc); }
+
+ private:
+  void Notify();
+  Duration AfterTurn();
+  void EndTurn();
+  void Drain();
+  void ShutDownCalls();
+
+  const int index_;
+  const FaceLoopParams params_;
+  const FaceOptions options_;
+  std::unique_ptr<grpc::ServerCompletionQueue> calls_;
+  std::unique_ptr<grpc::ServerCompletionQueue> notifications_;
+
+  std::mutex mutex_;
+  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
+
+  // Loop thread only.
+  MessagePool messages_;
+  Random random_;
+  int64_t open_ = 0;
+  int64_t patient_ = 0;
+  int64_t operations_ = 0;
+  std::vector<Rpc*> dirty_;
+  std::vector<Rpc*> ending_;
+
+  std::thread notifier_;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_SERVER_SERVICE_FACE_LOOP_H_

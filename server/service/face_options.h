@@ -1,0 +1,59 @@
+// Settings of the gRPC face, given at start. Every bound has a default and a
+// reason.
+#ifndef SLUICE_SERVER_SERVICE_FACE_OPTIONS_H_
+#define SLUICE_SERVER_SERVICE_FACE_OPTIONS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "server/resilience/time.h"
+
+namespace sluice {
+
+struct FaceOptions {
+  // "host:port" or "[v6]:port"; port 0 takes a free one.
+  std::string listen = "127.0.0.1:8443";
+  // PEM texts; both empty: plain text.
+  std::string tls_certificate;
+  std::string tls_key;
+
+  // Largest request. Images travel inside requests: gRPC's own 4 MiB is too
+  // little, and without a bound one caller could take all memory.
+  size_t max_request_bytes = 32 << 20;
+  // Chat and StreamChat at a time, all loops together. Each holds an upstream
+  // connection, so this stays below the usual limit of 20,000 descriptors with
+  // room for callers' connections; at some 40 KiB a call it is 400 MiB.
+  int64_t max_concurrent_calls = 10000;
+  // What a refused caller is told to wait.
+  Duration overload_retry_after = absl::Seconds(1);
+  // Health watchers at a time; each costs little, but nothing is unbounded.
+  size_t max_health_watchers = 1000;
+
+  // Requests asked of gRPC ahead, per loop: a burst of this many calls is taken
+  // without waiting for the notification thread to ask again.
+  int stream_requests_ahead = 16;
+  int unary_requests_ahead = 4;
+
+  // How often a loop looks at its queue, which no thread waits for. While gRPC
+  // holds a write back: 1 ms, the most that a slow reader's stream is delayed
+  // by. While calls are open: a cancellation is seen within 10 ms, which costs
+  // 1.3 % of a core. While only health watchers are there: 100 ms.
+  Duration tick_writing = absl::Milliseconds(1);
+  Duration tick_open = absl::Milliseconds(10);
+  Duration tick_watching = absl::Milliseconds(100);
+  // How soon health tells that the first configuration is in force.
+  Duration health_check_interval = absl::Milliseconds(50);
+
+  // Running calls get this long to end once the server stops; then they are
+  // cancelled.
+  Duration drain_timeout = absl::Seconds(30);
+
+  // Finds callers whose connection died without a word.
+  Duration keepalive_interval = absl::Seconds(30);
+  Duration keepalive_timeout = absl::Seconds(10);
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_SERVER_SERVICE_FACE_OPTIONS_H_

@@ -1,0 +1,122 @@
+#include "server/service/gateway_face.h"
+
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+
+#include <chrono>
+#include <future>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/service/chat_rpc.h"
+#include "server/service/unary_rpcs.h"
+
+namespace sluice {
+namespace {
+
+// Runs `work` on the loop and waits for it.
+template <typename F>
+void RunOn(Loop& loop, F work) {
+  std::promise<void> done;
+  loop.Post([&] {
+    work();
+    done.set_value();
+  });
+  done.get_future().wait();
+}
+
+int Milliseconds(Duration duration) { return static_cast<int>(absl::ToInt64Milliseconds(duration)); }
+
+}  // namespace
+
+GatewayFace::GatewayFace(FaceOptions options, std::vector<FaceLoopParams> loops) : services_(options) {
+  for (size_t i = 0; i < loops.size(); ++i) {
+    // False: not polled by a thread of its own, the loop looks at it.
+    auto calls = builder_.AddCompletionQueue(false);
+    auto notifications = builder_.AddCompletionQueue(true);
+    loops_.push_back(std::make_unique<FaceLoop>(static_cast<int>(i), std::move(loops[i]), services_.options,
+                                                std::move(calls), std::move(notifications)));
+  }
+  health_ = std::make_unique<HealthBoard>(loops_[0]->loop(), services_);
+}
+
+GatewayFace::~GatewayFace() { Close(); }
+
+grpc::CompletionQueue* GatewayFace::shared_queue() { return loops_[0]->notification_queue(); }
+
+std::shared_ptr<grpc::ServerCredentials> GatewayFace::Credentials() const {
+  const FaceOptions& options = services_.options;
+  if (options.tls_certificate.empty()) return grpc::InsecureServerCredentials();
+  grpc::SslServerCredentialsOptions ssl;
+  ssl.pem_key_cert_pairs.push_back({options.tls_key, options.tls_certificate});
+  return grpc::SslServerCredentials(ssl);
+}
+
+void GatewayFace::SetLimits() {
+  const FaceOptions& options = services_.options;
+  builder_.SetMaxReceiveMessageSize(static_cast<int>(options.max_request_bytes));
+  // Two servers on one port would share its calls in silence.
+  builder_.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder_.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(options.keepalive_interval));
+  builder_.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(options.keepalive_timeout));
+  // Callers may send keepalives too: gRPC's default refuses more than one in
+  // five minutes, which is longer than most proxies keep a silent connection.
+  builder_.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                              Milliseconds(options.keepalive_timeout));
+}
+
+absl::Status GatewayFace::Serve(const RouteTableSource& tables) {
+  services_.tables = &tables;
+  static const bool kReflection = [] {
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    return true;
+  }();
+  (void)kReflection;
+  SetLimits();
+  builder_.RegisterService(&services_.gateway);
+  builder_.RegisterService(&services_.health);
+  builder_.AddListeningPort(services_.options.listen, Credentials(), &port_);
+  server_ = builder_.BuildAndStart();
+  if (server_ == nullptr || port_ == 0) {
+    bool tls = !services_.options.tls_certificate.empty();
+    return absl::UnavailableError(absl::StrCat("cannot listen on ", services_.options.listen,
+                                               ": the address is in use or not this machine's",
+                                               tls ? ", or certificate and key do not fit" : ""));
+  }
+  RunOn(loops_[0]->loop(), [this] { health_->Start(); });
+  ArmAll();
+  return absl::OkStatus();
+}
+
+void GatewayFace::ArmAll() {
+  for (auto& loop : loops_) {
+    for (int i = 0; i < services_.options.stream_requests_ahead; ++i) {
+      loop->Arm(std::make_unique<StreamChatRpc>(*loop, services_));
+    }
+    for (int i = 0; i < services_.options.unary_requests_ahead; ++i) {
+      loop->Arm(std::make_unique<ChatRpc>(*loop, services_));
+    }
+  }
+  FaceLoop& first = *loops_[0];
+  for (int i = 0; i < services_.options.unary_requests_ahead; ++i) {
+    first.Arm(std::make_unique<HealthCheckRpc>(first, services_, *health_));
+    first.Arm(std::make_unique<HealthWatchRpc>(first, services_, *health_));
+    first.Arm(std::make_unique<ListModelsRpc>(first, services_));
+    first.Arm(std::make_unique<EmbedRpc>(first, services_));
+  }
+}
+
+void GatewayFace::Drain() {
+  if (server_ == nullptr) return;
+  for (auto& loop : loops_) loop->StopRequests();
+  RunOn(loops_[0]->loop(), [this] { health_->StopServing(); });
+  // Blocks this thread while the loops go on: their calls must end for it.
+  server_->Shutdown(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(services_.options.drain_timeout));
+}
+
+void GatewayFace::Close() {
+  if (std::exchange(closed_, true)) return;
+  Drain();
+  for (auto& loop : loops_) loop->Close();
+}
+
+}  // namespace sluice

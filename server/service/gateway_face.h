@@ -1,0 +1,67 @@
+// The data plane's gRPC face: the server, its queues and threads. Owned by the
+// program; made, served, drained and closed from one thread, which is neither a
+// loop's nor a notification thread.
+//
+//   GatewayFace face(options, loops);      // queues and their threads are there
+//   ConfigManager config(…, face.shared_queue());
+//   face.Serve(config.tables());
+//   …
+//   face.Drain(); config.Stop(); face.Close();   // the loops still run
+#ifndef SLUICE_SERVER_SERVICE_GATEWAY_FACE_H_
+#define SLUICE_SERVER_SERVICE_GATEWAY_FACE_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "server/config/route_table_source.h"
+#include "server/service/face_loop.h"
+#include "server/service/face_services.h"
+#include "server/service/health_rpcs.h"
+
+namespace sluice {
+
+class GatewayFace {
+ public:
+  GatewayFace(FaceOptions options, std::vector<FaceLoopParams> loops);
+  // Closes. The loops must still run.
+  ~GatewayFace();
+
+  // The notification queue of the first loop, for other gRPC clients of this
+  // process: all of gRPC in a process shares one set of pollers, so no other
+  // thread may block in it. Tags are CompletionTags.
+  grpc::CompletionQueue* shared_queue();
+
+  // UNAVAILABLE names an address that cannot be listened on; INVALID_ARGUMENT
+  // a certificate and key that cannot be used. `tables` outlives the face.
+  absl::Status Serve(const RouteTableSource& tables);
+  int port() const { return port_; }
+
+  // Health says NOT_SERVING, no new call is taken, and those that run get
+  // drain_timeout; what is left then is cancelled. Blocks.
+  void Drain();
+  // Ends the queues. Blocks. Calls of Serve and Drain are over.
+  void Close();
+
+  // Chat and StreamChat under way.
+  int64_t open_calls() const { return services_.slots.used(); }
+
+ private:
+  std::shared_ptr<grpc::ServerCredentials> Credentials() const;
+  void SetLimits();
+  void ArmAll();
+
+  FaceServices services_;
+  grpc::ServerBuilder builder_;
+  std::vector<std::unique_ptr<FaceLoop>> loops_;
+  std::unique_ptr<HealthBoard> health_;
+  std::unique_ptr<grpc::Server> server_;
+  int port_ = 0;
+  bool closed_ = false;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_SERVER_SERVICE_GATEWAY_FACE_H_

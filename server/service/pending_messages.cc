@@ -1,0 +1,105 @@
+#include "server/service/pending_messages.h"
+
+#include <utility>
+
+#include "server/service/bounded_text.h"
+#include "server/service/event_mapping.h"
+
+namespace sluice {
+namespace {
+
+google::protobuf::ArenaOptions OptionsWith(char* block, size_t size) {
+  google::protobuf::ArenaOptions options;
+  options.initial_block = block;
+  options.initial_block_size = size;
+  return options;
+}
+
+// Text of these may be cut into several events: deltas append.
+bool IsPlainDelta(const StreamEvent& event) {
+  using Kind = StreamEvent::Kind;
+  if (event.logprobs != nullptr && !event.logprobs->empty()) return false;
+  return event.kind == Kind::kContent || event.kind == Kind::kReasoning || event.kind == Kind::kRefusal ||
+         event.kind == Kind::kToolCallDelta;
+}
+
+}  // namespace
+
+ScratchMessage::ScratchMessage()
+    : arena_(OptionsWith(block_, kFirstBlock)),
+      message_(google::protobuf::Arena::CreateMessage<v1::StreamChatResponse>(&arena_)) {}
+
+void ScratchMessage::Reset() {
+  arena_.Reset();
+  message_ = google::protobuf::Arena::CreateMessage<v1::StreamChatResponse>(&arena_);
+  bytes = 0;
+}
+
+std::unique_ptr<ScratchMessage> MessagePool::Take() {
+  if (free_.empty()) return std::make_unique<ScratchMessage>();
+  auto message = std::move(free_.back());
+  free_.pop_back();
+  return message;
+}
+
+void MessagePool::GiveBack(std::unique_ptr<ScratchMessage> message) {
+  if (free_.size() >= kMaxFree) return;
+  message->Reset();
+  free_.push_back(std::move(message));
+}
+
+void PendingMessages::AddStarted(std::string_view call_id, std::string_view served_by, std::string_view model) {
+  v1::Started* started =
+      Room(call_id.size() + served_by.size() + model.size()).message().add_events()->mutable_started();
+  started->mutable_call_id()->assign(call_id);
+  started->mutable_served_by()->assign(served_by);
+  started->mutable_model()->assign(model);
+}
+
+void PendingMessages::Add(const StreamEvent& event) {
+  if (event.text.size() <= max_message_bytes_ || !IsPlainDelta(event)) return AddWhole(event);
+  StreamEvent piece = event;
+  std::string_view rest = event.text;
+  while (!rest.empty()) {
+    piece.text = WholeCharacters(rest, max_message_bytes_);
+    // Text that is not UTF-8 never comes; if it did, it must not stop us.
+    if (piece.text.empty()) piece.text = rest;
+    rest.remove_prefix(piece.text.size());
+    AddWhole(piece);
+  }
+}
+
+void PendingMessages::AddWhole(const StreamEvent& event) {
+  if (event.kind == StreamEvent::Kind::kModel) return;
+  if (event.kind == StreamEvent::Kind::kUsage && event.usage == nullptr) return;
+  auto* events = Room(WeightOf(event)).message().mutable_events();
+  if (!events->empty() && MergeInto(event, events->Mutable(events->size() - 1))) return;
+  FillEvent(event, events->Add());
+}
+
+void PendingMessages::AddEnd(v1::End end) {
+  size_t weight = end.ByteSizeLong();
+  *Room(weight).message().add_events()->mutable_end() = std::move(end);
+}
+
+std::unique_ptr<ScratchMessage> PendingMessages::TakeFirst() {
+  auto message = std::move(messages_.front());
+  messages_.pop_front();
+  bytes_ -= message->bytes;
+  return message;
+}
+
+void PendingMessages::Clear() {
+  while (!messages_.empty()) pool_.GiveBack(TakeFirst());
+}
+
+ScratchMessage& PendingMessages::Room(size_t weight) {
+  if (messages_.empty() || (messages_.back()->bytes > 0 && messages_.back()->bytes + weight > max_message_bytes_)) {
+    messages_.push_back(pool_.Take());
+  }
+  messages_.back()->bytes += weight;
+  bytes_ += weight;
+  return *messages_.back();
+}
+
+}  // namespace sluice

@@ -1,0 +1,87 @@
+// The messages of one stream that wait for gRPC to take them, and the scratch
+// messages that a loop's streams share. Loop thread only.
+#ifndef SLUICE_SERVER_SERVICE_PENDING_MESSAGES_H_
+#define SLUICE_SERVER_SERVICE_PENDING_MESSAGES_H_
+
+#include <google/protobuf/arena.h>
+
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "server/codec/stream_event.h"
+#include "sluice/v1/gateway.pb.h"
+
+namespace sluice {
+
+// One message on an arena of its own: a usual chunk fits in the first block,
+// so that filling it allocates nothing.
+class ScratchMessage {
+ public:
+  ScratchMessage();
+  ScratchMessage(const ScratchMessage&) = delete;
+  ScratchMessage& operator=(const ScratchMessage&) = delete;
+
+  v1::StreamChatResponse& message() { return *message_; }
+  void Reset();
+
+  // Roughly what the message weighs.
+  size_t bytes = 0;
+
+ private:
+  static constexpr size_t kFirstBlock = 1024;
+  alignas(8) char block_[kFirstBlock];
+  google::protobuf::Arena arena_;
+  v1::StreamChatResponse* message_;
+};
+
+// A write serialises at once, so a message is free again right after it: few
+// serve all streams of a loop.
+class MessagePool {
+ public:
+  std::unique_ptr<ScratchMessage> Take();
+  void GiveBack(std::unique_ptr<ScratchMessage> message);
+
+ private:
+  // More than a turn of a busy loop uses; the rest goes back to the heap.
+  static constexpr size_t kMaxFree = 256;
+  std::vector<std::unique_ptr<ScratchMessage>> free_;
+};
+
+// Events become messages of at most about `max_message_bytes`; neighbouring
+// deltas of one (choice, part, kind) become one event. Order is kept.
+class PendingMessages {
+ public:
+  // A message of 64 KiB is far below what clients accept (4 MiB) and far above
+  // what keeps the cost of a message out of sight.
+  explicit PendingMessages(MessagePool& pool, size_t max_message_bytes = 64 << 10)
+      : pool_(pool), max_message_bytes_(max_message_bytes) {}
+
+  void AddStarted(std::string_view call_id, std::string_view served_by, std::string_view model);
+  void Add(const StreamEvent& event);
+  void AddEnd(v1::End end);
+
+  // The oldest message; the caller gives it back to the pool. Not when empty.
+  std::unique_ptr<ScratchMessage> TakeFirst();
+  void Clear();
+
+  bool empty() const { return messages_.empty(); }
+  size_t size() const { return messages_.size(); }
+  size_t bytes() const { return bytes_; }
+
+ private:
+  void AddWhole(const StreamEvent& event);
+  // The message that takes `weight` more bytes: the last one or a new one.
+  ScratchMessage& Room(size_t weight);
+
+  MessagePool& pool_;
+  const size_t max_message_bytes_;
+  std::deque<std::unique_ptr<ScratchMessage>> messages_;
+  size_t bytes_ = 0;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_SERVER_SERVICE_PENDING_MESSAGES_H_

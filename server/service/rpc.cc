@@ -1,0 +1,78 @@
+#include "server/service/rpc.h"
+
+namespace sluice {
+
+void Rpc::Arm() {
+  // Must come before the request, or the done tag never comes.
+  context_.AsyncNotifyWhenDone(&done_tag_);
+  Request();
+}
+
+void Rpc::OnRequest(bool ok) {
+  if (!ok) {
+    // The server stops. A call that never was gets no done tag.
+    delete this;
+    return;
+  }
+  face_.Arm(Next());
+  face_.loop().Post([this] { OnArrival(); });
+}
+
+void Rpc::OnArrival() {
+  arrived_ = true;
+  face_.Opened(patient());
+  if (done_) {
+    gone_ = true;
+  } else {
+    Begin();
+  }
+  FreeIfOver();
+}
+
+void* Rpc::StartOperation() {
+  busy_ = true;
+  face_.OperationStarted();
+  return &operation_tag_;
+}
+
+void* Rpc::StartFinish() {
+  finishing_ = true;
+  return StartOperation();
+}
+
+void Rpc::OnOperation(bool ok) {
+  busy_ = false;
+  face_.OperationEnded();
+  OperationDone(ok);
+  FreeIfOver();
+}
+
+void Rpc::OnDone(bool) {
+  done_ = true;
+  if (!arrived_) return;  // the loop drained the queue before its inbox
+  if (!finishing_) {
+    gone_ = true;
+    CallerGone();
+  }
+  FreeIfOver();
+}
+
+void Rpc::MarkDirty() {
+  if (dirty_) return;
+  dirty_ = true;
+  face_.AtTurnEnd(this);
+}
+
+void Rpc::TurnEnd() {
+  dirty_ = false;
+  AtTurnEnd();
+  FreeIfOver();
+}
+
+void Rpc::FreeIfOver() {
+  if (!arrived_ || !done_ || busy_ || dirty_ || !Settled()) return;
+  face_.Closed(patient());
+  delete this;
+}
+
+}  // namespace sluice

@@ -1,0 +1,196 @@
+#include "server/service/status_mapping.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+#include "server/resilience/failure.h"
+#include "server/service/bounded_text.h"
+
+namespace sluice {
+namespace {
+
+// An attempt's message in status details; the end record keeps all of it.
+constexpr size_t kMaxAttemptMessageBytes = 160;
+constexpr size_t kMaxNameBytes = 80;
+constexpr size_t kMaxEndMessageBytes = 512;
+// The copy of the message inside the details.
+constexpr size_t kMaxDetailMessageBytes = 512;
+// The space for the Any around the attempts, its type URL included.
+constexpr size_t kAnyOverhead = 64;
+
+std::string_view OutcomeName(AttemptOutcome outcome) {
+  switch (outcome) {
+    case AttemptOutcome::kRunning: return "running";
+    case AttemptOutcome::kOk: return "ok";
+    case AttemptOutcome::kFailed: return "failed";
+    case AttemptOutcome::kCancelled: return "cancelled";
+    case AttemptOutcome::kAbandoned: return "abandoned";
+  }
+  return "";
+}
+
+void SetDuration(Duration value, google::protobuf::Duration* out) {
+  Duration rest;
+  out->set_seconds(absl::IDivDuration(value, absl::Seconds(1), &rest));
+  out->set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(rest)));
+}
+
+std::string UrlOf(const std::string& type) { return absl::StrCat("type.googleapis.com/", type); }
+
+void AddDetail(const google::protobuf::Message& detail, google::rpc::Status* status) {
+  google::protobuf::Any* any = status->add_details();
+  any->set_type_url(UrlOf(detail.GetDescriptor()->full_name()));
+  detail.SerializeToString(any->mutable_value());
+}
+
+void AddErrorInfo(const CallError& error, std::string_view call_id, std::string_view route,
+                  google::rpc::Status* status) {
+  google::rpc::ErrorInfo info;
+  info.set_reason(BoundedText(error.reason, kMaxNameBytes));
+  info.set_domain("sluice");
+  auto& metadata = *info.mutable_metadata();
+  if (!call_id.empty()) metadata["call_id"] = BoundedText(call_id, kMaxNameBytes);
+  if (!route.empty()) metadata["route"] = BoundedText(route, kMaxNameBytes);
+  if (auto name = TraitsOf(error.kind).name; !name.empty()) metadata["error_class"] = std::string(name);
+  AddDetail(info, status);
+}
+
+void AddBadRequest(const CallError& error, google::rpc::Status* status) {
+  google::rpc::BadRequest bad;
+  auto* violation = bad.add_field_violations();
+  violation->set_field(BoundedText(error.field, kMaxNameBytes * 2));
+  violation->set_description(BoundedText(error.message, kMaxDetailMessageBytes));
+  AddDetail(bad, status);
+}
+
+void AddRetryInfo(Duration retry_after, google::rpc::Status* status) {
+  google::rpc::RetryInfo info;
+  SetDuration(std::max(retry_after, absl::ZeroDuration()), info.mutable_retry_delay());
+  AddDetail(info, status);
+}
+
+v1::Attempt Shortened(const AttemptRecord& record) {
+  v1::Attempt attempt = ToProto(record);
+  attempt.set_error_message(BoundedText(record.message, kMaxAttemptMessageBytes));
+  attempt.set_upstream(BoundedText(record.upstream, kMaxNameBytes));
+  attempt.set_endpoint(BoundedText(record.endpoint, kMaxNameBytes));
+  return attempt;
+}
+
+// The first attempts and the last ones say most: taken from both ends, in turn,
+// until the next would not fit.
+v1::AttemptList FittingAttempts(const std::vector<AttemptRecord>& records, size_t bytes) {
+  std::vector<v1::Attempt> head, tail;
+  size_t first = 0, last = records.size(), used = 0;
+  while (first < last) {
+    bool from_head = head.size() <= tail.size();
+    v1::Attempt attempt = Shortened(from_head ? records[first] : records[last - 1]);
+    size_t size = attempt.ByteSizeLong() + 4;  // tag and length
+    if (used + size > bytes) break;
+    used += size;
+    (from_head ? head : tail).push_back(std::move(attempt));
+    from_head ? ++first : --last;
+  }
+  v1::AttemptList list;
+  for (auto& attempt : head) *list.add_attempts() = std::move(attempt);
+  for (auto it = tail.rbegin(); it != tail.rend(); ++it) *list.add_attempts() = std::move(*it);
+  list.set_omitted(static_cast<int32_t>(last - first));
+  return list;
+}
+
+void AddAttempts(const CallRecord& record, google::rpc::Status* status) {
+  size_t used = status->ByteSizeLong() + kAnyOverhead;
+  if (record.attempts.empty() || used >= kMaxStatusDetailBytes) return;
+  AddDetail(FittingAttempts(record.attempts, kMaxStatusDetailBytes - used), status);
+}
+
+v1::Outcome ToProto(CallOutcome outcome) { return static_cast<v1::Outcome>(outcome); }
+
+static_assert(static_cast<int>(CallOutcome::kComplete) == v1::OUTCOME_COMPLETE);
+static_assert(static_cast<int>(CallOutcome::kTruncated) == v1::OUTCOME_TRUNCATED);
+static_assert(static_cast<int>(CallOutcome::kFallback) == v1::OUTCOME_FALLBACK);
+static_assert(static_cast<int>(CallOutcome::kFailed) == v1::OUTCOME_FAILED);
+
+}  // namespace
+
+v1::Usage ToProto(const UsageCounts& usage) {
+  v1::Usage out;
+  if (usage.input_tokens) out.set_input_tokens(*usage.input_tokens);
+  if (usage.output_tokens) out.set_output_tokens(*usage.output_tokens);
+  if (usage.total_tokens) out.set_total_tokens(*usage.total_tokens);
+  if (usage.cached_input_tokens) out.set_cached_input_tokens(*usage.cached_input_tokens);
+  if (usage.reasoning_tokens) out.set_reasoning_tokens(*usage.reasoning_tokens);
+  return out;
+}
+
+v1::Attempt ToProto(const AttemptRecord& record) {
+  v1::Attempt attempt;
+  attempt.set_upstream(record.upstream);
+  attempt.set_endpoint(record.endpoint);
+  attempt.set_outcome(std::string(OutcomeName(record.outcome)));
+  attempt.set_error_class(std::string(TraitsOf(record.failure).name));
+  attempt.set_error_message(BoundedText(record.message, kMaxEndMessageBytes));
+  attempt.set_http_status(record.http_status);
+  if (record.backoff > absl::ZeroDuration()) SetDuration(record.backoff, attempt.mutable_backoff());
+  if (record.time_to_first_token) SetDuration(*record.time_to_first_token, attempt.mutable_time_to_first_token());
+  SetDuration(record.duration, attempt.mutable_duration());
+  if (record.retry_after) SetDuration(*record.retry_after, attempt.mutable_retry_after());
+  return attempt;
+}
+
+v1::End EndMessage(const CallRecord& record) {
+  v1::End end;
+  end.set_outcome(ToProto(record.outcome));
+  // The last attempt is the one that decided: it is always there.
+  size_t count = record.attempts.size();
+  for (size_t i = 0; i < count; ++i) {
+    if (i + 1 >= kMaxEndAttempts && i + 1 < count) continue;
+    *end.add_attempts() = ToProto(record.attempts[i]);
+  }
+  end.set_served_by(record.served_by);
+  *end.mutable_delivered() = ToProto(record.delivered);
+  *end.mutable_abandoned() = ToProto(record.abandoned);
+  if (record.error.grpc_code != 0) {
+    v1::CallError* error = end.mutable_error();
+    error->set_reason(record.error.reason);
+    error->set_message(BoundedText(record.error.message, kMaxStatusMessageBytes));
+    error->set_error_class(std::string(TraitsOf(record.error.kind).name));
+  }
+  SetDuration(record.total, end.mutable_total());
+  return end;
+}
+
+grpc::Status StatusOf(const CallRecord& record, std::string_view call_id, std::string_view route) {
+  const CallError& error = record.error;
+  if (error.grpc_code == 0) return grpc::Status::OK;
+  google::rpc::Status details;
+  details.set_code(error.grpc_code);
+  details.set_message(BoundedText(error.message, kMaxDetailMessageBytes));
+  AddErrorInfo(error, call_id, route, &details);
+  if (!error.field.empty()) AddBadRequest(error, &details);
+  if (error.retry_after) AddRetryInfo(*error.retry_after, &details);
+  AddAttempts(record, &details);
+  return grpc::Status(static_cast<grpc::StatusCode>(error.grpc_code),
+                      BoundedText(error.message, kMaxStatusMessageBytes), details.SerializeAsString());
+}
+
+std::optional<std::string> RetryPushback(const CallError& error) {
+  if (!error.retry_after) return std::nullopt;
+  // Rounded up: trying a moment too early costs another refusal.
+  int64_t ms = absl::ToInt64Milliseconds(absl::Ceil(*error.retry_after, absl::Milliseconds(1)));
+  return absl::StrCat(std::max<int64_t>(ms, 0));
+}
+
+CallRecord RefusedRecord(CallError error, TimePoint now) {
+  CallRecord record;
+  record.outcome = CallOutcome::kFailed;
+  record.error = std::move(error);
+  record.started = now;
+  record.total = absl::ZeroDuration();
+  return record;
+}
+
+}  // namespace sluice

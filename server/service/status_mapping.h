@@ -1,0 +1,44 @@
+// What callers see of a call's end: the end record and the gRPC status with
+// its google.rpc details. Pure; the loop calls it once per call.
+#ifndef SLUICE_SERVER_SERVICE_STATUS_MAPPING_H_
+#define SLUICE_SERVER_SERVICE_STATUS_MAPPING_H_
+
+#include <grpcpp/support/status.h>
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "server/engine/call_record.h"
+#include "sluice/v1/gateway.pb.h"
+
+namespace sluice {
+
+// gRPC clients refuse more than 8 KiB of metadata, and replace the error by
+// one that says so; base64 makes details a third larger.
+inline constexpr size_t kMaxStatusDetailBytes = 4096;
+inline constexpr size_t kMaxStatusMessageBytes = 1024;
+// An end record travels in a message: its bound only keeps it readable.
+inline constexpr size_t kMaxEndAttempts = 32;
+
+v1::Usage ToProto(const UsageCounts& usage);
+v1::Attempt ToProto(const AttemptRecord& attempt);
+v1::End EndMessage(const CallRecord& record);
+
+// The status of a call that ended with record.error; OK if that has code 0.
+// Details: ErrorInfo{reason, "sluice", {call_id, route}}, BadRequest where a
+// field is to blame, RetryInfo where a time is known, and the attempts, of
+// which the first and the last are kept when all would not fit.
+grpc::Status StatusOf(const CallRecord& record, std::string_view call_id, std::string_view route);
+
+// Value of the trailer `grpc-retry-pushback-ms`, where a time is known. Never
+// negative: that would tell clients not to try again at all (gRFC A6).
+std::optional<std::string> RetryPushback(const CallError& error);
+
+// A record of a call that the gateway refused before any attempt.
+CallRecord RefusedRecord(CallError error, TimePoint now);
+
+}  // namespace sluice
+
+#endif  // SLUICE_SERVER_SERVICE_STATUS_MAPPING_H_
