@@ -37,7 +37,7 @@ class TimerHeap {
   struct Slot {
     Loop::Callback callback;
     uint32_t position = 0;    // in heap_, while in use
-    uint32_t generation = 1;  // odd or even says nothing; only equality does
+    uint32_t generation = 1;  // part of the id: an old id finds nothing
     bool used = false;
   };
 

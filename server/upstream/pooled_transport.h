@@ -57,7 +57,7 @@ class PooledHttpTransport : public HttpTransport {
   std::vector<PoolStats> Stats() const;
 
  private:
-  std::shared_ptr<TransportCore> core_;
+  std::unique_ptr<TransportCore> core_;
 };
 
 }  // namespace sluice

@@ -1,0 +1,100 @@
+// One request and its response over one connection: takes a connection from
+// the pool or has one made, sends, parses, and gives the connection back.
+// Loop thread only.
+#ifndef SLUICE_SERVER_UPSTREAM_EXCHANGE_H_
+#define SLUICE_SERVER_UPSTREAM_EXCHANGE_H_
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "server/runtime/loop.h"
+#include "server/upstream/connector.h"
+#include "server/upstream/http_transport.h"
+#include "server/upstream/pool.h"
+#include "server/upstream/response_parser.h"
+
+namespace sluice {
+
+class TransportCore;
+
+class Exchange : public HttpExchange, private FdHandler {
+ public:
+  Exchange(TransportCore& core, HttpRequest request, HttpExchangeObserver* observer);
+  ~Exchange() override;
+
+  void Pause() override;
+  void Resume() override;
+
+  // The transport goes away: closes, and says nothing more.
+  void Abandon();
+
+ private:
+  // False from a step: stop, for the observer destroyed the exchange, or
+  // paused it, or it is over.
+  void Begin();
+  void Connect();
+  void OnConnectDone(ConnectResult result);
+  // The next thing to do without waiting for the socket happens in a turn of
+  // its own: observers are not called from within Start and Resume.
+  void Defer();
+  void OnTurn();
+  void FailLater(HttpFailure failure, std::string message);
+
+  void OnReady(bool readable, bool writable) override;
+  bool SendSome();
+  // OnConnected, unless it was told.
+  bool Announce();
+  // What a failing send means. False: stop sending for now.
+  bool OnSendBroken();
+  IoResult SendRest();
+  bool request_sent() const { return sent_ == request_bytes_; }
+  void ForgetRequest();
+  bool ReadSome();
+  bool Feed(std::string_view bytes);
+  bool Parse(std::string_view input);
+  void OnPeerClosed();
+  void UpdateWatch();
+
+  void CloseConnection();
+  void Complete(bool clean);
+  void Fail(HttpFailure failure, std::string_view message);
+  std::string PeerMessage(std::string_view what) const;
+
+  // Calls the observer; false if that destroyed this.
+  template <typename Call>
+  bool Tell(Call call);
+
+  TransportCore* core_;  // null once abandoned
+  HttpExchangeObserver* const observer_;
+  std::shared_ptr<const HttpEndpoint> endpoint_;
+  std::shared_ptr<Pool> pool_;
+  ResponseParser parser_;
+
+  // Until it is sent.
+  std::string head_;
+  std::shared_ptr<const std::string> body_;
+  size_t request_bytes_ = 0;
+  size_t sent_ = 0;
+
+  // The attempt refers to nothing of the lease, but goes first all the same.
+  PoolLease lease_;
+  std::unique_ptr<ConnectAttempt> attempt_;
+  std::string stash_;  // received, not parsed: an incomplete line, or paused
+  Loop::TimerId turn_ = 0;
+  std::string early_error_;
+  HttpFailure early_failure_ = HttpFailure::kConnect;
+
+  bool reused_ = false;
+  bool replaced_ = false;
+  bool sending_ = false;      // the connection is there
+  bool send_broken_ = false;  // the peer reads no more, but may have answered
+  bool announced_ = false;    // OnConnected was called
+  bool paused_ = false;
+  bool over_ = false;
+  bool* destroyed_ = nullptr;  // set by the destructor while the observer runs
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_SERVER_UPSTREAM_EXCHANGE_H_

@@ -1,0 +1,167 @@
+#include "server/upstream/pool.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "server/upstream/connect_error.h"
+
+namespace sluice {
+
+PoolLease::PoolLease(std::shared_ptr<Pool> pool, std::unique_ptr<Connection> connection)
+    : pool_(std::move(pool)), connection_(std::move(connection)) {}
+
+PoolLease& PoolLease::operator=(PoolLease&& other) noexcept {
+  Close();
+  pool_ = std::move(other.pool_);
+  connection_ = std::move(other.connection_);
+  return *this;
+}
+
+void PoolLease::Close() {
+  connection_.reset();
+  if (auto pool = std::exchange(pool_, nullptr)) pool->Closed();
+}
+
+void PoolLease::Keep() {
+  auto pool = std::exchange(pool_, nullptr);
+  pool->Keep(std::move(connection_));
+}
+
+Pool::Pool(IoLoop& loop, const HttpEndpoint& endpoint)
+    : loop_(loop),
+      limits_(endpoint.pool),
+      keep_idle_(endpoint.keep_idle),
+      expiry_(loop),
+      last_used_(loop.Now()) {
+  counters_.endpoint =
+      (endpoint.tls ? "https://" : "http://") + HostAndPort(endpoint.host, endpoint.port);
+  counters_.proxy = ProxyAddress(endpoint.proxy);
+}
+
+Pool::~Pool() { CloseIdle(); }
+
+void Pool::Adopt(const HttpEndpoint& endpoint) {
+  keep_idle_ = endpoint.keep_idle;
+  const PoolLimits& limits = endpoint.pool;
+  if (limits.max_idle_time != limits_.max_idle_time || limits.max_lifetime != limits_.max_lifetime) {
+    // The timer may now be late for those that wait.
+    Arm(loop_.Now());
+  }
+  limits_ = limits;
+  TrimIdle();
+}
+
+PoolLease Pool::TakeIdle() {
+  last_used_ = loop_.Now();
+  while (!idle_.empty()) {
+    auto newest = std::prev(idle_.end());
+    if (Deadline(*newest) <= loop_.Now()) {
+      Discard(newest);
+      continue;
+    }
+    // The loop may have news of it that it has not told yet.
+    if (!newest->connection->Quiet()) {
+      PoolCounters::Add(counters_.dead);
+      Discard(newest);
+      continue;
+    }
+    return PoolLease(shared_from_this(), Remove(newest));
+  }
+  return {};
+}
+
+PoolLease Pool::Reserve() {
+  last_used_ = loop_.Now();
+  if (open_ >= limits_.max_open) {
+    PoolCounters::Add(counters_.refused);
+    return {};
+  }
+  ++open_;
+  PoolCounters::Add(counters_.open);
+  return PoolLease(shared_from_this(), nullptr);
+}
+
+std::string Pool::FullMessage() const {
+  return "all " + std::to_string(limits_.max_open) + " connections to " + counters_.endpoint +
+         " are busy (pool max_open)";
+}
+
+void Pool::Keep(std::unique_ptr<Connection> connection) {
+  const TimePoint now = loop_.Now();
+  last_used_ = now;
+  if (!keep_idle_ || limits_.max_idle == 0 || open_ > limits_.max_open ||
+      connection->created() + limits_.max_lifetime <= now) {
+    loop_.Unwatch(connection->fd());
+    connection.reset();
+    return Closed();
+  }
+  idle_.emplace_back(*this, std::move(connection), now);
+  PoolCounters::Add(counters_.idle);
+  Idle& kept = idle_.back();
+  loop_.Watch(kept.connection->fd(), true, false, &kept);
+  Arm(Deadline(kept));
+  TrimIdle();
+}
+
+void Pool::Closed() {
+  --open_;
+  PoolCounters::Add(counters_.open, -1);
+}
+
+void Pool::CheckIdle(Idle& idle) {
+  if (idle.connection->Quiet()) return;
+  PoolCounters::Add(counters_.dead);
+  Discard(std::find_if(idle_.begin(), idle_.end(), [&](Idle& other) { return &other == &idle; }));
+}
+
+std::unique_ptr<Connection> Pool::Remove(IdleList::iterator idle) {
+  loop_.Unwatch(idle->connection->fd());
+  std::unique_ptr<Connection> connection = std::move(idle->connection);
+  idle_.erase(idle);
+  PoolCounters::Add(counters_.idle, -1);
+  return connection;
+}
+
+void Pool::Discard(IdleList::iterator idle) {
+  Remove(idle).reset();
+  Closed();
+}
+
+void Pool::CloseIdle() {
+  while (!idle_.empty()) Discard(idle_.begin());
+}
+
+void Pool::TrimIdle() {
+  const size_t places = keep_idle_ ? limits_.max_idle : 0;
+  while (idle_.size() > places || (!idle_.empty() && open_ > limits_.max_open)) {
+    Discard(idle_.begin());
+  }
+}
+
+TimePoint Pool::Deadline(const Idle& idle) const {
+  return std::min(idle.since + limits_.max_idle_time,
+                  idle.connection->created() + limits_.max_lifetime);
+}
+
+void Pool::CloseExpired() {
+  expiry_at_ = absl::InfiniteFuture();
+  const TimePoint now = loop_.Now();
+  for (auto idle = idle_.begin(); idle != idle_.end();) {
+    const auto current = idle++;
+    const TimePoint deadline = Deadline(*current);
+    if (deadline <= now) {
+      Discard(current);
+    } else {
+      Arm(deadline);
+    }
+  }
+}
+
+void Pool::Arm(TimePoint deadline) {
+  if (deadline >= expiry_at_) return;
+  expiry_at_ = deadline;
+  expiry_.Set(deadline, [this] { CloseExpired(); });
+}
+
+}  // namespace sluice

@@ -1,0 +1,124 @@
+// The connections to one place (HttpEndpoint::PoolKey): how many there may be,
+// and which wait for their next request. Loop thread only, but the counters.
+#ifndef SLUICE_SERVER_UPSTREAM_POOL_H_
+#define SLUICE_SERVER_UPSTREAM_POOL_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <string>
+
+#include "server/runtime/loop.h"
+#include "server/upstream/connection.h"
+#include "server/upstream/http_transport.h"
+
+namespace sluice {
+
+// Written by the loop thread, read by any. The meanings: PoolStats.
+struct PoolCounters {
+  std::string endpoint;
+  std::string proxy;
+  std::atomic<uint64_t> open{0};
+  std::atomic<uint64_t> idle{0};
+  std::atomic<uint64_t> connects{0};
+  std::atomic<uint64_t> connect_failures{0};
+  std::atomic<uint64_t> reuses{0};
+  std::atomic<uint64_t> dead{0};
+  std::atomic<uint64_t> resets{0};
+  std::atomic<uint64_t> refused{0};
+
+  // One writer: no locked instruction.
+  static void Add(std::atomic<uint64_t>& counter, int64_t change = 1) {
+    counter.store(counter.load(std::memory_order_relaxed) + change, std::memory_order_relaxed);
+  }
+};
+
+class Pool;
+
+// The right to one of a pool's connections, first without one while it is
+// being made. Dropping it closes the connection.
+class PoolLease {
+ public:
+  PoolLease() = default;
+  PoolLease(std::shared_ptr<Pool> pool, std::unique_ptr<Connection> connection);
+  PoolLease(PoolLease&&) = default;
+  PoolLease& operator=(PoolLease&& other) noexcept;
+  ~PoolLease() { Close(); }
+
+  bool held() const { return pool_ != nullptr; }
+  Connection* connection() const { return connection_.get(); }
+  void set_connection(std::unique_ptr<Connection> connection) {
+    connection_ = std::move(connection);
+  }
+  void Close();
+  // Back to the pool, which may have no place for it.
+  void Keep();
+
+ private:
+  std::shared_ptr<Pool> pool_;
+  std::unique_ptr<Connection> connection_;
+};
+
+class Pool : public std::enable_shared_from_this<Pool> {
+ public:
+  Pool(IoLoop& loop, const HttpEndpoint& endpoint);
+  ~Pool();
+
+  // Limits and keep_idle of a newer revision.
+  void Adopt(const HttpEndpoint& endpoint);
+
+  // The idle connection that was used last and is still good; else not held.
+  PoolLease TakeIdle();
+  // Room for a new connection; not held when max_open are open.
+  PoolLease Reserve();
+
+  PoolCounters& counters() { return counters_; }
+  const PoolCounters& counters() const { return counters_; }
+  size_t open() const { return open_; }
+  TimePoint last_used() const { return last_used_; }
+  // For people.
+  std::string FullMessage() const;
+
+  void CloseIdle();
+
+ private:
+  friend class PoolLease;
+
+  // Anything that happens to an idle connection is its end.
+  struct Idle : public FdHandler {
+    Idle(Pool& owner, std::unique_ptr<Connection> c, TimePoint now)
+        : pool(owner), connection(std::move(c)), since(now) {}
+    void OnReady(bool readable, bool writable) override { pool.CheckIdle(*this); }
+
+    Pool& pool;
+    std::unique_ptr<Connection> connection;
+    TimePoint since;
+  };
+  using IdleList = std::list<Idle>;
+
+  void Keep(std::unique_ptr<Connection> connection);
+  void Closed();
+  void CheckIdle(Idle& idle);
+  std::unique_ptr<Connection> Remove(IdleList::iterator idle);
+  void Discard(IdleList::iterator idle);
+  void TrimIdle();
+  TimePoint Deadline(const Idle& idle) const;
+  void CloseExpired();
+  void Arm(TimePoint deadline);
+
+  IoLoop& loop_;
+  PoolLimits limits_;
+  bool keep_idle_;
+  size_t open_ = 0;
+  IdleList idle_;  // the one used last is at the back
+  Timer expiry_;
+  TimePoint expiry_at_ = absl::InfiniteFuture();
+  TimePoint last_used_;
+  PoolCounters counters_;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_SERVER_UPSTREAM_POOL_H_

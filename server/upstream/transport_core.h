@@ -1,0 +1,46 @@
+// What the exchanges of one transport share. Loop thread only.
+#ifndef SLUICE_SERVER_UPSTREAM_TRANSPORT_CORE_H_
+#define SLUICE_SERVER_UPSTREAM_TRANSPORT_CORE_H_
+
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "server/runtime/loop.h"
+#include "server/upstream/connector.h"
+#include "server/upstream/pool.h"
+#include "server/upstream/transport_options.h"
+
+namespace sluice {
+
+class Exchange;
+
+class TransportCore {
+ public:
+  TransportCore(IoLoop& loop, const TransportOptions& options);
+  // The exchanges that are left go silent.
+  ~TransportCore();
+
+  // The endpoint's pool, with the endpoint's limits.
+  std::shared_ptr<Pool> FindPool(const HttpEndpoint& endpoint, bool create);
+
+  IoLoop& loop;
+  const TransportOptions options;
+  Connector connector;
+  // All receive into it in turn, so that an open stream holds no buffer.
+  const std::unique_ptr<char[]> scratch;
+  absl::flat_hash_set<Exchange*> exchanges;
+
+  // The map changes under the mutex, and is read under it by other threads.
+  std::mutex mutex;
+  absl::flat_hash_map<std::string, std::shared_ptr<Pool>> pools;
+
+ private:
+  void ForgetUnused();
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_SERVER_UPSTREAM_TRANSPORT_CORE_H_
