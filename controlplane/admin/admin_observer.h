@@ -1,0 +1,21 @@
+// What the Admin service does, for metrics. Called from any thread.
+#ifndef SLUICE_CONTROLPLANE_ADMIN_ADMIN_OBSERVER_H_
+#define SLUICE_CONTROLPLANE_ADMIN_ADMIN_OBSERVER_H_
+
+#include "absl/time/time.h"
+#include "grpcpp/support/status.h"
+
+namespace sluice {
+
+class AdminObserver {
+ public:
+  virtual ~AdminObserver() = default;
+  // `method` is a literal: "Apply".
+  virtual void OnRequest(const char* method, grpc::StatusCode code) {}
+  // How long the store took to make a change durable.
+  virtual void OnCommit(absl::Duration latency) {}
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_CONTROLPLANE_ADMIN_ADMIN_OBSERVER_H_

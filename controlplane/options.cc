@@ -1,0 +1,114 @@
+#include "controlplane/options.h"
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <map>
+
+#include "proto/policy/duration_text.h"
+
+namespace sluice {
+namespace {
+
+void AddDuration(CLI::App& app, const std::string& flag, absl::Duration& value, const std::string& help) {
+  app.add_option_function<std::string>(
+         flag,
+         [&value, flag](const std::string& text) {
+           absl::StatusOr<absl::Duration> parsed = ParseDurationText(text);
+           if (!parsed.ok()) throw CLI::ValidationError(flag, text + ": " + std::string(parsed.status().message()));
+           value = *parsed;
+         },
+         help)
+      ->type_name("DURATION")
+      ->default_str(FormatDurationText(value));
+}
+
+void AddAddresses(CLI::App& app, Options& options) {
+  app.add_option("--listen", options.listen, "Where gRPC is served (Admin, Push, health, reflection); port 0 picks one")
+      ->type_name("HOST:PORT");
+  app.add_option("--metrics-listen", options.metrics_listen, "Where /metrics is served over HTTP; port 0 picks one")
+      ->type_name("HOST:PORT");
+  app.add_option("--tls-cert", options.tls_cert, "PEM file with the server's certificate chain; not set: no TLS")
+      ->type_name("FILE");
+  app.add_option("--tls-key", options.tls_key, "PEM file with the key of --tls-cert")->type_name("FILE");
+  app.add_option("--tls-client-ca", options.tls_client_ca,
+                 "PEM file with the authorities of client certificates; set: clients must show one")
+      ->type_name("FILE");
+}
+
+void AddStore(CLI::App& app, Options& options) {
+  app.add_option("--store", options.store, "Where policies are kept: sqlite:PATH, or a plain path")->type_name("STORE");
+  app.add_option("--keep-revisions", options.store_limits.keep_revisions,
+                 "Revisions kept for history and rollback; older ones are compacted")
+      ->check(CLI::Range(uint64_t{1}, uint64_t{100000000}));
+  app.add_option("--keep-request-ids", options.store_limits.keep_answers,
+                 "Answers kept for repeated request ids")
+      ->check(CLI::Range(uint64_t{1}, uint64_t{100000000}));
+  app.add_option("--max-resources", options.editor_limits.max_resources, "Resources in force at a time, at most")
+      ->check(CLI::Range(size_t{1}, size_t{10000000}));
+  app.add_option("--max-request-bytes", options.max_request_bytes, "Largest request accepted")
+      ->check(CLI::Range(64 << 10, 1 << 30));
+}
+
+void AddPush(CLI::App& app, PushSettings& push) {
+  AddDuration(app, "--ack-timeout", push.ack_timeout, "A data plane that answers an update later is dropped");
+  AddDuration(app, "--debounce", push.debounce,
+              "After a first change, others are merged until none came for this long");
+  AddDuration(app, "--debounce-max", push.debounce_max, "Longest that a change waits to be merged with others");
+  AddDuration(app, "--max-stream-age", push.max_stream_age,
+              "Data planes are asked to connect anew after this time, +/- 10 %");
+  AddDuration(app, "--drain-within", push.drain_within, "What a data plane is given to connect anew");
+  AddDuration(app, "--forget-lost-after", push.forget_lost_after, "Data planes gone for longer are not listed");
+  app.add_option("--max-nodes", push.max_nodes, "Data planes known at a time, at most")
+      ->check(CLI::Range(size_t{1}, size_t{10000000}));
+  app.add_option("--admission-rate", push.admission_rate, "New streams of data planes admitted a second")
+      ->check(CLI::Range(0.1, 1000000.0));
+  app.add_option("--admission-burst", push.admission_burst, "New streams admitted at once")
+      ->check(CLI::Range(1.0, 1000000.0));
+}
+
+void Check(const Options& options) {
+  if (options.tls_cert.empty() != options.tls_key.empty()) {
+    throw CLI::ValidationError("--tls-cert, --tls-key", "one is missing; both or none must be set");
+  }
+  if (!options.tls_client_ca.empty() && options.tls_cert.empty()) {
+    throw CLI::ValidationError("--tls-client-ca", "needs --tls-cert and --tls-key");
+  }
+  for (absl::Duration duration : {options.push.ack_timeout, options.push.max_stream_age, options.push.drain_within}) {
+    if (duration <= absl::ZeroDuration()) {
+      throw CLI::ValidationError("--ack-timeout, --max-stream-age, --drain-within", "must be above 0s");
+    }
+  }
+}
+
+}  // namespace
+
+std::optional<Options> ParseOptions(int argc, char** argv, int& exit_code) {
+  Options options;
+  CLI::App app("The control plane of Sluice: keeps policies and pushes them to data planes.", "sluice-controlplane");
+  app.option_defaults()->always_capture_default();
+  app.set_version_flag("--version", "sluice-controlplane " SLUICE_VERSION);
+  AddAddresses(app, options);
+  AddStore(app, options);
+  AddPush(app, options.push);
+  AddDuration(app, "--shutdown-grace", options.shutdown_grace,
+              "On SIGTERM, how long data planes are given to leave");
+  app.add_option("--log-format", options.log_format, "How log lines on standard error look: text or json")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, LogFormat>{{"text", LogFormat::kText}, {"json", LogFormat::kJson}}))
+      ->default_str("text");
+  try {
+    app.parse(argc, argv);
+    Check(options);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) {
+      exit_code = app.exit(error);
+    } else {
+      std::cerr << "sluice-controlplane: " << error.what() << " (--help lists the flags)\n";
+      exit_code = 2;
+    }
+    return std::nullopt;
+  }
+  return options;
+}
+
+}  // namespace sluice

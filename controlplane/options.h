@@ -1,0 +1,40 @@
+// The command line of sluice-controlplane.
+#ifndef SLUICE_CONTROLPLANE_OPTIONS_H_
+#define SLUICE_CONTROLPLANE_OPTIONS_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "controlplane/admin/policy_editor.h"
+#include "controlplane/push/push_hub.h"
+#include "controlplane/store/store.h"
+#include "controlplane/telemetry/log.h"
+
+namespace sluice {
+
+struct Options {
+  std::string listen = "127.0.0.1:8444";
+  std::string metrics_listen = "127.0.0.1:9465";
+  std::string store = "./sluice.db";
+  StoreLimits store_limits;
+  EditorLimits editor_limits;
+  PushSettings push;
+  // Files; all empty: no TLS.
+  std::string tls_cert;
+  std::string tls_key;
+  std::string tls_client_ca;
+  // Policies of 10,000 endpoints fit easily.
+  int max_request_bytes = 16 << 20;
+  // How long data planes are given to leave when the program ends.
+  absl::Duration shutdown_grace = absl::Seconds(2);
+  LogFormat log_format = LogFormat::kText;
+};
+
+// Nullopt: nothing is left to do but to exit with `exit_code` (help and version
+// were printed, or what is wrong).
+std::optional<Options> ParseOptions(int argc, char** argv, int& exit_code);
+
+}  // namespace sluice
+
+#endif  // SLUICE_CONTROLPLANE_OPTIONS_H_

@@ -1,0 +1,96 @@
+// The part of PushHub that answers the Admin service: who is there, and has
+// everybody answered.
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "controlplane/push/push_hub.h"
+#include "proto/policy/duration_text.h"
+
+namespace sluice {
+namespace {
+
+// Each costs a few hundred bytes and no thread.
+constexpr size_t kMaxWaiters = 1000;
+
+}  // namespace
+
+std::vector<v1::NodeStatus> PushHub::ListNodes() {
+  absl::MutexLock lock(&mutex_);
+  std::vector<v1::NodeStatus> nodes;
+  nodes.reserve(nodes_.size());
+  for (const auto& [id, node] : nodes_) nodes.push_back(StatusOf(node));
+  return nodes;
+}
+
+absl::Status PushHub::Await(uint64_t revision, absl::Duration timeout, AwaitCallback callback) {
+  Completed completed;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (revision > newest_->revision) {
+      return absl::OutOfRangeError(
+          absl::StrCat("revision ", revision, " does not exist; the newest is ", newest_->revision));
+    }
+    if (waiters_.size() >= kMaxWaiters) {
+      return absl::ResourceExhaustedError(absl::StrCat(kMaxWaiters, " calls wait for revisions already"));
+    }
+    absl::Time now = clock_();
+    waiters_.push_back({revision, now, now + timeout, std::move(callback), ""});
+    WakeBy(now + timeout);
+    completed = TakeCompleted(now);
+  }
+  for (auto& [done, response] : completed) done(std::move(response));
+  return absl::OkStatus();
+}
+
+bool PushHub::Blocks(const Node& node, uint64_t revision) const {
+  return node.connected() && node.acked_revision < revision && node.parked_revision < revision;
+}
+
+bool PushHub::IsDone(Waiter& waiter, absl::Time now) {
+  if (now >= waiter.deadline) return true;
+  // With thousands of nodes, a look at the last one that was late saves the
+  // walk over all for every answer.
+  auto known = nodes_.find(waiter.blocker);
+  if (known != nodes_.end() && Blocks(known->second, waiter.revision)) return false;
+  for (const auto& [id, node] : nodes_) {
+    if (!Blocks(node, waiter.revision)) continue;
+    waiter.blocker = id;
+    return false;
+  }
+  return true;
+}
+
+v1::AwaitRevisionResponse PushHub::Summarise(const Waiter& waiter) {
+  v1::AwaitRevisionResponse response;
+  auto commit = std::find_if(commits_.begin(), commits_.end(),
+                             [&waiter](const auto& entry) { return entry.first == waiter.revision; });
+  absl::Duration elapsed = absl::ZeroDuration();
+  for (const auto& [id, node] : nodes_) {
+    bool left = !node.connected() && node.since >= waiter.started;
+    if (!node.connected() && !left) continue;
+    bool acked = node.acked_revision >= waiter.revision;
+    bool nacked = !acked && node.parked_revision >= waiter.revision;
+    if (acked) {
+      response.set_acked(response.acked() + 1);
+    } else {
+      nacked ? response.set_nacked(response.nacked() + 1) : response.set_pending(response.pending() + 1);
+      *response.add_nodes() = StatusOf(node);
+    }
+    if ((acked || nacked) && commit != commits_.end()) elapsed = std::max(elapsed, node.answered - commit->second);
+  }
+  *response.mutable_elapsed() = ToProto(elapsed);
+  return response;
+}
+
+PushHub::Completed PushHub::TakeCompleted(absl::Time now) {
+  Completed completed;
+  std::erase_if(waiters_, [&](Waiter& waiter) {
+    mutex_.AssertHeld();
+    if (!IsDone(waiter, now)) return false;
+    completed.emplace_back(std::move(waiter.callback), Summarise(waiter));
+    return true;
+  });
+  return completed;
+}
+
+}  // namespace sluice

@@ -1,0 +1,33 @@
+// The data planes as the Admin service sees them.
+#ifndef SLUICE_CONTROLPLANE_PUSH_FLEET_H_
+#define SLUICE_CONTROLPLANE_PUSH_FLEET_H_
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "sluice/v1/control.pb.h"
+
+namespace sluice {
+
+class Fleet {
+ public:
+  // Called once, from any thread, without locks held.
+  using AwaitCallback = std::function<void(v1::AwaitRevisionResponse)>;
+
+  virtual ~Fleet() = default;
+
+  // In order of node id.
+  virtual std::vector<v1::NodeStatus> ListNodes() = 0;
+
+  // Calls back when every connected node has answered `revision` or a newer
+  // one, or the time is over; possibly before it returns. RESOURCE_EXHAUSTED:
+  // too many wait already; OUT_OF_RANGE: no such revision. Then it never calls.
+  virtual absl::Status Await(uint64_t revision, absl::Duration timeout, AwaitCallback callback) = 0;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_CONTROLPLANE_PUSH_FLEET_H_

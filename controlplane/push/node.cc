@@ -1,0 +1,74 @@
+#include "controlplane/push/node.h"
+
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "proto/policy/duration_text.h"
+#include "proto/policy/kinds.h"
+
+namespace sluice {
+
+void TakeHello(const v1::Hello& hello, const std::string& epoch, uint64_t newest_revision, Node& node) {
+  // Revisions of another store, or from a future that this one lost, say
+  // nothing: everything is sent.
+  bool comparable = hello.epoch() == epoch && hello.revision() > 0 && hello.revision() <= newest_revision;
+  node.base = comparable ? CatalogOf(hello) : nullptr;
+  node.acked_revision = comparable ? hello.revision() : 0;
+  node.greeted = false;
+  node.outstanding = nullptr;
+  node.parked_revision = 0;
+  node.draining = false;
+  node.version = hello.version().substr(0, 64);
+  node.source = hello.source();
+  node.last_error.clear();
+  node.violations.clear();
+}
+
+v1::NodeState StateOf(const Node& node, uint64_t newest) {
+  if (!node.connected()) return v1::NODE_STATE_LOST;
+  if (node.acked_revision >= newest) return v1::NODE_STATE_ACKED;
+  if (node.parked_revision >= newest) return v1::NODE_STATE_NACKED;
+  return v1::NODE_STATE_PENDING;
+}
+
+v1::NodeStatus StatusOf(const Node& node) {
+  v1::NodeStatus status;
+  status.set_node_id(node.id);
+  status.set_state(node.state);
+  status.set_acked_revision(node.acked_revision);
+  *status.mutable_since() = ToProto(node.since);
+  status.set_last_error(node.last_error);
+  for (const v1::Violation& violation : node.violations) *status.add_violations() = violation;
+  status.set_source(node.source);
+  *status.mutable_health() = node.health;
+  status.set_version(node.version);
+  status.set_peer(node.peer);
+  return status;
+}
+
+absl::Status CheckHello(const v1::Hello& hello) {
+  const std::string& id = hello.node_id();
+  bool good = !id.empty() && id.size() <= 63 && std::all_of(id.begin(), id.end(), [](char c) {
+    return absl::ascii_isalnum(c) || c == '.' || c == '_' || c == '-';
+  });
+  if (!good) {
+    return absl::InvalidArgumentError("hello.node_id: must be 1 to 63 characters of [A-Za-z0-9._-]");
+  }
+  if (hello.schema_version() == 0) {
+    return absl::InvalidArgumentError("hello.schema_version: missing; must be at least 1");
+  }
+  return absl::OkStatus();
+}
+
+std::string OneLine(const v1::Violation& violation) {
+  std::string text = ResourceId(violation.resource().kind(), violation.resource().name());
+  if (!violation.path().empty()) absl::StrAppend(&text, ": ", violation.path());
+  absl::StrAppend(&text, ": ", violation.message());
+  if (!violation.suggestion().empty()) absl::StrAppend(&text, "; did you mean \"", violation.suggestion(), "\"?");
+  std::replace_if(text.begin(), text.end(), [](char c) { return absl::ascii_iscntrl(c); }, ' ');
+  if (text.size() > 1000) text = absl::StrCat(text.substr(0, 997), "...");
+  return text;
+}
+
+}  // namespace sluice

@@ -1,0 +1,58 @@
+// The control plane as one object: store, push, admin and metrics, served.
+// Made, run and stopped by main.
+#ifndef SLUICE_CONTROLPLANE_SERVER_H_
+#define SLUICE_CONTROLPLANE_SERVER_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "controlplane/admin/admin_service.h"
+#include "controlplane/options.h"
+#include "controlplane/push/push_hub.h"
+#include "controlplane/push/push_service.h"
+#include "controlplane/push/push_timer.h"
+#include "controlplane/store/store.h"
+#include "controlplane/telemetry/metrics.h"
+#include "prometheus/exposer.h"
+
+namespace sluice {
+
+class ControlPlaneServer {
+ public:
+  // Errors are one line naming the file or the address.
+  static absl::StatusOr<std::unique_ptr<ControlPlaneServer>> Start(const Options& options);
+
+  // With the ports that were really taken.
+  const std::string& address() const { return address_; }
+  const std::string& metrics_address() const { return metrics_address_; }
+
+  // Asks data planes to go, waits for them, ends what is left. Blocks for
+  // Options::shutdown_grace and a little, at most.
+  void Stop();
+
+ private:
+  explicit ControlPlaneServer(const Options& options);
+  absl::Status StartPush();
+  absl::Status StartGrpc();
+  absl::Status StartMetrics();
+
+  const Options options_;
+  std::shared_ptr<ControlPlaneMetrics> metrics_;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<PushHub> hub_;
+  std::unique_ptr<StoreWatch> watch_;
+  // After the hub: its thread must have ended before the hub goes.
+  PushTimer timer_;
+  std::unique_ptr<AdminService> admin_;
+  std::unique_ptr<PushService> push_;
+  std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<prometheus::Exposer> exposer_;
+  std::string address_;
+  std::string metrics_address_;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_CONTROLPLANE_SERVER_H_

@@ -1,0 +1,408 @@
+#include "controlplane/store/sqlite_store.h"
+
+#include <algorithm>
+#include <random>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "controlplane/store/sqlite_db.h"
+
+namespace sluice {
+namespace {
+
+constexpr uint64_t kSchemaVersion = 1;
+
+// Statement by statement: SQLite prepares one at a time.
+constexpr const char* kSchema[] = {
+    "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS revisions (revision INTEGER PRIMARY KEY, created_us INTEGER NOT NULL, "
+    "record BLOB NOT NULL)",
+    // A row per resource and revision that touched it; a null resource was deleted.
+    "CREATE TABLE IF NOT EXISTS versions (kind TEXT NOT NULL, name TEXT NOT NULL, revision INTEGER NOT NULL, "
+    "resource BLOB, PRIMARY KEY (kind, name, revision)) WITHOUT ROWID",
+    "CREATE INDEX IF NOT EXISTS versions_by_revision ON versions (revision)",
+    "CREATE TABLE IF NOT EXISTS answers (number INTEGER PRIMARY KEY AUTOINCREMENT, "
+    "request_id TEXT NOT NULL UNIQUE, fingerprint BLOB NOT NULL, response BLOB NOT NULL)",
+};
+
+std::string RandomEpoch() {
+  std::random_device device;
+  return absl::StrFormat("%08x%08x", device(), device());
+}
+
+class SqliteStore;
+
+class SqliteWatch : public StoreWatch {
+ public:
+  explicit SqliteWatch(SqliteStore* store) : store_(store) {}
+  ~SqliteWatch() override;
+
+ private:
+  SqliteStore* store_;
+};
+
+class SqliteStore : public Store {
+ public:
+  SqliteStore(std::string path, std::unique_ptr<SqliteDb> db, StoreLimits limits,
+              std::function<absl::Time()> clock)
+      : path_(std::move(path)), limits_(limits), clock_(std::move(clock)), db_(std::move(db)) {}
+
+  absl::Status Initialise() {
+    absl::MutexLock lock(&mutex_);
+    if (absl::Status status = SetPragmas(); !status.ok()) return status;
+    SqliteTransaction transaction(*db_);
+    if (absl::Status status = transaction.Begin(); !status.ok()) return status;
+    if (absl::Status status = PrepareSchema(); !status.ok()) return status;
+    if (absl::Status status = transaction.Commit(); !status.ok()) return status;
+    absl::StatusOr<PolicyStatePtr> state = Load(std::nullopt);
+    if (!state.ok()) return state.status();
+    current_ = *std::move(state);
+    return absl::OkStatus();
+  }
+
+  const std::string& epoch() const override { return epoch_; }
+
+  absl::StatusOr<PolicyStatePtr> Current() override {
+    absl::MutexLock lock(&mutex_);
+    return current_;
+  }
+
+  absl::StatusOr<PolicyStatePtr> At(uint64_t revision) override {
+    absl::MutexLock lock(&mutex_);
+    if (revision == current_->revision) return current_;
+    if (absl::Status status = CheckKept(revision); !status.ok()) return status;
+    return Load(revision);
+  }
+
+  absl::StatusOr<PolicyStatePtr> Commit(StoreWrite write) override {
+    absl::MutexLock lock(&mutex_);
+    if (write.expected_revision != current_->revision) {
+      return absl::AbortedError(absl::StrCat("the store is at revision ", current_->revision, ", not ",
+                                             write.expected_revision, " any more"));
+    }
+    bool changes = !write.puts.empty() || !write.deletes.empty();
+    SqliteTransaction transaction(*db_);
+    if (absl::Status status = transaction.Begin(); !status.ok()) return status;
+    StoreEvent event;
+    uint64_t compacted = compacted_;
+    if (changes) {
+      event = MakeEvent(write);
+      if (absl::Status status = WriteRevision(event, write.record); !status.ok()) return status;
+      absl::StatusOr<uint64_t> result = Compact(event.revision);
+      if (!result.ok()) return result.status();
+      compacted = *result;
+    }
+    if (absl::Status status = WriteAnswer(write); !status.ok()) return status;
+    if (absl::Status status = transaction.Commit(); !status.ok()) return status;
+    if (!changes) return current_;
+    compacted_ = compacted;
+    current_ = Apply(*current_, event);
+    for (auto& [watch, callback] : watches_) callback(event);
+    return current_;
+  }
+
+  absl::StatusOr<std::optional<RememberedAnswer>> FindAnswer(const std::string& request_id) override {
+    absl::MutexLock lock(&mutex_);
+    std::optional<RememberedAnswer> answer;
+    absl::Status status = db_->Run("SELECT fingerprint, response FROM answers WHERE request_id = ?1",
+                                   {SqliteValue::Text(request_id)}, [&answer](const SqliteRow& row) {
+                                     answer = RememberedAnswer{row.Bytes(0), row.Bytes(1)};
+                                   });
+    if (!status.ok()) return status;
+    return answer;
+  }
+
+  absl::StatusOr<std::vector<v1::Revision>> History(const HistoryQuery& query) override {
+    absl::MutexLock lock(&mutex_);
+    std::vector<v1::Revision> revisions;
+    bool parsed = true;
+    auto on_row = [&](const SqliteRow& row) {
+      parsed = revisions.emplace_back().ParseFromString(row.Bytes(0)) && parsed;
+    };
+    uint64_t before = query.before_revision == 0 ? current_->revision + 1 : query.before_revision;
+    before = std::min(before, current_->revision + 1);
+    SqliteValue limit = SqliteValue::Int(std::max(query.limit, 0));
+    absl::Status status =
+        query.resource.has_value()
+            ? db_->Run("SELECT record FROM revisions WHERE revision < ?1 AND revision IN (SELECT revision FROM "
+                       "versions WHERE kind = ?3 AND name = ?4) ORDER BY revision DESC LIMIT ?2",
+                       {SqliteValue::Int(before), limit, SqliteValue::Text(query.resource->kind),
+                        SqliteValue::Text(query.resource->name)},
+                       on_row)
+            : db_->Run("SELECT record FROM revisions WHERE revision < ?1 ORDER BY revision DESC LIMIT ?2",
+                       {SqliteValue::Int(before), limit}, on_row);
+    if (!status.ok()) return status;
+    if (!parsed) return Damaged("a revision");
+    return revisions;
+  }
+
+  absl::StatusOr<std::unique_ptr<StoreWatch>> Watch(uint64_t after_revision, WatchCallback callback) override {
+    absl::MutexLock lock(&mutex_);
+    if (after_revision < current_->revision) {
+      if (absl::Status status = CheckKept(after_revision + 1); !status.ok()) return status;
+    }
+    for (uint64_t revision = after_revision + 1; revision <= current_->revision; ++revision) {
+      absl::StatusOr<StoreEvent> event = LoadEvent(revision);
+      if (!event.ok()) return event.status();
+      callback(*event);
+    }
+    auto watch = std::make_unique<SqliteWatch>(this);
+    watches_.emplace_back(watch.get(), std::move(callback));
+    return watch;
+  }
+
+  void Unwatch(const SqliteWatch* watch) {
+    absl::MutexLock lock(&mutex_);
+    std::erase_if(watches_, [watch](const auto& entry) { return entry.first == watch; });
+  }
+
+ private:
+  absl::Status SetPragmas() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    // Exclusive: a second control plane on the same file would not see the
+    // changes of the first; so it is refused instead.
+    for (const char* pragma : {"PRAGMA locking_mode = EXCLUSIVE", "PRAGMA journal_mode = WAL",
+                               // NORMAL can lose an acknowledged commit on power loss.
+                               "PRAGMA synchronous = FULL", "PRAGMA wal_autocheckpoint = 1000"}) {
+      if (absl::Status status = db_->Run(pragma); !status.ok()) return status;
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status PrepareSchema() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    for (const char* statement : kSchema) {
+      if (absl::Status status = db_->Run(statement); !status.ok()) return status;
+    }
+    std::map<std::string, std::string> meta;
+    absl::Status status = db_->Run("SELECT key, value FROM meta", {}, [&meta](const SqliteRow& row) {
+      meta[row.Bytes(0)] = row.Bytes(1);
+    });
+    if (!status.ok()) return status;
+    if (meta.empty()) return CreateMeta();
+    uint64_t schema = 0;
+    if (!absl::SimpleAtoi(meta["schema_version"], &schema) || meta["epoch"].empty() ||
+        !absl::SimpleAtoi(meta["compacted"], &compacted_)) {
+      return Damaged("its header");
+    }
+    if (schema != kSchemaVersion) {
+      return absl::FailedPreconditionError(absl::StrCat("store ", path_, " has schema version ", schema,
+                                                        "; this program reads version ", kSchemaVersion));
+    }
+    epoch_ = meta["epoch"];
+    return absl::OkStatus();
+  }
+
+  absl::Status CreateMeta() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    epoch_ = RandomEpoch();
+    compacted_ = 0;
+    absl::Status status = WriteMeta("schema_version", absl::StrCat(kSchemaVersion));
+    if (status.ok()) status = WriteMeta("epoch", epoch_);
+    if (status.ok()) status = WriteMeta("compacted", "0");
+    return status;
+  }
+
+  absl::Status WriteMeta(std::string_view key, const std::string& value) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return db_->Run("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)",
+                    {SqliteValue::Text(key), SqliteValue::Text(value)});
+  }
+
+  absl::Status Damaged(const char* what) const {
+    return absl::DataLossError(absl::StrCat("store ", path_, " is damaged: ", what, " cannot be read"));
+  }
+
+  absl::Status CheckKept(uint64_t revision) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (revision > current_->revision) {
+      return absl::OutOfRangeError(
+          absl::StrCat("revision ", revision, " does not exist; the newest is ", current_->revision));
+    }
+    if (revision <= compacted_ && compacted_ > 0) {
+      return absl::OutOfRangeError(
+          absl::StrCat("revision ", revision, " was compacted; the oldest kept is ", compacted_ + 1));
+    }
+    return absl::OkStatus();
+  }
+
+  // The newest version of each resource up to `revision` (all, if not given).
+  absl::StatusOr<PolicyStatePtr> Load(std::optional<uint64_t> revision) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    auto state = std::make_shared<PolicyState>();
+    bool parsed = true;
+    SqliteValue limit = SqliteValue::Int(revision.value_or(INT64_MAX));
+    absl::Status status = db_->Run(
+        "SELECT revision, created_us FROM revisions WHERE revision <= ?1 ORDER BY revision DESC LIMIT 1", {limit},
+        [&state](const SqliteRow& row) {
+          state->revision = row.Int(0);
+          state->committed = absl::FromUnixMicros(row.Int(1));
+        });
+    if (!status.ok()) return status;
+    status = db_->Run(
+        "SELECT kind, name, resource FROM versions v WHERE revision <= ?1 AND resource IS NOT NULL AND NOT EXISTS "
+        "(SELECT 1 FROM versions n WHERE n.kind = v.kind AND n.name = v.name AND n.revision > v.revision AND "
+        "n.revision <= ?1)",
+        {limit}, [&](const SqliteRow& row) {
+          auto resource = std::make_shared<v1::Resource>();
+          parsed = resource->ParseFromString(row.Bytes(2)) && parsed;
+          state->resources[ResourceKey{row.Bytes(0), row.Bytes(1)}] = std::move(resource);
+        });
+    if (!status.ok()) return status;
+    if (!parsed) return Damaged("a resource");
+    return PolicyStatePtr(std::move(state));
+  }
+
+  absl::StatusOr<StoreEvent> LoadEvent(uint64_t revision) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    StoreEvent event;
+    event.revision = revision;
+    bool parsed = true;
+    absl::Status status = db_->Run("SELECT created_us FROM revisions WHERE revision = ?1",
+                                   {SqliteValue::Int(revision)}, [&event](const SqliteRow& row) {
+                                     event.committed = absl::FromUnixMicros(row.Int(0));
+                                   });
+    if (!status.ok()) return status;
+    status = db_->Run("SELECT kind, name, resource FROM versions WHERE revision = ?1 ORDER BY kind, name",
+                      {SqliteValue::Int(revision)}, [&](const SqliteRow& row) {
+                        StoreEvent::Item item{{row.Bytes(0), row.Bytes(1)}, nullptr};
+                        if (!row.IsNull(2)) {
+                          auto resource = std::make_shared<v1::Resource>();
+                          parsed = resource->ParseFromString(row.Bytes(2)) && parsed;
+                          item.resource = std::move(resource);
+                        }
+                        event.items.push_back(std::move(item));
+                      });
+    if (!status.ok()) return status;
+    if (!parsed) return Damaged("a resource");
+    return event;
+  }
+
+  StoreEvent MakeEvent(StoreWrite& write) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    StoreEvent event;
+    event.revision = current_->revision + 1;
+    // What is stored has microseconds; the same time must come back after a restart.
+    event.committed = absl::FromUnixMicros(absl::ToUnixMicros(clock_()));
+    for (v1::Resource& put : write.puts) {
+      StampResource(put, epoch_, event.revision);
+      const auto* field =
+          put.GetReflection()->GetOneofFieldDescriptor(put, put.GetDescriptor()->FindOneofByName("spec"));
+      ResourceKey key{field == nullptr ? std::string() : field->message_type()->name(), put.meta().name()};
+      event.items.push_back({std::move(key), std::make_shared<v1::Resource>(std::move(put))});
+    }
+    for (const ResourceKey& key : write.deletes) event.items.push_back({key, nullptr});
+    std::sort(event.items.begin(), event.items.end(),
+              [](const StoreEvent::Item& a, const StoreEvent::Item& b) { return a.key < b.key; });
+    return event;
+  }
+
+  absl::Status WriteRevision(const StoreEvent& event, v1::Revision& record)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    int64_t micros = absl::ToUnixMicros(event.committed);
+    record.set_revision(event.revision);
+    record.mutable_created()->set_seconds(micros / 1000000);
+    record.mutable_created()->set_nanos(static_cast<int32_t>(micros % 1000000) * 1000);
+    std::string bytes = record.SerializeAsString();
+    absl::Status status =
+        db_->Run("INSERT INTO revisions (revision, created_us, record) VALUES (?1, ?2, ?3)",
+                 {SqliteValue::Int(event.revision), SqliteValue::Int(micros), SqliteValue::Blob(bytes)});
+    for (const StoreEvent::Item& item : event.items) {
+      if (!status.ok()) return status;
+      std::string resource = item.resource ? item.resource->SerializeAsString() : "";
+      status = db_->Run("INSERT INTO versions (kind, name, revision, resource) VALUES (?1, ?2, ?3, ?4)",
+                        {SqliteValue::Text(item.key.kind), SqliteValue::Text(item.key.name),
+                         SqliteValue::Int(event.revision),
+                         item.resource ? SqliteValue::Blob(resource) : SqliteValue::Null()});
+    }
+    return status;
+  }
+
+  absl::Status WriteAnswer(const StoreWrite& write) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (write.request_id.empty()) return absl::OkStatus();
+    absl::Status status = db_->Run(
+        "INSERT INTO answers (request_id, fingerprint, response) VALUES (?1, ?2, ?3)",
+        {SqliteValue::Text(write.request_id), SqliteValue::Blob(write.answer.fingerprint),
+         SqliteValue::Blob(write.answer.response)});
+    if (!status.ok()) return status;
+    return db_->Run("DELETE FROM answers WHERE number <= (SELECT max(number) FROM answers) - ?1",
+                    {SqliteValue::Int(limits_.keep_answers)});
+  }
+
+  // Returns the revision up to which is compacted. In batches: each costs a
+  // look at every version that old.
+  absl::StatusOr<uint64_t> Compact(uint64_t newest) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    uint64_t batch = std::min<uint64_t>(100, limits_.keep_revisions / 10 + 1);
+    if (newest < compacted_ + limits_.keep_revisions + batch) return compacted_;
+    uint64_t upto = newest - limits_.keep_revisions;
+    SqliteValue bound = SqliteValue::Int(upto);
+    absl::Status status = db_->Run("DELETE FROM revisions WHERE revision <= ?1", {bound});
+    // The state at upto + 1 must stay whole: only what was replaced by then goes.
+    if (status.ok()) {
+      status = db_->Run(
+          "DELETE FROM versions WHERE revision <= ?1 AND (resource IS NULL OR EXISTS (SELECT 1 FROM versions n "
+          "WHERE n.kind = versions.kind AND n.name = versions.name AND n.revision > versions.revision AND "
+          "n.revision <= ?1 + 1))",
+          {bound});
+    }
+    if (status.ok()) status = WriteMeta("compacted", absl::StrCat(upto));
+    if (!status.ok()) return status;
+    return upto;
+  }
+
+  static PolicyStatePtr Apply(const PolicyState& before, const StoreEvent& event) {
+    auto after = std::make_shared<PolicyState>(before);
+    after->revision = event.revision;
+    after->committed = event.committed;
+    for (const StoreEvent::Item& item : event.items) {
+      if (item.resource) {
+        after->resources[item.key] = item.resource;
+      } else {
+        after->resources.erase(item.key);
+      }
+    }
+    return after;
+  }
+
+  const std::string path_;
+  const StoreLimits limits_;
+  const std::function<absl::Time()> clock_;
+  std::string epoch_;
+
+  absl::Mutex mutex_;
+  std::unique_ptr<SqliteDb> db_ ABSL_GUARDED_BY(mutex_);
+  PolicyStatePtr current_ ABSL_GUARDED_BY(mutex_);
+  // Revisions up to and including this one are gone.
+  uint64_t compacted_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::vector<std::pair<const SqliteWatch*, WatchCallback>> watches_ ABSL_GUARDED_BY(mutex_);
+};
+
+SqliteWatch::~SqliteWatch() { store_->Unwatch(this); }
+
+}  // namespace
+
+void StampResource(v1::Resource& resource, const std::string& epoch, uint64_t revision) {
+  resource.mutable_meta()->set_revision(revision);
+  resource.mutable_meta()->set_etag(absl::StrCat(epoch.substr(0, 8), "-", revision));
+}
+
+absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStore(const std::string& path, const StoreLimits& limits,
+                                                       std::function<absl::Time()> clock) {
+  absl::StatusOr<std::unique_ptr<SqliteDb>> db = SqliteDb::Open(path);
+  if (!db.ok()) return db.status();
+  if (!clock) clock = [] { return absl::Now(); };
+  auto store = std::make_unique<SqliteStore>(path, *std::move(db), limits, std::move(clock));
+  if (absl::Status status = store->Initialise(); !status.ok()) return status;
+  return store;
+}
+
+absl::StatusOr<std::unique_ptr<Store>> OpenStore(const std::string& location, const StoreLimits& limits) {
+  std::string path = location;
+  if (absl::StartsWith(location, "sqlite:")) {
+    path = location.substr(7);
+  } else if (absl::StartsWith(location, "etcd:")) {
+    return absl::UnimplementedError(
+        absl::StrCat("store ", location, ": etcd is not served by this version; write sqlite:PATH"));
+  }
+  if (path.empty()) return absl::InvalidArgumentError("store: the path is missing; write sqlite:PATH");
+  return OpenSqliteStore(path, limits);
+}
+
+}  // namespace sluice

@@ -1,0 +1,139 @@
+// Where policies live: every change one revision, whole, in order, kept.
+//
+// Called by the Admin service (reads and commits) and by Push (watch), from
+// any thread. SQLite is the embedded implementation; the interface asks for no
+// more than what etcd gives too (a compare-and-swap on the revision, a watch
+// from a revision, compaction), so that a replicated store can take its place.
+#ifndef SLUICE_CONTROLPLANE_STORE_STORE_H_
+#define SLUICE_CONTROLPLANE_STORE_STORE_H_
+
+#include <compare>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "sluice/v1/control.pb.h"
+#include "sluice/v1/policy.pb.h"
+
+namespace sluice {
+
+// Kind as in policy.proto ("RetryPolicy"), and name.
+struct ResourceKey {
+  std::string kind;
+  std::string name;
+  auto operator<=>(const ResourceKey&) const = default;
+};
+
+using ResourcePtr = std::shared_ptr<const v1::Resource>;
+using ResourceMap = std::map<ResourceKey, ResourcePtr>;
+
+// Everything that was in force at one revision. Never changed once shared.
+struct PolicyState {
+  uint64_t revision = 0;
+  absl::Time committed;
+  ResourceMap resources;
+};
+using PolicyStatePtr = std::shared_ptr<const PolicyState>;
+
+// The answer once given under a request id.
+struct RememberedAnswer {
+  // Tells the same request from another one that reuses its id.
+  std::string fingerprint;
+  // The serialised response.
+  std::string response;
+};
+
+// What a resource carries once `revision` of the store `epoch` changed it: its
+// revision and a new etag. The epoch keeps an etag of another store from
+// matching by chance.
+void StampResource(v1::Resource& resource, const std::string& epoch, uint64_t revision);
+
+// One change. Without puts and deletes it makes no revision and only remembers
+// the answer.
+struct StoreWrite {
+  // The revision that the change was computed from; when the store has moved
+  // on, the write is refused with ABORTED and must be computed anew.
+  uint64_t expected_revision = 0;
+  std::vector<v1::Resource> puts;
+  std::vector<ResourceKey> deletes;
+  // Author, reason, changes, rollback_of; the store adds number and time.
+  v1::Revision record;
+  // Empty: nothing is remembered.
+  std::string request_id;
+  RememberedAnswer answer;
+};
+
+// A committed revision as watchers see it.
+struct StoreEvent {
+  struct Item {
+    ResourceKey key;
+    ResourcePtr resource;  // null: deleted
+  };
+  uint64_t revision = 0;
+  absl::Time committed;
+  std::vector<Item> items;
+};
+
+// Ends the watch when destroyed; after that the callback is not called again.
+class StoreWatch {
+ public:
+  virtual ~StoreWatch() = default;
+};
+
+struct HistoryQuery {
+  std::optional<ResourceKey> resource;
+  int limit = 50;
+  // Only older ones; 0: from the newest.
+  uint64_t before_revision = 0;
+};
+
+class Store {
+ public:
+  // Called in order of revision, each once, whole; short, and never calling
+  // Commit or Watch.
+  using WatchCallback = std::function<void(const StoreEvent&)>;
+
+  virtual ~Store() = default;
+
+  // Random, made with the store: revisions only compare within one epoch.
+  virtual const std::string& epoch() const = 0;
+
+  virtual absl::StatusOr<PolicyStatePtr> Current() = 0;
+  // OUT_OF_RANGE: not there yet, or compacted (the message says which).
+  virtual absl::StatusOr<PolicyStatePtr> At(uint64_t revision) = 0;
+
+  // Returns after the change is durable. ABORTED: see expected_revision.
+  virtual absl::StatusOr<PolicyStatePtr> Commit(StoreWrite write) = 0;
+
+  // Null when the id was never used or is forgotten.
+  virtual absl::StatusOr<std::optional<RememberedAnswer>> FindAnswer(
+      const std::string& request_id) = 0;
+
+  // Newest first.
+  virtual absl::StatusOr<std::vector<v1::Revision>> History(const HistoryQuery& query) = 0;
+
+  // Replays what was committed after `after_revision`, then goes on live.
+  // OUT_OF_RANGE when that was compacted: take Current() and watch from there.
+  virtual absl::StatusOr<std::unique_ptr<StoreWatch>> Watch(uint64_t after_revision,
+                                                            WatchCallback callback) = 0;
+};
+
+struct StoreLimits {
+  // Revisions kept for history, rollback and watches; older ones are compacted.
+  // 10,000 is months of changes by hand and a few MB.
+  uint64_t keep_revisions = 10000;
+  // Answers kept for repeated request ids.
+  uint64_t keep_answers = 10000;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_CONTROLPLANE_STORE_STORE_H_
