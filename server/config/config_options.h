@@ -40,7 +40,7 @@ struct SubscriptionOptions {
   std::string version;
 
   // Full jitter: the wait before the n-th try is U(0, min(max, base · 2^n)),
-  // and n starts anew only after an update came (gRFC A57), so that a control
+  // and n starts anew only after the control plane said something (gRFC A57), so that a control
   // plane that accepts and drops is not stormed.
   absl::Duration reconnect_base = absl::Seconds(1);
   absl::Duration reconnect_max = absl::Seconds(120);

@@ -4,6 +4,7 @@
 #define SLUICE_SERVER_TELEMETRY_COLLECTORS_H_
 
 #include <prometheus/collectable.h>
+#include <prometheus/metric_family.h>
 
 #include <cstdint>
 #include <functional>

@@ -1,0 +1,43 @@
+// Resources → the route table that calls use, whole or not at all. Checks what
+// the control plane checked (it may be older), and what only this data plane
+// can know: its secrets, its files, its allow-lists. Config worker only.
+#ifndef SLUICE_SERVER_CONFIG_POLICY_COMPILER_H_
+#define SLUICE_SERVER_CONFIG_POLICY_COMPILER_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "server/config/config_options.h"
+#include "server/config/credentials.h"
+#include "server/config/endpoint_state_registry.h"
+#include "server/engine/route_table.h"
+#include "sluice/v1/control.pb.h"
+
+namespace sluice {
+
+struct CompiledPolicies {
+  std::shared_ptr<const RouteTable> table;  // null if there are violations
+  std::vector<v1::Violation> violations;    // all of them, in a stable order
+};
+
+class PolicyCompiler {
+ public:
+  explicit PolicyCompiler(ConfigAllowLists allow)
+      : resolver_(std::move(allow.credentials)), allowed_hosts_(std::move(allow.hosts)) {}
+
+  CompiledPolicies Compile(std::string epoch, uint64_t revision, absl::Span<const v1::Resource* const> resources);
+
+  const EndpointStateRegistry& states() const { return states_; }
+
+ private:
+  CredentialResolver resolver_;
+  std::vector<std::string> allowed_hosts_;
+  EndpointStateRegistry states_;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_SERVER_CONFIG_POLICY_COMPILER_H_

@@ -1,0 +1,15 @@
+// sluice.v1.RetryPolicy → RetryPolicy. Pure.
+#ifndef SLUICE_SERVER_CONFIG_RETRY_COMPILER_H_
+#define SLUICE_SERVER_CONFIG_RETRY_COMPILER_H_
+
+#include "server/resilience/retry_policy.h"
+#include "sluice/v1/policy.pb.h"
+
+namespace sluice {
+
+// Takes a valid policy; what is not set is taken by its documented default.
+RetryPolicy CompileRetryPolicy(v1::RetryPolicy policy);
+
+}  // namespace sluice
+
+#endif  // SLUICE_SERVER_CONFIG_RETRY_COMPILER_H_

@@ -1,0 +1,149 @@
+#include "server/config/upstream_compiler.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "proto/policy/defaults.h"
+#include "proto/policy/duration_text.h"
+#include "server/config/endpoint_url.h"
+
+namespace sluice {
+namespace {
+
+class UpstreamCompiler {
+ public:
+  UpstreamCompiler(const v1::Resource& upstream, const v1::Resource* list, const UpstreamContext& context)
+      : name_(upstream.meta().name()), list_(list), context_(context), spec_(upstream.upstream()) {
+    // Defaults fill only the messages that are there.
+    spec_.mutable_pool();
+    FillDefaults(spec_);
+  }
+
+  std::shared_ptr<const UpstreamConfig> Compile() {
+    auto out = std::make_shared<UpstreamConfig>();
+    out->name = name_;
+    CheckFormat(*out);
+    ResolveCredential(*out);
+    CheckTls();
+    CheckProxy();
+    for (const auto& [key, value] : spec_.headers()) out->headers.emplace_back(key, value);
+    CompileEndpoints(*out);
+    return out;
+  }
+
+ private:
+  void Refuse(std::string_view kind, const std::string& name, std::string path, std::string code, std::string message) {
+    v1::Violation& violation = context_.violations.emplace_back();
+    violation.mutable_resource()->set_kind(std::string(kind));
+    violation.mutable_resource()->set_name(name);
+    violation.set_path(std::move(path));
+    violation.set_code(std::move(code));
+    violation.set_message(std::move(message));
+  }
+  void Refuse(std::string path, std::string code, std::string message) {
+    Refuse("Upstream", name_, std::move(path), std::move(code), std::move(message));
+  }
+
+  void CheckFormat(UpstreamConfig& out) {
+    switch (spec_.format()) {
+      case v1::WIRE_FORMAT_OPENAI: out.format = &OpenAiFormat(); return;
+      default: Refuse("format", "NOT_SERVED", "this data plane serves OPENAI only");
+    }
+  }
+
+  void ResolveCredential(UpstreamConfig& out) {
+    if (spec_.credential().empty()) return;
+    auto secret = context_.resolver.Resolve(spec_.credential());
+    if (secret.ok()) {
+      out.secret = *std::move(secret);
+    } else {
+      Refuse("credential", "CREDENTIAL", std::string(secret.status().message()));
+    }
+  }
+
+  void CheckTls() {
+    const std::string& file = spec_.tls().ca_file();
+    if (!file.empty() && access(file.c_str(), R_OK) != 0) {
+      Refuse("tls.ca_file", "UNREADABLE_FILE", absl::StrCat("\"", file, "\" cannot be read here: ", strerror(errno)));
+    }
+  }
+
+  // Without TLS a proxy sees the secret too.
+  void CheckProxy() {
+    if (spec_.proxy().empty()) return;
+    auto url = ParseEndpointUrl(spec_.proxy());
+    if (!url.ok()) return Refuse("proxy", "BAD_FORM", std::string(url.status().message()));
+    CheckHost(*url, "Upstream", name_, "proxy");
+  }
+
+  void CheckHost(const EndpointUrl& url, std::string_view kind, const std::string& name, std::string path) {
+    if (HostAllowed(context_.allowed_hosts, url.host, url.port)) return;
+    Refuse(kind, name, std::move(path), "HOST_NOT_ALLOWED",
+           absl::StrCat("host \"", url.HostPort(), "\" is not among those that this data plane may call (",
+                        absl::StrJoin(context_.allowed_hosts, ", "), ")"));
+  }
+
+  void CompileEndpoints(UpstreamConfig& out) {
+    if (list_ == nullptr) {
+      for (int i = 0; i < spec_.endpoints_size(); ++i) AddEndpoint(spec_.endpoints(i), "Upstream", name_, i, out);
+      return;
+    }
+    v1::EndpointList list = list_->endpoint_list();
+    FillDefaults(list);
+    for (int i = 0; i < list.endpoints_size(); ++i) {
+      AddEndpoint(list.endpoints(i), "EndpointList", list_->meta().name(), i, out);
+    }
+  }
+
+  void AddEndpoint(const v1::Endpoint& endpoint, std::string_view kind, const std::string& holder, int index,
+                   UpstreamConfig& out) {
+    const std::string path = absl::StrCat("endpoints[", index, "].url");
+    auto url = ParseEndpointUrl(endpoint.url());
+    if (!url.ok()) return Refuse(kind, holder, path, "BAD_FORM", std::string(url.status().message()));
+    CheckHost(*url, kind, holder, path);
+    EndpointConfig config;
+    config.name = endpoint.name().empty() ? url->HostPort() : endpoint.name();
+    config.weight = endpoint.weight();
+    config.priority = endpoint.priority();
+    config.active = endpoint.state() == v1::ENDPOINT_STATE_ACTIVE;
+    config.state = context_.states.Get({name_, config.name, endpoint.url(), spec_.credential()});
+    config.http = HttpOf(*std::move(url), config.active);
+    out.endpoints.push_back(std::move(config));
+  }
+
+  std::shared_ptr<const HttpEndpoint> HttpOf(EndpointUrl url, bool active) const {
+    auto http = std::make_shared<HttpEndpoint>();
+    http->tls = url.tls;
+    http->host = std::move(url.host);
+    http->port = url.port;
+    http->base_path = std::move(url.base_path);
+    http->ca_file = spec_.tls().ca_file();
+    http->server_name = spec_.tls().server_name();
+    http->proxy = spec_.proxy();
+    http->pool.max_open = spec_.pool().max_open();
+    http->pool.max_idle = spec_.pool().max_idle();
+    http->pool.max_idle_time = ToAbsl(spec_.pool().max_idle_time());
+    http->pool.max_lifetime = ToAbsl(spec_.pool().max_lifetime());
+    http->keep_idle = active;
+    return http;
+  }
+
+  const std::string& name_;
+  const v1::Resource* list_;
+  const UpstreamContext& context_;
+  v1::Upstream spec_;
+};
+
+}  // namespace
+
+std::shared_ptr<const UpstreamConfig> CompileUpstream(const v1::Resource& upstream, const v1::Resource* list,
+                                                      const UpstreamContext& context) {
+  return UpstreamCompiler(upstream, list, context).Compile();
+}
+
+}  // namespace sluice

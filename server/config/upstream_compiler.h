@@ -1,0 +1,32 @@
+// One Upstream, with its endpoints, as calls use it: the part of the policy
+// compiler that looks at this machine. Config worker only.
+#ifndef SLUICE_SERVER_CONFIG_UPSTREAM_COMPILER_H_
+#define SLUICE_SERVER_CONFIG_UPSTREAM_COMPILER_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "server/config/credentials.h"
+#include "server/config/endpoint_state_registry.h"
+#include "server/engine/route_table.h"
+#include "sluice/v1/control.pb.h"
+
+namespace sluice {
+
+// What the compiler works with; outlives it.
+struct UpstreamContext {
+  const CredentialResolver& resolver;
+  const std::vector<std::string>& allowed_hosts;
+  EndpointStateRegistry& states;
+  std::vector<v1::Violation>& violations;
+};
+
+// `list` is the EndpointList that the upstream refers to, or null. Violations
+// are appended; the result is only of use if there were none.
+std::shared_ptr<const UpstreamConfig> CompileUpstream(const v1::Resource& upstream, const v1::Resource* list,
+                                                      const UpstreamContext& context);
+
+}  // namespace sluice
+
+#endif  // SLUICE_SERVER_CONFIG_UPSTREAM_COMPILER_H_

@@ -1,0 +1,100 @@
+#include "server/telemetry/series.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace sluice {
+namespace {
+
+prometheus::ClientMetric Labelled(const FamilySpec& spec, const std::vector<std::string>& values) {
+  prometheus::ClientMetric metric;
+  for (size_t i = 0; i < values.size(); ++i) {
+    metric.label.push_back({spec.labels[i], values[i]});
+  }
+  return metric;
+}
+
+void FillHistogram(const FamilySpec& spec, const Cell& cell, prometheus::ClientMetric& metric) {
+  metric.histogram.sample_count = cell.count;
+  metric.histogram.sample_sum = cell.sum;
+  uint64_t cumulative = 0;
+  for (size_t i = 0; i < spec.bounds.size(); ++i) {
+    cumulative += cell.buckets[i];
+    metric.histogram.bucket.push_back({cumulative, spec.bounds[i]});
+  }
+}
+
+void AddTo(Cell& to, const Cell& from) {
+  to.sum += from.sum;
+  to.count += from.count;
+  to.buckets.resize(from.buckets.size());
+  for (size_t i = 0; i < from.buckets.size(); ++i) {
+    to.buckets[i] += from.buckets[i];
+  }
+}
+
+}  // namespace
+
+SeriesSet::SeriesSet(const std::vector<FamilySpec>& specs, size_t max_series)
+    : specs_(&specs), max_series_(max_series), families_(specs.size()) {}
+
+Cell& SeriesSet::CellFor(size_t family, std::vector<std::string> labels) {
+  Family& cells = families_[family];
+  auto it = cells.find(labels);
+  if (it == cells.end()) {
+    if (cells.size() >= max_series_) {
+      std::fill(labels.begin(), labels.end(), "other");
+    }
+    it = cells.try_emplace(std::move(labels)).first;
+  }
+  return it->second;
+}
+
+void SeriesSet::Add(size_t family, std::vector<std::string> labels, double value) {
+  CellFor(family, std::move(labels)).sum += value;
+}
+
+void SeriesSet::Observe(size_t family, std::vector<std::string> labels, double value) {
+  const std::vector<double>& bounds = (*specs_)[family].bounds;
+  Cell& cell = CellFor(family, std::move(labels));
+  cell.buckets.resize(bounds.size() + 1);
+  // Prometheus' buckets include their upper bound.
+  ++cell.buckets[std::lower_bound(bounds.begin(), bounds.end(), value) - bounds.begin()];
+  cell.sum += value;
+  ++cell.count;
+}
+
+void SeriesSet::MergeFrom(const SeriesSet& other) {
+  for (size_t i = 0; i < families_.size(); ++i) {
+    for (const auto& [labels, cell] : other.families_[i]) {
+      AddTo(families_[i][labels], cell);
+    }
+  }
+}
+
+std::vector<prometheus::MetricFamily> SeriesSet::Render() const {
+  std::vector<prometheus::MetricFamily> out;
+  for (size_t i = 0; i < families_.size(); ++i) {
+    const FamilySpec& spec = (*specs_)[i];
+    const bool histogram = !spec.bounds.empty();
+    prometheus::MetricFamily family{
+        spec.name, spec.help, histogram ? prometheus::MetricType::Histogram : prometheus::MetricType::Counter, {}};
+    std::vector<const Family::value_type*> sorted;
+    for (const auto& entry : families_[i]) {
+      sorted.push_back(&entry);
+    }
+    std::sort(sorted.begin(), sorted.end(), [](auto* a, auto* b) { return a->first < b->first; });
+    for (const auto* entry : sorted) {
+      family.metric.push_back(Labelled(spec, entry->first));
+      if (histogram) {
+        FillHistogram(spec, entry->second, family.metric.back());
+      } else {
+        family.metric.back().counter.value = entry->second.sum;
+      }
+    }
+    out.push_back(std::move(family));
+  }
+  return out;
+}
+
+}  // namespace sluice
