@@ -1,0 +1,148 @@
+#include "tests/support/call_harness.h"
+
+#include <algorithm>
+
+namespace sluice {
+
+void FakeSink::Started(std::string_view served_by, std::string_view model) {
+  if (finishes > 0) violations.push_back("Started after Finish");
+  if (shows && !started.empty()) violations.push_back("Started twice");
+  started.push_back(std::string(served_by) + " " + std::string(model));
+}
+
+void FakeSink::Write(const StreamEvent& event) {
+  if (finishes > 0) violations.push_back("Write after Finish");
+  if (started.size() != static_cast<size_t>(discards) + 1) violations.push_back("Write before Started");
+  kinds.push_back(event.kind);
+  if (event.is_content()) text += event.text;
+  if (!slow) return;
+  pending += event.text.size();
+  most_pending = std::max(most_pending, pending);
+}
+
+void FakeSink::Discard() {
+  if (shows) violations.push_back("Discard of what was shown");
+  if (finishes > 0) violations.push_back("Discard after Finish");
+  ++discards;
+  text.clear();
+  kinds.clear();
+}
+
+void FakeSink::Finish(const CallRecord& r) {
+  if (++finishes > 1) violations.push_back("Finish twice");
+  record = r;
+}
+
+void FakeObserver::AttemptStarted(const CallInfo&, const AttemptRecord& attempt) {
+  if (attempts_started != attempts_ended) violations.push_back("two attempts at once");
+  ++attempts_started;
+}
+
+void FakeObserver::AttemptEnded(const CallInfo&, const AttemptRecord& attempt) {
+  ++attempts_ended;
+  if (attempt.outcome == AttemptOutcome::kRunning) violations.push_back("an ended attempt runs");
+}
+
+void FakeObserver::RetryScheduled(const CallInfo&, const AttemptRecord& failed, Duration delay, bool failover) {
+  retries.push_back(failed.upstream + "/" + failed.endpoint + " +" + absl::FormatDuration(delay) +
+                    (failover ? " failover" : ""));
+}
+
+CallHarness::CallHarness(uint64_t seed) : random(seed) {
+  route.name = "chat";
+  route.model = "chat";
+  // Exact waits, unless a test is about chance.
+  route.retry.backoff = FixedBackoff{absl::Milliseconds(100)};
+  request.set_model("chat");
+  transport.script = [this](const HttpRequest& request, size_t) {
+    const std::string& place = request.endpoint->host;
+    const std::vector<Script>& scripts = scripts_.at(place);
+    return scripts[std::min(asked_[place]++, scripts.size() - 1)];
+  };
+}
+
+EndpointConfig& CallHarness::Add(const std::string& place, uint32_t priority) {
+  const size_t slash = place.find('/');
+  std::shared_ptr<UpstreamConfig>& upstream = upstreams_[place.substr(0, slash)];
+  if (!upstream) {
+    upstream = std::make_shared<UpstreamConfig>();
+    upstream->name = place.substr(0, slash);
+    upstream->format = &format;
+    TargetConfig target;
+    target.upstream = upstream;
+    target.priority = static_cast<uint32_t>(route.targets.size());
+    route.targets.push_back(target);
+  }
+  auto http = std::make_shared<HttpEndpoint>();
+  http->host = place;
+  EndpointConfig endpoint;
+  endpoint.name = place.substr(slash + 1);
+  endpoint.http = std::move(http);
+  endpoint.priority = priority;
+  endpoint.state = std::make_shared<EndpointState>();
+  return upstream->endpoints.emplace_back(std::move(endpoint));
+}
+
+void CallHarness::Start(TimePoint deadline) {
+  CallParams params;
+  params.info.streaming = streaming;
+  params.info.route = route.name;
+  params.route = std::make_shared<const RouteConfig>(route);
+  params.request = &request;
+  params.deadline = deadline;
+  params.traceparent = "00-1-2-01";
+  call = NewCall(context, std::move(params), sink);
+  call->Start();
+}
+
+void CallHarness::Drain() {
+  sink.pending = 0;
+  call->SinkDrained();
+}
+
+std::string CallHarness::Attempts() const {
+  std::string text;
+  for (const AttemptRecord& attempt : sink.record.attempts) {
+    static constexpr const char* kOutcomes[] = {"running", "ok", "failed", "cancelled", "abandoned"};
+    if (!text.empty()) text += "; ";
+    text += attempt.upstream + "/" + attempt.endpoint + " " + kOutcomes[static_cast<int>(attempt.outcome)];
+    if (attempt.failure != FailureKind::kNone) text += " " + std::string(TraitsOf(attempt.failure).name);
+  }
+  return text;
+}
+
+std::vector<std::string> CallHarness::Places() const {
+  std::vector<std::string> places;
+  for (const auto& started : transport.started) places.push_back(started.host);
+  return places;
+}
+
+std::vector<std::string> CallHarness::Violations() const {
+  std::vector<std::string> found = sink.violations;
+  found.insert(found.end(), observer.violations.begin(), observer.violations.end());
+  const auto check = [&](bool holds, const char* what) {
+    if (!holds) found.push_back(what);
+  };
+  const CallRecord& record = sink.record;
+  check(sink.finishes == 1, "Finish did not come once");
+  check(observer.calls_started == 1 && observer.calls_ended == 1, "CallStarted and CallEnded are not even");
+  check(observer.attempts_started == observer.attempts_ended, "AttemptStarted and AttemptEnded are not even");
+  check(transport.started.size() == record.attempts.size(), "requests at the transport are not the attempts told");
+  check(static_cast<int>(record.attempts.size()) <= route.retry.max_attempts, "more attempts than allowed");
+  check(transport.live == 0, "an exchange is left");
+  check(loop.timers() == 0, "a timer is left");
+  check(context.lingerer->size() == 0, "an exchange lingers");
+  const auto winners = std::count_if(record.attempts.begin(), record.attempts.end(),
+                                     [](const auto& a) { return a.outcome == AttemptOutcome::kOk; });
+  check(winners == (record.outcome == CallOutcome::kComplete ? 1 : 0), "not one winner");
+  check((record.outcome == CallOutcome::kComplete) == (record.error.grpc_code == 0), "no error, or one too many");
+  check(record.error.message.size() <= 1024, "a long message");
+  for (const auto& [name, upstream] : upstreams_) {
+    for (const EndpointConfig& endpoint : upstream->endpoints) {
+      check(endpoint.state->in_flight() == 0, "an endpoint has something in flight");
+    }
+  }
+  return found;
+}
+
+}  // namespace sluice

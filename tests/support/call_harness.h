@@ -1,0 +1,109 @@
+// One call under simulated time: routes in a line, a sink and an observer that
+// remember and that notice what must never happen.
+#ifndef SLUICE_TESTS_SUPPORT_CALL_HARNESS_H_
+#define SLUICE_TESTS_SUPPORT_CALL_HARNESS_H_
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/engine/call.h"
+#include "server/engine/lingerer.h"
+#include "sluice/v1/gateway.pb.h"
+#include "tests/support/fake_transport.h"
+#include "tests/support/line_format.h"
+#include "tests/support/simulated_loop.h"
+
+namespace sluice {
+
+class FakeSink : public StreamSink {
+ public:
+  void Started(std::string_view served_by, std::string_view model) override;
+  void Write(const StreamEvent& event) override;
+  size_t pending_bytes() const override { return pending; }
+  bool shows_content() const override { return shows; }
+  void Discard() override;
+  void Finish(const CallRecord& record) override;
+
+  bool shows = true;
+  // Counts written bytes as pending until the test drains them.
+  bool slow = false;
+  size_t pending = 0;
+  size_t most_pending = 0;
+
+  std::string text;
+  std::vector<StreamEvent::Kind> kinds;
+  std::vector<std::string> started;  // "upstream/endpoint model"
+  int discards = 0;
+  int finishes = 0;
+  CallRecord record;
+  // What the engine must never do, had it done it.
+  std::vector<std::string> violations;
+};
+
+class FakeObserver : public CallObserver {
+ public:
+  void CallStarted(const CallInfo&) override { ++calls_started; }
+  void AttemptStarted(const CallInfo&, const AttemptRecord& attempt) override;
+  void AttemptEnded(const CallInfo&, const AttemptRecord& attempt) override;
+  void RetryScheduled(const CallInfo&, const AttemptRecord& failed, Duration delay, bool failover) override;
+  void Paused(const CallInfo&) override { ++paused; }
+  void CallEnded(const CallInfo&, const CallRecord&) override { ++calls_ended; }
+
+  int calls_started = 0;
+  int calls_ended = 0;
+  int attempts_started = 0;
+  int attempts_ended = 0;
+  int paused = 0;
+  std::vector<std::string> retries;  // "openai/primary +100ms failover"
+  std::vector<std::string> violations;
+};
+
+class CallHarness {
+ public:
+  explicit CallHarness(uint64_t seed = 1);
+
+  // Adds "upstream/endpoint" to the route; a new upstream makes a new target.
+  EndpointConfig& Add(const std::string& place, uint32_t priority = 0);
+  UpstreamConfig& upstream(const std::string& name) { return *upstreams_.at(name); }
+  // What requests to a place meet, the last one repeating.
+  void On(const std::string& place, std::vector<Script> scripts) { scripts_[place] = std::move(scripts); }
+
+  void Start(TimePoint deadline = absl::InfiniteFuture());
+  // Runs to the end of everything.
+  const CallRecord& Run() {
+    if (!call) Start();
+    loop.RunUntilIdle();
+    return sink.record;
+  }
+  void Drain();
+  // "openai/primary failed overload; openai/backup ok"
+  std::string Attempts() const;
+  // Places in the order in which the transport was asked.
+  std::vector<std::string> Places() const;
+  // Everything that must hold after any call; empty if it does.
+  std::vector<std::string> Violations() const;
+
+  SimulatedLoop loop;
+  FakeTransport transport{loop};
+  Random random;
+  FakeObserver observer;
+  LineFormat format;
+  FakeSink sink;
+  EngineContext context{loop, transport, random, observer};
+  RouteConfig route;
+  v1::ChatRequest request;
+  bool streaming = true;
+  std::unique_ptr<Call> call;
+
+ private:
+  std::map<std::string, std::shared_ptr<UpstreamConfig>> upstreams_;
+  std::map<std::string, std::vector<Script>> scripts_;
+  std::map<std::string, size_t> asked_;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_TESTS_SUPPORT_CALL_HARNESS_H_

@@ -1,0 +1,133 @@
+#include "tests/support/line_format.h"
+
+#include <sstream>
+
+#include "sluice/v1/gateway.pb.h"
+
+namespace sluice {
+namespace {
+
+class LineDecoder : public ResponseDecoder {
+ public:
+  explicit LineDecoder(const DecoderLimits& limits) : limits_(limits) {}
+
+  State Feed(std::string_view bytes, StreamEventHandler& handler) override {
+    for (char c : bytes) {
+      if (state_ != State::kMore) break;
+      if (c != '\n') {
+        line_ += c;
+        if (line_.size() > limits_.max_event_bytes) Fail(FailureKind::kProtocol, "line too long");
+        continue;
+      }
+      TakeLine(handler);
+      line_.clear();
+    }
+    return state_;
+  }
+
+  State End(StreamEventHandler&) override {
+    if (state_ == State::kMore) Fail(FailureKind::kReset, "the answer ended early");
+    return state_;
+  }
+
+  const UpstreamError& error() const override { return error_; }
+
+ private:
+  void Fail(FailureKind kind, std::string message) {
+    state_ = State::kFailed;
+    error_.kind = kind;
+    error_.message = std::move(message);
+  }
+
+  void TakeLine(StreamEventHandler& handler) {
+    const size_t space = line_.find(' ');
+    const std::string word = line_.substr(0, space);
+    const std::string rest = space == std::string::npos ? "" : line_.substr(space + 1);
+    StreamEvent event;
+    event.text = rest;
+    UsageCounts usage;
+    if (word == "done") {
+      state_ = State::kDone;
+      return;
+    }
+    if (word == "role") return;
+    std::istringstream words(rest);
+    std::string first, second;
+    words >> first >> second;
+    if (word == "fail") return Fail(KindNamed(first), rest.substr(std::min(rest.size(), first.size() + 1)));
+    if (word == "model") {
+      event.kind = StreamEvent::Kind::kModel;
+    } else if (word == "text") {
+      event.kind = StreamEvent::Kind::kContent;
+    } else if (word == "think") {
+      event.kind = StreamEvent::Kind::kReasoning;
+    } else if (word == "call") {
+      event = {};
+      event.kind = StreamEvent::Kind::kToolCallStart;
+      event.id = first;
+      event.name = second;
+    } else if (word == "args") {
+      event.kind = StreamEvent::Kind::kToolCallDelta;
+    } else if (word == "extras") {
+      event.kind = StreamEvent::Kind::kExtras;
+    } else if (word == "usage") {
+      event.kind = StreamEvent::Kind::kUsage;
+      usage.input_tokens = std::stoi(first);
+      usage.output_tokens = std::stoi(second);
+      event.usage = &usage;
+    } else if (word == "end") {
+      event.kind = StreamEvent::Kind::kChoiceEnd;
+      event.finish_reason = FinishReason::kStop;
+    } else {
+      return Fail(FailureKind::kProtocol, "unknown line \"" + line_ + "\"");
+    }
+    handler.OnEvent(event);
+  }
+
+  const DecoderLimits limits_;
+  std::string line_;
+  State state_ = State::kMore;
+  UpstreamError error_;
+};
+
+}  // namespace
+
+FailureKind KindNamed(std::string_view name) {
+  for (int i = 0; i <= static_cast<int>(FailureKind::kShed); ++i) {
+    const auto kind = static_cast<FailureKind>(i);
+    if (TraitsOf(kind).name == name) return kind;
+  }
+  return FailureKind::kServerError;
+}
+
+absl::StatusOr<EncodedRequest> LineFormat::EncodeChat(const v1::ChatRequest& request, std::string_view model) const {
+  ++encoded;
+  if (refuses_requests) return absl::InvalidArgumentError("messages[0].media: this format carries no media");
+  EncodedRequest result;
+  result.path = "/lines";
+  result.headers = {{"content-type", "text/plain"}, {"user-agent", "format"}};
+  result.body = "model " + std::string(model) + "\n";
+  return result;
+}
+
+std::vector<std::pair<std::string, std::string>> LineFormat::AuthHeaders(std::string_view secret) const {
+  if (secret.empty()) return {};
+  return {{"authorization", "Bearer " + std::string(secret)}};
+}
+
+std::unique_ptr<ResponseDecoder> LineFormat::NewDecoder(const DecoderLimits& limits) const {
+  return std::make_unique<LineDecoder>(limits);
+}
+
+UpstreamError LineFormat::ReadError(int http_status, const HeaderLookup& header, std::string_view body) const {
+  UpstreamError error;
+  error.kind = KindOfHttpStatus(http_status);
+  if (body.empty()) return error;
+  const size_t space = body.find(' ');
+  error.kind = KindNamed(body.substr(0, space));
+  if (space != std::string_view::npos) error.message = std::string(body.substr(space + 1));
+  if (error.kind == FailureKind::kCaller) error.field = "temperature";
+  return error;
+}
+
+}  // namespace sluice
