@@ -11,6 +11,13 @@ namespace sluice {
 
 using Kind = StreamEvent::Kind;
 
+namespace {
+
+// A choice or part in memory, beside its text.
+constexpr size_t kPartOverhead = 64;
+
+}  // namespace
+
 void AnswerCollector::Started(std::string_view call_id, std::string_view served_by, std::string_view model) {
   v1::Started* started = response_.mutable_started();
   started->mutable_call_id()->assign(call_id);
@@ -19,7 +26,11 @@ void AnswerCollector::Started(std::string_view call_id, std::string_view served_
 }
 
 void AnswerCollector::Add(const StreamEvent& event) {
-  bytes_ += WeightOf(event);
+  bytes_ += ContentBytes(event);
+  if (event.kind == Kind::kChoiceEnd || event.is_content()) {
+    // What an upstream may send without text must count too.
+    bytes_ += answers_.count(event.choice) > 0 && answers_[event.choice].parts.count(event.part) > 0 ? 0 : kPartOverhead;
+  }
   if (bytes_ > max_bytes_) overflowed_ = true;
   if (overflowed_) return;
   switch (event.kind) {

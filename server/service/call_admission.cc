@@ -99,8 +99,7 @@ TimePoint DeadlineOf(gpr_timespec deadline, TimePoint now) {
   Duration remaining = absl::Seconds(left.tv_sec) + absl::Nanoseconds(left.tv_nsec);
   // Some clients write "no deadline" as one in many years.
   if (remaining > absl::Hours(24 * 365)) return absl::InfiniteFuture();
-  Duration margin = std::clamp(remaining / 10, absl::ZeroDuration(), absl::Milliseconds(50));
-  return now + remaining - margin;
+  return now + remaining;
 }
 
 std::optional<CallError> Admit(const v1::ChatRequest& request, const CallerMetadata& metadata, const RouteTable* table,

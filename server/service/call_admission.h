@@ -47,9 +47,7 @@ class CallerMetadata {
 // 128 random bits as hex.
 std::string NewCallId(Random& random);
 
-// The deadline on the loop's clock, a little before the caller's: a client that
-// reaches its own deadline cancels and never sees how the call ended. The
-// margin is a tenth of the time left, at most 50 ms.
+// The caller's deadline on the loop's clock; InfiniteFuture if there is none.
 TimePoint DeadlineOf(gpr_timespec deadline, TimePoint now);
 
 // Fills `params` but for request; or tells why the call is refused, with

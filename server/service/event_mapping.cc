@@ -116,8 +116,8 @@ bool MergeInto(const StreamEvent& event, v1::ChatEvent* last) {
   return true;
 }
 
-size_t WeightOf(const StreamEvent& event) {
-  size_t weight = kEventOverhead + event.text.size() + event.id.size() + event.name.size();
+size_t ContentBytes(const StreamEvent& event) {
+  size_t weight = event.text.size() + event.id.size() + event.name.size();
   if (event.logprobs == nullptr) return weight;
   for (const TokenLogprobValue& value : *event.logprobs) {
     weight += kLogprobOverhead + value.token.size() + value.raw.size();
@@ -125,5 +125,7 @@ size_t WeightOf(const StreamEvent& event) {
   }
   return weight;
 }
+
+size_t WeightOf(const StreamEvent& event) { return kEventOverhead + ContentBytes(event); }
 
 }  // namespace sluice

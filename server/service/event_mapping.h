@@ -23,7 +23,9 @@ bool FillEvent(const StreamEvent& event, v1::ChatEvent* out);
 // Appends `event` to `last` where both are deltas of one (choice, part, kind).
 bool MergeInto(const StreamEvent& event, v1::ChatEvent* last);
 
-// What an event weighs in memory and on the wire, roughly.
+// The bytes of an event's strings and logprobs.
+size_t ContentBytes(const StreamEvent& event);
+// The same with framing: what an event weighs on the wire, roughly.
 size_t WeightOf(const StreamEvent& event);
 
 }  // namespace sluice

@@ -1,0 +1,199 @@
+// Health, reflection, bounds, and what happens before the first configuration.
+#include <grpcpp/generic/generic_stub.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+#include "grpc/health/v1/health.grpc.pb.h"
+#include "tests/service/face_fixture.h"
+
+namespace sluice {
+namespace {
+
+using grpc::health::v1::Health;
+using grpc::health::v1::HealthCheckRequest;
+using grpc::health::v1::HealthCheckResponse;
+
+class FaceLimitsTest : public FaceFixture {
+ protected:
+  HealthCheckResponse::ServingStatus Check(const std::string& service, grpc::Status* status = nullptr) {
+    auto stub = Health::NewStub(NewChannel());
+    grpc::ClientContext context;
+    HealthCheckRequest request;
+    request.set_service(service);
+    HealthCheckResponse response;
+    grpc::Status got = stub->Check(&context, request, &response);
+    if (status) *status = got;
+    return response.status();
+  }
+};
+
+TEST_F(FaceLimitsTest, WithoutConfigurationHealthAndCallsSaySo) {
+  StartFace();
+  EXPECT_EQ(Check(""), HealthCheckResponse::NOT_SERVING);
+  auto stub = NewStub();
+  grpc::ClientContext context, models;
+  Answer answer = ReadAll(*stub, context, Ask("words:1"));
+  EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_NE(answer.status.error_details().find("NO_CONFIGURATION"), std::string::npos);
+  v1::ListModelsResponse response;
+  EXPECT_TRUE(stub->ListModels(&models, {}, &response).ok());
+  SetTables();
+  EXPECT_TRUE(Eventually([this] { return Check("") == HealthCheckResponse::SERVING; }));
+  EXPECT_EQ(Check("sluice.v1.Gateway"), HealthCheckResponse::SERVING);
+  grpc::Status status;
+  Check("nonsense", &status);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::NOT_FOUND);
+}
+
+TEST_F(FaceLimitsTest, WatchersSeeServingAndThenTheDrain) {
+  StartFace();
+  auto stub = Health::NewStub(NewChannel());
+  grpc::ClientContext context;
+  auto reader = stub->Watch(&context, HealthCheckRequest());
+  HealthCheckResponse response;
+  ASSERT_TRUE(reader->Read(&response));
+  EXPECT_EQ(response.status(), HealthCheckResponse::NOT_SERVING);
+  SetTables();
+  ASSERT_TRUE(reader->Read(&response));
+  EXPECT_EQ(response.status(), HealthCheckResponse::SERVING);
+  auto before = std::chrono::steady_clock::now();
+  std::thread drainer([this] { face_->Drain(); });
+  ASSERT_TRUE(reader->Read(&response));
+  EXPECT_EQ(response.status(), HealthCheckResponse::NOT_SERVING);
+  reader->Finish();
+  drainer.join();
+  EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(5)) << "a watch held up the drain";
+}
+
+TEST_F(FaceLimitsTest, AnUnknownModelIsToldWhatIsOnOffer) {
+  std::vector<std::shared_ptr<const RouteConfig>> routes;
+  for (int i = 0; i < 30; ++i) {
+    auto route = std::make_shared<RouteConfig>();
+    route->name = absl::StrCat("route", i);
+    route->model = absl::StrCat("model", 10 + i);
+    routes.push_back(std::move(route));
+  }
+  tables_.Set(std::make_shared<RouteTable>("e", 1, std::move(routes)));
+  StartFace();
+  auto stub = NewStub();
+  grpc::ClientContext context;
+  Answer answer = ReadAll(*stub, context, Ask("gpt-9"));
+  EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_NE(answer.status.error_details().find("MODEL_NOT_FOUND"), std::string::npos);
+  EXPECT_NE(answer.status.error_message().find("\"gpt-9\""), std::string::npos) << answer.status.error_message();
+  EXPECT_NE(answer.status.error_message().find("model10, model11"), std::string::npos);
+  EXPECT_NE(answer.status.error_message().find("and 20 more"), std::string::npos);
+}
+
+TEST_F(FaceLimitsTest, OverTheMaximumOfCallsIsShedWithATime) {
+  FaceOptions options;
+  options.max_concurrent_calls = 2;
+  SetTables();
+  StartFace(options);
+  auto stub = NewStub();
+  grpc::ClientContext first, second, third, fourth;
+  auto one = stub->StreamChat(&first, Ask("hang"));
+  auto two = stub->StreamChat(&second, Ask("hang"));
+  v1::StreamChatResponse response;
+  ASSERT_TRUE(one->Read(&response));
+  ASSERT_TRUE(two->Read(&response));
+  Answer answer = ReadAll(*stub, third, Ask("words:1"));
+  EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_NE(answer.status.error_details().find("OVERLOADED"), std::string::npos);
+  EXPECT_NE(answer.status.error_details().find("RetryInfo"), std::string::npos);
+  EXPECT_EQ(third.GetServerTrailingMetadata().count("grpc-retry-pushback-ms"), 1u);
+  // A slot that is given back serves the next.
+  first.TryCancel();
+  one->Finish();
+  ASSERT_TRUE(Eventually([this] { return face_->open_calls() == 1; }));
+  EXPECT_TRUE(ReadAll(*stub, fourth, Ask("words:1")).status.ok());
+  second.TryCancel();
+  two->Finish();
+}
+
+TEST_F(FaceLimitsTest, AnOversizedRequestIsRefused) {
+  FaceOptions options;
+  options.max_request_bytes = 100000;
+  SetTables();
+  StartFace(options);
+  auto stub = NewStub();
+  grpc::ClientContext context;
+  v1::ChatRequest request = Ask("words:1");
+  request.mutable_messages(0)->set_text(std::string(200000, 'x'));
+  EXPECT_EQ(ReadAll(*stub, context, request).status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(figures_.made, 0);
+}
+
+TEST_F(FaceLimitsTest, APortInUseIsOneLineNamingTheAddress) {
+  StartFace();
+  EpollLoop loop;
+  std::thread thread([&loop] { loop.Run(); });
+  FaceOptions options;
+  options.listen = address();
+  FaceLoopParams params;
+  params.loop = &loop;
+  params.observer = &observer_;
+  {
+    GatewayFace second(options, {params});
+    absl::Status status = second.Serve(tables_);
+    EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+    EXPECT_NE(std::string(status.message()).find(address()), std::string::npos) << status.message();
+    EXPECT_EQ(std::string(status.message()).find('\n'), std::string::npos);
+  }
+  loop.Stop();
+  thread.join();
+}
+
+TEST_F(FaceLimitsTest, ClosingWithoutServingLeavesNothing) {
+  EpollLoop loop;
+  std::thread thread([&loop] { loop.Run(); });
+  FaceLoopParams params;
+  params.loop = &loop;
+  params.observer = &observer_;
+  { GatewayFace face(FaceOptions(), {params}); }
+  loop.Stop();
+  thread.join();
+}
+
+TEST_F(FaceLimitsTest, ReflectionIsThere) {
+  SetTables();
+  StartFace();
+  // By name only: the service is a stream of its own protocol, which grpcurl
+  // speaks in the integration tests.
+  grpc::GenericStub stub(NewChannel());
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(5));
+  grpc::CompletionQueue queue;
+  auto call = stub.PrepareCall(&context, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", &queue);
+  void* tag;
+  bool ok;
+  call->StartCall(nullptr);
+  ASSERT_TRUE(queue.Next(&tag, &ok));
+  // list_services = 7: "".
+  std::string ask("\x3a\x01*", 3);
+  grpc::Slice slice(ask);
+  call->WriteLast(grpc::ByteBuffer(&slice, 1), grpc::WriteOptions(), nullptr);
+  ASSERT_TRUE(queue.Next(&tag, &ok));
+  grpc::ByteBuffer answer;
+  call->Read(&answer, nullptr);
+  ASSERT_TRUE(queue.Next(&tag, &ok));
+  ASSERT_TRUE(ok);
+  std::vector<grpc::Slice> slices;
+  ASSERT_TRUE(answer.Dump(&slices).ok());
+  std::string text;
+  for (const auto& piece : slices) text.append(reinterpret_cast<const char*>(piece.begin()), piece.size());
+  for (const char* service : {"sluice.v1.Gateway", "grpc.health.v1.Health"}) {
+    EXPECT_NE(text.find(service), std::string::npos) << service;
+  }
+  grpc::Status status;
+  call->Finish(&status, nullptr);
+  ASSERT_TRUE(queue.Next(&tag, &ok));
+}
+
+}  // namespace
+}  // namespace sluice

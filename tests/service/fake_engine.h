@@ -1,0 +1,181 @@
+// An engine for tests of the gRPC face: calls that do what the model's name
+// says, so that no upstream is needed. Shared by all loops; the counters are
+// what the tests look at.
+//
+//   words:N      N events of 10 bytes, one a turn, then complete
+//   slowly:N     the same, one every 2 ms
+//   burst:N      all N in one turn
+//   flood        events of 1 KiB without end, as long as the sink takes them
+//   hang         one event, then silence until it is cancelled
+//   fail         two attempts that failed, no content
+//   cut          three events, then truncated
+//   again        content, Discard, then other content (only for Chat)
+//   deadline     one event, then truncated a little before the deadline
+#ifndef SLUICE_TESTS_SERVICE_FAKE_ENGINE_H_
+#define SLUICE_TESTS_SERVICE_FAKE_ENGINE_H_
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/strings/numbers.h"
+#include "server/engine/call.h"
+#include "sluice/v1/gateway.pb.h"
+
+namespace sluice {
+
+struct FakeEngineFigures {
+  std::atomic<int> made{0};
+  std::atomic<int> alive{0};
+  std::atomic<int> cancelled{0};
+  std::atomic<int> drained{0};
+  std::atomic<size_t> most_pending{0};
+  std::atomic<uint64_t> flooded_bytes{0};
+};
+
+class FakeCall final : public Call {
+ public:
+  FakeCall(Loop& loop, CallParams params, StreamSink& sink, FakeEngineFigures& figures)
+      : loop_(loop), params_(std::move(params)), sink_(sink), figures_(figures), timer_(loop) {
+    ++figures_.made;
+    ++figures_.alive;
+    const std::string& model = params_.request->model();
+    size_t colon = model.find(':');
+    kind_ = model.substr(0, colon);
+    if (colon != std::string::npos) (void)absl::SimpleAtoi(model.substr(colon + 1), &count_);
+  }
+  ~FakeCall() override { --figures_.alive; }
+
+  void Start() override {
+    started_ = loop_.Now();
+    if (kind_ == "fail") return Fail();
+    timer_.Set(loop_.Now(), [this] { Step(); });
+  }
+
+  void Cancel() override {
+    if (over_) return;
+    ++figures_.cancelled;
+    CallRecord record = Record(CallOutcome::kFailed);
+    record.error = {FailureKind::kCancelled, 1, "CANCELLED", "cancelled by the caller", "", {}};
+    End(record);
+  }
+
+  void SinkDrained() override {
+    ++figures_.drained;
+    if (over_ || !paused_) return;
+    paused_ = false;
+    timer_.Set(loop_.Now(), [this] { Step(); });
+  }
+
+ private:
+  void Step() {
+    if (sent_ == 0) sink_.Started("fake/one", "fake-model");
+    if (kind_ == "burst") {
+      while (sent_ < count_) Word();
+    } else if (kind_ == "flood") {
+      return Flood();
+    } else if (kind_ == "hang" || kind_ == "deadline" || kind_ == "cut" || kind_ == "again") {
+      return Odd();
+    } else if (sent_ < count_) {
+      Word();
+    }
+    if (sent_ >= count_) return End(Record(CallOutcome::kComplete));
+    Duration wait = kind_ == "slowly" ? absl::Milliseconds(2) : absl::ZeroDuration();
+    timer_.Set(loop_.Now() + wait, [this] { Step(); });
+  }
+
+  void Odd() {
+    if (kind_ == "deadline" && sent_ == 1) return Cut();
+    Word();
+    if (kind_ == "cut") {
+      Word();
+      Word();
+      return Cut();
+    }
+    if (kind_ == "again") {
+      sink_.Discard();
+      sink_.Started("fake/two", "fake-model");
+      sent_ = 7;
+      Word();
+      return End(Record(CallOutcome::kComplete));
+    }
+    if (kind_ == "deadline") timer_.Set(params_.deadline - absl::Milliseconds(50), [this] { Step(); });
+  }
+
+  void Flood() {
+    std::string text(1024, 'f');
+    StreamEvent event;
+    event.text = text;
+    for (int i = 0; i < 16; ++i) {
+      sink_.Write(event);
+      ++sent_;
+      figures_.flooded_bytes += text.size();
+    }
+    size_t pending = sink_.pending_bytes();
+    size_t most = figures_.most_pending;
+    while (pending > most && !figures_.most_pending.compare_exchange_weak(most, pending)) {
+    }
+    if (pending > params_.route->stream.max_pending_bytes) {
+      paused_ = true;
+    } else {
+      timer_.Set(loop_.Now(), [this] { Step(); });
+    }
+  }
+
+  // "word 00000\n" and so on: 10 bytes that tell their number.
+  void Word() {
+    std::string number = std::to_string(sent_++);
+    std::string text = "w" + std::string(8 - number.size(), '0') + number + " ";
+    StreamEvent event;
+    event.text = text;
+    sink_.Write(event);
+  }
+
+  CallRecord Record(CallOutcome outcome) {
+    CallRecord record;
+    record.outcome = outcome;
+    record.served_by = "fake/one";
+    record.attempts.resize(1);
+    record.attempts[0].upstream = "fake";
+    record.attempts[0].endpoint = "one";
+    record.attempts[0].outcome = AttemptOutcome::kOk;
+    record.total = loop_.Now() - started_;
+    return record;
+  }
+
+  void Cut() {
+    CallRecord record = Record(CallOutcome::kTruncated);
+    record.error = {FailureKind::kTruncated, 10, "STREAM_TRUNCATED", "cut after content", "", {}};
+    End(record);
+  }
+
+  void Fail() {
+    CallRecord record = Record(CallOutcome::kFailed);
+    record.attempts.resize(2, record.attempts[0]);
+    record.error = {FailureKind::kConnect, 14, "ATTEMPTS_EXHAUSTED", "2 attempts failed", "", absl::Milliseconds(1500)};
+    End(record);
+  }
+
+  void End(const CallRecord& record) {
+    over_ = true;
+    timer_.Cancel();
+    sink_.Finish(record);
+  }
+
+  Loop& loop_;
+  const CallParams params_;
+  StreamSink& sink_;
+  FakeEngineFigures& figures_;
+  Timer timer_;
+  TimePoint started_;
+  std::string kind_;
+  int count_ = 0;
+  int sent_ = 0;
+  bool paused_ = false;
+  bool over_ = false;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_TESTS_SERVICE_FAKE_ENGINE_H_

@@ -1,0 +1,109 @@
+// What is refused before anything is spent, field by field.
+#include "server/service/request_check.h"
+
+#include <google/protobuf/text_format.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <string>
+
+namespace sluice {
+namespace {
+
+constexpr const char* kGood = "model: 'm' messages { role: ROLE_USER text: 'hi' } ";
+
+v1::ChatRequest Parse(const std::string& text) {
+  v1::ChatRequest request;
+  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &request)) << text;
+  return request;
+}
+
+struct Row {
+  const char* name;
+  std::string request;
+  const char* field;
+  const char* says;  // part of the message
+};
+
+class RequestCheckRefuses : public testing::TestWithParam<Row> {};
+
+TEST_P(RequestCheckRefuses, NamingTheFieldAndTheValue) {
+  auto fault = CheckChatRequest(Parse(GetParam().request));
+  ASSERT_TRUE(fault.has_value());
+  EXPECT_EQ(fault->grpc_code, 3);
+  EXPECT_EQ(fault->reason, "INVALID_REQUEST");
+  EXPECT_EQ(fault->kind, FailureKind::kCaller);
+  EXPECT_EQ(fault->field, GetParam().field);
+  EXPECT_EQ(fault->message.find(fault->field), 0u) << fault->message;
+  EXPECT_NE(fault->message.find(GetParam().says), std::string::npos) << fault->message;
+}
+
+std::string Good(const std::string& more) { return kGood + more; }
+
+INSTANTIATE_TEST_SUITE_P(
+    Rows, RequestCheckRefuses,
+    testing::Values(
+        Row{"NoModel", "messages { role: ROLE_USER text: 'hi' }", "model", "is missing"},
+        Row{"NoMessages", "model: 'm'", "messages", "at least one"},
+        Row{"NoRole", "model: 'm' messages { text: 'hi' }", "messages[0].role", "0 is no role"},
+        Row{"UnknownRole", Good("messages { role: 99 text: 'hi' }"), "messages[1].role", "99 is no role"},
+        Row{"TextAndParts", "model: 'm' messages { role: ROLE_USER text: 'a' parts { text: 'b' } }",
+            "messages[0].text", "together with parts"},
+        Row{"EmptyPart", "model: 'm' messages { role: ROLE_USER parts {} }", "messages[0].parts[0]", "is empty"},
+        Row{"EmptyMedia", "model: 'm' messages { role: ROLE_USER parts { media {} } }",
+            "messages[0].parts[0].media", "url or data"},
+        Row{"MediaWithoutType", "model: 'm' messages { role: ROLE_USER parts { media { data: 'x' } } }",
+            "messages[0].parts[0].media.mime_type", "image/png"},
+        Row{"ToolCallWithoutName", "model: 'm' messages { role: ROLE_ASSISTANT parts { tool_call {} } }",
+            "messages[0].parts[0].tool_call.name", "is missing"},
+        Row{"ToolResultWithoutId", "model: 'm' messages { role: ROLE_TOOL parts { tool_result {} } }",
+            "messages[0].parts[0].tool_result.tool_call_id", "is missing"},
+        Row{"ToolWithoutName", Good("tools {}"), "tools[0].name", "is missing"},
+        Row{"ToolSchemaNotJson", Good("tools { name: 'f' parameters_json: '{' }"), "tools[0].parameters_json",
+            "\"{\" is not a JSON object"},
+        Row{"ToolChoiceUnknown", Good("tools { name: 'f' } tool_choice { tool: 'g' }"), "tool_choice.tool",
+            "\"g\" is not among tools"},
+        Row{"SchemaWithoutName", Good("response_format { json_schema { schema_json: '{}' } }"),
+            "response_format.json_schema.name", "is missing"},
+        Row{"SchemaNotAnObject", Good("response_format { json_schema { name: 's' schema_json: '[]' } }"),
+            "response_format.json_schema.schema_json", "\"[]\""},
+        Row{"TemperatureNaN", Good("sampling { temperature: nan }"), "sampling.temperature", "nan"},
+        Row{"TemperatureNegative", Good("sampling { temperature: -1 }"), "sampling.temperature", "-1"},
+        Row{"TopPAboveOne", Good("sampling { top_p: 1.5 }"), "sampling.top_p", "from 0 to 1"},
+        Row{"TopKNegative", Good("sampling { top_k: -1 }"), "sampling.top_k", "at least 0"},
+        Row{"NoTokens", Good("sampling { max_output_tokens: 0 }"), "sampling.max_output_tokens", "at least 1"},
+        Row{"NegativeTokens", Good("sampling { max_output_tokens: -5 }"), "sampling.max_output_tokens", "-5"},
+        Row{"PenaltyInfinite", Good("sampling { presence_penalty: inf }"), "sampling.presence_penalty", "inf"},
+        Row{"FrequencyPenaltyNaN", Good("sampling { frequency_penalty: nan }"), "sampling.frequency_penalty", "nan"},
+        Row{"ReasoningNegative", Good("reasoning { max_tokens: -1 }"), "reasoning.max_tokens", "-1"},
+        Row{"NoChoices", Good("n: 0"), "n", "from 1 to 128"}, Row{"TooManyChoices", Good("n: 129"), "n", "129"},
+        Row{"TopLogprobsAbove20", Good("logprobs: true top_logprobs: 21"), "top_logprobs", "from 0 to 20"},
+        Row{"TopLogprobsAlone", Good("top_logprobs: 2"), "top_logprobs", "without logprobs"},
+        Row{"ExtrasNotJson", Good("extras_json { key: 'openai' value: 'seed: 1' }"), "extras_json[\"openai\"]",
+            "is not a JSON object"},
+        Row{"ExtrasWithRest", Good("extras_json { key: 'openai' value: '{} x' }"), "extras_json[\"openai\"]",
+            "is not a JSON object"}),
+    [](const auto& info) { return info.param.name; });
+
+TEST(RequestCheckTest, AcceptsWhatProvidersAccept) {
+  EXPECT_FALSE(CheckChatRequest(Parse(kGood)));
+  EXPECT_FALSE(CheckChatRequest(Parse(Good(
+      "n: 128 logprobs: true top_logprobs: 0 sampling { temperature: 0 top_p: 1 max_output_tokens: 1 } "
+      "tools { name: 'f' parameters_json: ' {\"type\":\"object\"} ' } tool_choice { tool: 'f' } "
+      "extras_json { key: 'openai' value: '{\"user\":\"x\"}' }"))));
+  // An empty assistant turn, as histories have them.
+  EXPECT_FALSE(CheckChatRequest(Parse(Good("messages { role: ROLE_ASSISTANT }"))));
+}
+
+TEST(RequestCheckTest, DeepJsonDoesNotUseUpTheStack) {
+  v1::ChatRequest request = Parse(kGood);
+  std::string deep = "{\"a\":";
+  deep.append(5 << 20, '[');
+  (*request.mutable_extras_json())["openai"] = deep;
+  auto fault = CheckChatRequest(request);
+  ASSERT_TRUE(fault.has_value());
+  EXPECT_LT(fault->message.size(), 256u);
+}
+
+}  // namespace
+}  // namespace sluice

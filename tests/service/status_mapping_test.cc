@@ -1,0 +1,157 @@
+// What callers see of a call's end, and that it always fits.
+#include "server/service/status_mapping.h"
+
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <string>
+
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+
+namespace sluice {
+namespace {
+
+AttemptRecord FailedAttempt(int number, size_t message_bytes) {
+  AttemptRecord attempt;
+  attempt.upstream = "upstream-" + std::to_string(number);
+  attempt.endpoint = "endpoint.example.com:443";
+  attempt.outcome = AttemptOutcome::kFailed;
+  attempt.failure = FailureKind::kOverload;
+  attempt.http_status = 503;
+  attempt.message = std::string(message_bytes, 'x');
+  attempt.backoff = absl::Milliseconds(number * 10);
+  attempt.duration = absl::Milliseconds(1234);
+  return attempt;
+}
+
+CallRecord FailedRecord(int attempts, size_t message_bytes) {
+  CallRecord record;
+  record.outcome = CallOutcome::kFailed;
+  for (int i = 0; i < attempts; ++i) record.attempts.push_back(FailedAttempt(i, message_bytes));
+  record.error.kind = FailureKind::kOverload;
+  record.error.grpc_code = 14;
+  record.error.reason = "ATTEMPTS_EXHAUSTED";
+  record.error.message = std::string(message_bytes, 'm');
+  record.error.retry_after = absl::Milliseconds(8250);
+  return record;
+}
+
+template <typename T>
+std::optional<T> Detail(const grpc::Status& status) {
+  google::rpc::Status details;
+  EXPECT_TRUE(details.ParseFromString(status.error_details()));
+  for (const auto& any : details.details()) {
+    T message;
+    if (any.UnpackTo(&message)) return message;
+  }
+  return std::nullopt;
+}
+
+TEST(StatusMappingTest, TenAttemptsWithLongMessagesFit) {
+  grpc::Status status = StatusOf(FailedRecord(10, 5000), std::string(32, 'a'), std::string(63, 'r'));
+  EXPECT_LE(status.error_details().size(), kMaxStatusDetailBytes);
+  EXPECT_LE(status.error_message().size(), kMaxStatusMessageBytes);
+  auto list = Detail<v1::AttemptList>(status);
+  ASSERT_TRUE(list);
+  EXPECT_GE(list->attempts_size(), 6);
+  EXPECT_EQ(list->attempts_size() + list->omitted(), 10);
+  EXPECT_EQ(list->attempts(0).upstream(), "upstream-0");
+  EXPECT_EQ(list->attempts(list->attempts_size() - 1).upstream(), "upstream-9");
+}
+
+TEST(StatusMappingTest, NothingHostileMakesItTooLarge) {
+  CallRecord record = FailedRecord(10, 100000);
+  for (auto& attempt : record.attempts) attempt.upstream = attempt.endpoint = std::string(100000, 'u');
+  record.error.reason = std::string(100000, 'R');
+  record.error.field = std::string(100000, 'f');
+  grpc::Status status = StatusOf(record, std::string(100000, 'c'), std::string(100000, 'r'));
+  EXPECT_LE(status.error_details().size(), kMaxStatusDetailBytes);
+  EXPECT_LE(status.error_message().size(), kMaxStatusMessageBytes);
+}
+
+TEST(StatusMappingTest, ThreeShortAttemptsAreAllThere) {
+  grpc::Status status = StatusOf(FailedRecord(3, 60), "id", "chat");
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  auto list = Detail<v1::AttemptList>(status);
+  ASSERT_TRUE(list);
+  ASSERT_EQ(list->attempts_size(), 3);
+  EXPECT_EQ(list->omitted(), 0);
+  EXPECT_EQ(list->attempts(1).http_status(), 503);
+  EXPECT_EQ(list->attempts(1).error_class(), "overload");
+  EXPECT_EQ(list->attempts(1).outcome(), "failed");
+  EXPECT_EQ(list->attempts(1).backoff().nanos(), 10'000'000);
+  auto info = Detail<google::rpc::ErrorInfo>(status);
+  ASSERT_TRUE(info);
+  EXPECT_EQ(info->reason(), "ATTEMPTS_EXHAUSTED");
+  EXPECT_EQ(info->domain(), "sluice");
+  EXPECT_EQ(info->metadata().at("route"), "chat");
+  EXPECT_EQ(info->metadata().at("call_id"), "id");
+  auto retry = Detail<google::rpc::RetryInfo>(status);
+  ASSERT_TRUE(retry);
+  EXPECT_EQ(retry->retry_delay().seconds(), 8);
+  EXPECT_EQ(retry->retry_delay().nanos(), 250'000'000);
+}
+
+TEST(StatusMappingTest, AFieldToBlameIsABadRequest) {
+  CallRecord record = FailedRecord(0, 20);
+  record.error.field = "messages[0].role";
+  auto bad = Detail<google::rpc::BadRequest>(StatusOf(record, "", ""));
+  ASSERT_TRUE(bad);
+  EXPECT_EQ(bad->field_violations(0).field(), "messages[0].role");
+}
+
+TEST(StatusMappingTest, CutTextStaysWholeUtf8) {
+  CallRecord record = FailedRecord(1, 10);
+  record.error.message.clear();
+  for (int i = 0; i < 1000; ++i) record.error.message += "é\n";
+  grpc::Status status = StatusOf(record, "", "");
+  EXPECT_LE(status.error_message().size(), kMaxStatusMessageBytes);
+  EXPECT_EQ(status.error_message().find('\n'), std::string::npos);
+  // A protobuf string that is not UTF-8 would not parse.
+  google::rpc::Status details;
+  EXPECT_TRUE(details.ParseFromString(status.error_details()));
+}
+
+TEST(StatusMappingTest, PushbackIsRoundedUpAndNeverNegative) {
+  CallError error;
+  EXPECT_FALSE(RetryPushback(error));
+  error.retry_after = absl::Microseconds(1500);
+  EXPECT_EQ(RetryPushback(error), "2");
+  error.retry_after = absl::Seconds(-3);
+  EXPECT_EQ(RetryPushback(error), "0");
+}
+
+TEST(StatusMappingTest, ACompleteCallIsOkAndTellsAll) {
+  CallRecord record;
+  record.outcome = CallOutcome::kComplete;
+  record.attempts = {FailedAttempt(0, 5), FailedAttempt(1, 5)};
+  record.attempts[1].outcome = AttemptOutcome::kOk;
+  record.attempts[1].failure = FailureKind::kNone;
+  record.attempts[1].time_to_first_token = absl::Milliseconds(312);
+  record.served_by = "upstream-1/e";
+  record.delivered.output_tokens = 7;
+  record.total = absl::Milliseconds(1500);
+  EXPECT_TRUE(StatusOf(record, "", "").ok());
+  v1::End end = EndMessage(record);
+  EXPECT_EQ(end.outcome(), v1::OUTCOME_COMPLETE);
+  ASSERT_EQ(end.attempts_size(), 2);
+  EXPECT_EQ(end.attempts(1).outcome(), "ok");
+  EXPECT_EQ(end.attempts(1).time_to_first_token().nanos(), 312'000'000);
+  EXPECT_EQ(end.served_by(), "upstream-1/e");
+  EXPECT_EQ(end.delivered().output_tokens(), 7);
+  EXPECT_FALSE(end.delivered().has_input_tokens());  // not told is not zero
+  EXPECT_FALSE(end.has_error());
+  EXPECT_EQ(end.total().seconds(), 1);
+}
+
+TEST(StatusMappingTest, TheEndRecordIsBoundedAndKeepsTheLastAttempt) {
+  v1::End end = EndMessage(FailedRecord(100, 600));
+  ASSERT_EQ(end.attempts_size(), static_cast<int>(kMaxEndAttempts));
+  EXPECT_EQ(end.attempts(kMaxEndAttempts - 1).upstream(), "upstream-99");
+  EXPECT_LE(end.attempts(0).error_message().size(), 512u);
+  EXPECT_EQ(end.error().error_class(), "overload");
+}
+
+}  // namespace
+}  // namespace sluice
