@@ -6,6 +6,7 @@
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/beast/http/error.hpp>
 #include <cstdint>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -74,8 +75,9 @@ class ResponseParser::Machine : public http::basic_parser<false> {
  public:
   Machine(size_t max_head_bytes, bool no_body) : max_head_bytes_(max_head_bytes) {
     header_limit(static_cast<uint32_t>(max_head_bytes));
-    // A stream has no size; what is held at once is bounded elsewhere.
-    body_limit(boost::none);
+    // A stream has no size; what is held at once is bounded elsewhere. Not
+    // boost::none, which refuses every Content-Length (Boost 1.74).
+    body_limit(std::numeric_limits<std::uint64_t>::max());
     skip(no_body);
   }
 
