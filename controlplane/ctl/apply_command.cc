@@ -98,8 +98,7 @@ void AddApply(CommandSet& commands) {
 void AddValidate(CommandSet& commands) {
   auto options = std::make_shared<ApplyOptions>();
   CLI::App& app = commands.Add("validate",
-                               "Check files on this machine alone, as one whole set of policies. What they refer to "
-                               "must be among them; to check against what is in force, use apply --dry-run",
+                               "Check files here, as one whole set; apply --dry-run checks against what is in force",
                                "sluicectl validate -f policies/\n"
                                "sluicectl validate -f policy.yaml || exit 1",
                                [options](Session& session) { return ValidateHere(session, *options); });

@@ -31,12 +31,8 @@ std::string ConnectReason(const std::string& message) {
   return colon == std::string::npos ? message : message.substr(colon + 2);
 }
 
-// Details that the message does not already tell.
-void AddLine(const std::string& message, const std::string& what, const std::string& why,
-             std::vector<std::string>& lines) {
-  if (!why.empty() && message.find(why) != std::string::npos) return;
-  if (why.empty() && message.find(what) != std::string::npos) return;
-  lines.push_back(what.empty() || why.empty() ? absl::StrCat(what, why) : absl::StrCat(what, ": ", why));
+std::string Joined(const std::string& what, const std::string& why) {
+  return absl::StrCat(what, what.empty() || why.empty() ? "" : ": ", why);
 }
 
 std::vector<std::string> DetailLines(const grpc::Status& status) {
@@ -48,11 +44,11 @@ std::vector<std::string> DetailLines(const grpc::Status& status) {
     google::rpc::PreconditionFailure precondition;
     if (detail.UnpackTo(&bad)) {
       for (const auto& violation : bad.field_violations()) {
-        AddLine(status.error_message(), violation.field(), violation.description(), lines);
+        lines.push_back(Joined(violation.field(), violation.description()));
       }
     } else if (detail.UnpackTo(&precondition)) {
       for (const auto& violation : precondition.violations()) {
-        AddLine(status.error_message(), violation.subject(), violation.description(), lines);
+        lines.push_back(Joined(violation.subject(), violation.description()));
       }
     }
   }
@@ -130,10 +126,18 @@ ExitCode Session::Fail(const grpc::Status& status) const {
     return Fail(code, absl::StrCat("the control plane at ", options_.server, " did not answer within ",
                                    options_.timeout, "; a change may have been made: see sluicectl history"));
   }
+  const std::vector<std::string> lines = DetailLines(status);
   std::string message = status.error_message();
+  // The violations say all of it, each on its own line.
+  if (code == ExitCode::kInvalidPolicy && !lines.empty()) {
+    for (const std::string& line : lines) io_.err << line << "\n";
+    return code;
+  }
   if (message.empty()) message = absl::StrCat("status ", static_cast<int>(status.error_code()));
   Fail(code, message);
-  for (const std::string& line : DetailLines(status)) io_.err << "  " << line << "\n";
+  for (const std::string& line : lines) {
+    if (message.find(line) == std::string::npos) io_.err << "  " << line << "\n";
+  }
   return code;
 }
 

@@ -1,0 +1,76 @@
+// Streams a chat through a Sluice gateway and collects the answer, with nothing
+// but the generated stub. In this repository the library in client/ does the
+// same and more: cancellation, decoded errors, a collector.
+#include <grpcpp/grpcpp.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <iostream>
+#include <optional>
+#include <string>
+
+#include "sluice/v1/gateway.grpc.pb.h"
+
+namespace v1 = sluice::v1;
+
+namespace {
+
+std::string Environment(const char* name, const char* otherwise) {
+  const char* value = std::getenv(name);
+  return value != nullptr ? value : otherwise;
+}
+
+struct Answer {
+  std::string text;
+  std::optional<v1::End> end;
+};
+
+void Collect(const v1::ChatEvent& event, Answer& answer) {
+  switch (event.kind_case()) {
+    case v1::ChatEvent::kContent:
+      answer.text += event.content().text();
+      std::cout << event.content().text() << std::flush;
+      break;
+    case v1::ChatEvent::kContinuation:
+      if (event.continuation().mode() == v1::CONTINUATION_MODE_RESTART) answer.text.clear();
+      break;
+    case v1::ChatEvent::kEnd:
+      answer.end = event.end();
+      break;
+    default:
+      break;  // Kinds that this program does not need, or does not know yet.
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  v1::ChatRequest request;
+  request.set_model(Environment("SLUICE_MODEL", "chat"));
+  v1::Message* message = request.add_messages();
+  message->set_role(v1::ROLE_USER);
+  message->set_text(argc > 1 ? argv[1] : "Why is the sky blue?");
+
+  auto stub = v1::Gateway::NewStub(grpc::CreateChannel(Environment("SLUICE_SERVER", "127.0.0.1:8443"),
+                                                       grpc::InsecureChannelCredentials()));
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(60));
+  auto reader = stub->StreamChat(&context, request);
+  Answer answer;
+  v1::StreamChatResponse response;
+  while (reader->Read(&response)) {
+    for (const v1::ChatEvent& event : response.events()) Collect(event, answer);
+  }
+  const grpc::Status status = reader->Finish();
+  std::cout << std::endl;
+  if (!status.ok()) {
+    std::cerr << "status " << status.error_code() << ": " << status.error_message() << std::endl;
+    return 1;
+  }
+  if (!answer.end.has_value()) {
+    std::cerr << "no end record: the answer is incomplete" << std::endl;
+    return 1;
+  }
+  std::cout << "end: " << v1::Outcome_Name(answer.end->outcome()) << ", served by " << answer.end->served_by() << ", "
+            << answer.end->attempts_size() << " attempts, " << answer.text.size() << " bytes" << std::endl;
+}

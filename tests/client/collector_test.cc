@@ -1,0 +1,111 @@
+#include "client/collector.h"
+
+#include "google/protobuf/text_format.h"
+#include "gtest/gtest.h"
+
+namespace sluice {
+namespace {
+
+v1::ChatEvent Event(const std::string& text) {
+  v1::ChatEvent event;
+  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &event)) << text;
+  return event;
+}
+
+TEST(CollectorTest, JoinsTheDeltasOfEachChoiceAndPart) {
+  Collector collector;
+  for (const char* text : {"started { served_by: 'a/b' model: 'm' }", "part: 0 reasoning { text: 'hm' }",
+                           "part: 0 part_end { states { issuer: 'x' value: 's' } }", "part: 1 content { text: 'one ' }",
+                           "choice: 1 content { text: 'other' }", "part: 1 content { text: 'two' }",
+                           "part: 2 tool_call_start { id: 'c1' name: 'f' }",
+                           "part: 2 tool_call_delta { arguments_json: '{\"a\":' }",
+                           "part: 2 tool_call_delta { arguments_json: '1}' }",
+                           "choice_end { finish_reason: FINISH_REASON_TOOL_CALLS provider_reason: 'tool_calls' }",
+                           "end { outcome: OUTCOME_COMPLETE served_by: 'a/b' }"}) {
+    EXPECT_TRUE(collector.Add(Event(text))) << text;
+  }
+  v1::ChatResponse wanted;
+  ASSERT_TRUE(google::protobuf::TextFormat::ParseFromString(
+      R"(choices { message { role: ROLE_ASSISTANT
+                             parts { reasoning { text: 'hm' } states { issuer: 'x' value: 's' } }
+                             parts { text: 'one two' }
+                             parts { tool_call { id: 'c1' name: 'f' arguments_json: '{"a":1}' } } }
+                   finish_reason: FINISH_REASON_TOOL_CALLS provider_reason: 'tool_calls' }
+         choices { index: 1 message { role: ROLE_ASSISTANT parts { text: 'other' } } }
+         end { outcome: OUTCOME_COMPLETE served_by: 'a/b' }
+         started { served_by: 'a/b' model: 'm' })",
+      &wanted));
+  EXPECT_EQ(collector.response().DebugString(), wanted.DebugString());
+  EXPECT_EQ(collector.text(), "one two");
+  EXPECT_TRUE(collector.complete());
+}
+
+TEST(CollectorTest, ReplacesUsageAndNeverAddsItUp) {
+  Collector collector;
+  collector.Add(Event("usage { output_tokens: 5 input_tokens: 1 }"));
+  collector.Add(Event("usage { output_tokens: 7 }"));
+  EXPECT_EQ(collector.response().usage().output_tokens(), 7);
+  EXPECT_FALSE(collector.response().usage().has_input_tokens());
+}
+
+TEST(CollectorTest, IsNotCompleteWithoutAnEndThatSaysSo) {
+  Collector collector;
+  collector.Add(Event("content { text: 'half' }"));
+  collector.Add(Event("choice_end { finish_reason: FINISH_REASON_STOP }"));
+  EXPECT_FALSE(collector.complete());
+  collector.Add(Event("end { outcome: OUTCOME_TRUNCATED }"));
+  EXPECT_FALSE(collector.complete());
+}
+
+TEST(CollectorTest, StartsAnewAfterARestart) {
+  Collector collector;
+  collector.Add(Event("content { text: 'void' }"));
+  collector.Add(Event("continuation { mode: CONTINUATION_MODE_RESTART }"));
+  collector.Add(Event("content { text: 'anew' }"));
+  EXPECT_EQ(collector.text(), "anew");
+}
+
+TEST(CollectorTest, KeepsWhatWasShownAfterAnAppend) {
+  Collector collector;
+  collector.Add(Event("content { text: 'first ' }"));
+  collector.Add(Event("continuation { mode: CONTINUATION_MODE_APPEND }"));
+  collector.Add(Event("content { text: 'second' }"));
+  EXPECT_EQ(collector.text(), "first second");
+}
+
+TEST(CollectorTest, IgnoresKindsItDoesNotKnow) {
+  Collector collector;
+  EXPECT_TRUE(collector.Add(v1::ChatEvent()));
+  EXPECT_EQ(collector.response().choices_size(), 0);
+}
+
+class CollectorRefusal : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(CollectorRefusal, LeavesOutWhatCannotBelongToAnAnswer) {
+  Collector collector;
+  ASSERT_TRUE(collector.Add(Event("content { text: 'kept' }")));
+  EXPECT_FALSE(collector.Add(Event(GetParam())));
+  EXPECT_EQ(collector.text(), "kept");
+}
+
+INSTANTIATE_TEST_SUITE_P(Events, CollectorRefusal,
+                         ::testing::Values("choice: -1 content { text: 'x' }", "choice: 128 content { text: 'x' }",
+                                           "part: -1 content { text: 'x' }", "part: 2 content { text: 'x' }",
+                                           "part: 0 reasoning { text: 'x' }", "part: 1 part_end {}"));
+
+TEST(CollectorTest, TakesNothingAfterTheEnd) {
+  Collector collector;
+  collector.Add(Event("end { outcome: OUTCOME_COMPLETE }"));
+  EXPECT_FALSE(collector.Add(Event("content { text: 'late' }")));
+}
+
+TEST(CollectorTest, StaysWithinItsBound) {
+  Collector collector(1000);
+  int taken = 0;
+  while (taken < 1000 && collector.Add(Event("content { text: '0123456789' }"))) ++taken;
+  EXPECT_GT(taken, 10);
+  EXPECT_LE(collector.text().size(), 1000u);
+}
+
+}  // namespace
+}  // namespace sluice

@@ -1,0 +1,247 @@
+#include "tests/ctl/fake_admin.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "proto/policy/duration_text.h"
+#include "proto/policy/kinds.h"
+#include "proto/policy/policy_diff.h"
+#include "proto/policy/validator.h"
+#include "proto/policy/yaml_loader.h"
+
+namespace sluice::testing {
+namespace {
+
+using grpc::Status;
+using grpc::StatusCode;
+
+std::vector<v1::Change> Changes(const std::map<std::string, v1::Resource>& before,
+                                const std::map<std::string, v1::Resource>& after) {
+  std::vector<v1::Change> changes;
+  for (const auto& [id, resource] : after) {
+    const auto old = before.find(id);
+    changes.push_back(DiffResources(old == before.end() ? nullptr : &old->second, &resource));
+  }
+  for (const auto& [id, resource] : before) {
+    if (!after.contains(id)) changes.push_back(DiffResources(&resource, nullptr));
+  }
+  return changes;
+}
+
+}  // namespace
+
+FakeAdmin::FakeAdmin() {
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
+  builder.RegisterService(this);
+  server_ = builder.BuildAndStart();
+  await.set_acked(2);
+  await.mutable_elapsed()->set_nanos(41'000'000);
+}
+
+FakeAdmin::~FakeAdmin() { server_->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(1)); }
+
+template <class Request>
+Status FakeAdmin::Enter(const Request& request) {
+  author = request.author();
+  reason = request.reason();
+  request_ids.push_back(request.request_id());
+  if (broken_calls > 0) {
+    --broken_calls;
+    return Status(StatusCode::UNAVAILABLE, "going away");
+  }
+  return refusal;
+}
+
+std::vector<v1::Violation> FakeAdmin::Check(const Set_& set) const {
+  std::vector<const v1::Resource*> all;
+  for (const auto& [id, resource] : set) all.push_back(&resource);
+  return ValidatePolicies(all);
+}
+
+void FakeAdmin::Commit(Set_ next, const std::vector<v1::Change>& changes, const std::string& who) {
+  const uint64_t number = revisions_.size();
+  v1::Revision revision;
+  revision.set_revision(number);
+  *revision.mutable_created() = ToProto(absl::UnixEpoch() + absl::Seconds(60 * number));
+  revision.set_author(who);
+  revision.set_reason(reason);
+  for (const v1::Change& change : changes) {
+    if (change.action() == v1::CHANGE_ACTION_UNCHANGED) continue;
+    *revision.add_changes() = change;
+    const auto changed = next.find(ResourceId(change.resource().kind(), change.resource().name()));
+    if (changed == next.end()) continue;
+    changed->second.mutable_meta()->set_revision(number);
+    changed->second.mutable_meta()->set_etag("etag-" + std::to_string(number));
+  }
+  history_.insert(history_.begin(), revision);
+  revisions_.push_back(std::move(next));
+}
+
+Status FakeAdmin::Apply(grpc::ServerContext*, const v1::ApplyRequest* request, v1::ApplyResponse* response) {
+  std::lock_guard lock(mutex_);
+  if (const Status status = Enter(*request); !status.ok()) return status;
+  Set_ next = revisions_.back();
+  std::vector<v1::Change> changes;
+  for (const v1::Resource& resource : request->resources()) {
+    const auto old = next.find(ResourceId(resource));
+    changes.push_back(DiffResources(old == next.end() ? nullptr : &old->second, &resource));
+    next[ResourceId(resource)] = resource;
+  }
+  if (!Check(next).empty()) return Status(StatusCode::INVALID_ARGUMENT, "the policies are not valid");
+  for (const v1::Change& change : changes) *response->add_changes() = change;
+  const bool differs = std::any_of(changes.begin(), changes.end(), [](const v1::Change& change) {
+    return change.action() != v1::CHANGE_ACTION_UNCHANGED;
+  });
+  if (differs && !request->validate_only()) Commit(std::move(next), changes, request->author());
+  response->set_revision(revisions_.size() - 1);
+  return Status::OK;
+}
+
+Status FakeAdmin::Validate(grpc::ServerContext*, const v1::ValidateRequest* request, v1::ValidateResponse* response) {
+  std::lock_guard lock(mutex_);
+  Set_ next = revisions_.back();
+  for (const v1::Resource& resource : request->resources()) next[ResourceId(resource)] = resource;
+  for (const v1::Violation& violation : Check(next)) *response->add_violations() = violation;
+  return Status::OK;
+}
+
+Status FakeAdmin::Get(grpc::ServerContext*, const v1::GetRequest* request, v1::GetResponse* response) {
+  std::lock_guard lock(mutex_);
+  const uint64_t revision = request->revision() == 0 ? revisions_.size() - 1 : request->revision();
+  const std::string id = ResourceId(request->resource().kind(), request->resource().name());
+  if (revision >= revisions_.size() || !revisions_[revision].contains(id)) {
+    return Status(StatusCode::NOT_FOUND, id + " does not exist");
+  }
+  *response->mutable_resource() = revisions_[revision][id];
+  return Status::OK;
+}
+
+// Pages of one, so that the client's paging is used.
+Status FakeAdmin::List(grpc::ServerContext*, const v1::ListRequest* request, v1::ListResponse* response) {
+  std::lock_guard lock(mutex_);
+  response->set_revision(revisions_.size() - 1);
+  for (const auto& [id, resource] : revisions_.back()) {
+    if (id <= request->page_token()) continue;
+    if (!request->kind().empty() && KindOf(resource) != request->kind()) continue;
+    bool matches = true;
+    for (const auto& [key, value] : request->labels()) {
+      const auto label = resource.meta().labels().find(key);
+      matches &= label != resource.meta().labels().end() && label->second == value;
+    }
+    if (!matches) continue;
+    if (response->resources_size() == 1) {
+      response->set_next_page_token(ResourceId(response->resources(0)));
+      return Status::OK;
+    }
+    *response->add_resources() = resource;
+  }
+  return Status::OK;
+}
+
+Status FakeAdmin::Delete(grpc::ServerContext*, const v1::DeleteRequest* request, v1::DeleteResponse* response) {
+  std::lock_guard lock(mutex_);
+  if (const Status status = Enter(*request); !status.ok()) return status;
+  Set_ next = revisions_.back();
+  std::vector<v1::Change> changes;
+  for (const v1::ResourceRef& ref : request->resources()) {
+    const auto old = next.find(ResourceId(ref.kind(), ref.name()));
+    if (old == next.end()) return Status(StatusCode::NOT_FOUND, ResourceId(ref.kind(), ref.name()) + " does not exist");
+    changes.push_back(DiffResources(&old->second, nullptr));
+    next.erase(old);
+  }
+  for (const v1::Change& change : changes) *response->add_changes() = change;
+  if (!request->validate_only()) Commit(std::move(next), changes, request->author());
+  response->set_revision(revisions_.size() - 1);
+  return Status::OK;
+}
+
+Status FakeAdmin::Set(grpc::ServerContext*, const v1::SetRequest* request, v1::SetResponse* response) {
+  std::lock_guard lock(mutex_);
+  if (const Status status = Enter(*request); !status.ok()) return status;
+  const std::string id = ResourceId(request->resource().kind(), request->resource().name());
+  Set_ next = revisions_.back();
+  if (!next.contains(id)) return Status(StatusCode::NOT_FOUND, id + " does not exist");
+  const v1::Resource before = next[id];
+  if (!request->etag().empty() && request->etag() != before.meta().etag()) {
+    return Status(StatusCode::ABORTED, id + " was changed by somebody else");
+  }
+  for (const v1::FieldAssignment& assignment : request->assignments()) {
+    const absl::Status set = SetPolicyField(next[id], assignment.path(), assignment.value());
+    if (!set.ok()) return Status(StatusCode::INVALID_ARGUMENT, std::string(set.message()));
+  }
+  if (const auto violations = Check(next); !violations.empty()) {
+    return Status(StatusCode::INVALID_ARGUMENT, id + ": " + violations[0].path() + ": " + violations[0].message());
+  }
+  *response->mutable_change() = DiffResources(&before, &next[id]);
+  *response->mutable_resource() = next[id];
+  if (!request->validate_only()) Commit(std::move(next), {response->change()}, request->author());
+  response->set_revision(revisions_.size() - 1);
+  return Status::OK;
+}
+
+Status FakeAdmin::Diff(grpc::ServerContext*, const v1::DiffRequest* request, v1::DiffResponse* response) {
+  std::lock_guard lock(mutex_);
+  Set_ before = revisions_.back();
+  Set_ after = before;
+  if (request->from_revision() != 0) {
+    const uint64_t to = request->to_revision() == 0 ? revisions_.size() - 1 : request->to_revision();
+    if (request->from_revision() >= revisions_.size() || to >= revisions_.size()) {
+      return Status(StatusCode::NOT_FOUND, "revision does not exist");
+    }
+    before = revisions_[request->from_revision()];
+    after = revisions_[to];
+  }
+  for (const v1::Resource& resource : request->resources()) after[ResourceId(resource)] = resource;
+  for (const v1::Change& change : Changes(before, after)) *response->add_changes() = change;
+  for (const v1::Violation& violation : Check(after)) *response->add_violations() = violation;
+  return Status::OK;
+}
+
+Status FakeAdmin::History(grpc::ServerContext*, const v1::HistoryRequest* request, v1::HistoryResponse* response) {
+  std::lock_guard lock(mutex_);
+  const std::string wanted = ResourceId(request->resource().kind(), request->resource().name());
+  for (const v1::Revision& revision : history_) {
+    const bool touched = std::any_of(revision.changes().begin(), revision.changes().end(), [&](const v1::Change& change) {
+      return ResourceId(change.resource().kind(), change.resource().name()) == wanted;
+    });
+    if (response->revisions_size() < request->limit() && (touched || !request->has_resource())) {
+      *response->add_revisions() = revision;
+    }
+  }
+  return Status::OK;
+}
+
+Status FakeAdmin::Rollback(grpc::ServerContext*, const v1::RollbackRequest* request, v1::RollbackResponse* response) {
+  std::lock_guard lock(mutex_);
+  if (const Status status = Enter(*request); !status.ok()) return status;
+  if (request->to_revision() >= revisions_.size()) {
+    return Status(StatusCode::NOT_FOUND, "revision " + std::to_string(request->to_revision()) + " does not exist");
+  }
+  const auto changes = Changes(revisions_.back(), revisions_[request->to_revision()]);
+  for (const v1::Change& change : changes) {
+    if (change.action() != v1::CHANGE_ACTION_UNCHANGED) *response->add_changes() = change;
+  }
+  if (!request->validate_only()) {
+    Commit(revisions_[request->to_revision()], changes, request->author());
+    history_.front().set_rollback_of(request->to_revision());
+  }
+  response->set_revision(revisions_.size() - 1);
+  return Status::OK;
+}
+
+Status FakeAdmin::ListNodes(grpc::ServerContext*, const v1::ListNodesRequest*, v1::ListNodesResponse* response) {
+  std::lock_guard lock(mutex_);
+  *response = nodes;
+  return Status::OK;
+}
+
+Status FakeAdmin::AwaitRevision(grpc::ServerContext*, const v1::AwaitRevisionRequest* request,
+                                v1::AwaitRevisionResponse* response) {
+  std::lock_guard lock(mutex_);
+  awaited_ms = absl::ToInt64Milliseconds(ToAbsl(request->timeout()));
+  *response = await;
+  return Status::OK;
+}
+
+}  // namespace sluice::testing
