@@ -2,6 +2,7 @@
 
 #include <sstream>
 
+#include "absl/strings/numbers.h"
 #include "sluice/v1/gateway.pb.h"
 
 namespace sluice {
@@ -72,8 +73,12 @@ class LineDecoder : public ResponseDecoder {
       event.kind = StreamEvent::Kind::kExtras;
     } else if (word == "usage") {
       event.kind = StreamEvent::Kind::kUsage;
-      usage.input_tokens = std::stoi(first);
-      usage.output_tokens = std::stoi(second);
+      int input = 0, output = 0;
+      if (!absl::SimpleAtoi(first, &input) || !absl::SimpleAtoi(second, &output)) {
+        return Fail(FailureKind::kProtocol, "malformed usage");
+      }
+      usage.input_tokens = input;
+      usage.output_tokens = output;
       event.usage = &usage;
     } else if (word == "end") {
       event.kind = StreamEvent::Kind::kChoiceEnd;
