@@ -1,0 +1,40 @@
+// The whole data plane, wired: loops, transports, the engine, the gRPC face,
+// the configuration and the metrics. Used by main, from one thread.
+#ifndef SLUICE_SERVER_DATA_PLANE_H_
+#define SLUICE_SERVER_DATA_PLANE_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "server/options.h"
+
+namespace sluice {
+
+class DataPlane {
+ public:
+  explicit DataPlane(ServerOptions options);
+  // Stops.
+  ~DataPlane();
+
+  // Serves when it returns OK. An error may have several lines, one for each
+  // thing that is wrong with the policies.
+  absl::Status Start();
+  // "127.0.0.1:8443", with the port that was taken.
+  std::string address() const;
+  std::string metrics_address() const;
+
+  // Reads policies and secrets again.
+  void Reload();
+  // Lets running calls end (FaceOptions::drain_timeout), then stops all.
+  void Stop();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_SERVER_DATA_PLANE_H_

@@ -1,0 +1,85 @@
+// sluice-server: the data plane.
+//
+// Exit status: 0 after SIGTERM or SIGINT; 1 when it cannot start (address in
+// use, policies not valid); 2 for a wrong command line.
+#include <pthread.h>
+#include <signal.h>
+#include <spdlog/spdlog.h>
+
+#include <cstdlib>
+#include <iostream>
+#include <string>
+#include <thread>
+
+#include "absl/strings/str_split.h"
+#include "server/data_plane.h"
+#include "server/log_setup.h"
+#include "server/options.h"
+
+namespace {
+
+constexpr int kCannotStart = 1;
+
+// Signals are waited for by this thread alone, so they are blocked before any
+// other thread is made.
+sigset_t BlockSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  return signals;
+}
+
+int WaitForSignal(const sigset_t& signals) {
+  int signal = 0;
+  while (sigwait(&signals, &signal) != 0) {
+  }
+  return signal;
+}
+
+// Whoever asks twice does not want to wait.
+void ExitAtNextSignal(const sigset_t& signals) {
+  std::thread([signals] {
+    while (WaitForSignal(signals) == SIGHUP) {
+    }
+    spdlog::warn("stopped without waiting for running calls");
+    std::_Exit(EXIT_SUCCESS);
+  }).detach();
+}
+
+int Complain(const absl::Status& status) {
+  for (absl::string_view line : absl::StrSplit(status.message(), '\n')) {
+    std::cerr << "sluice-server: " << line << "\n";
+  }
+  return kCannotStart;
+}
+
+int Run(sluice::ServerOptions options, const sigset_t& signals) {
+  sluice::DataPlane data_plane(std::move(options));
+  absl::Status started = data_plane.Start();
+  if (!started.ok()) return Complain(started);
+  std::cout << "listening on " << data_plane.address() << ", metrics on " << data_plane.metrics_address() << std::endl;
+  for (int signal = WaitForSignal(signals); signal == SIGHUP; signal = WaitForSignal(signals)) {
+    spdlog::info("SIGHUP: reading policies and secrets again");
+    data_plane.Reload();
+  }
+  spdlog::info("stopping: running calls may end");
+  ExitAtNextSignal(signals);
+  data_plane.Stop();
+  spdlog::info("stopped");
+  return EXIT_SUCCESS;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  int exit_code = EXIT_SUCCESS;
+  auto options = sluice::ParseOptions(argc, argv, &exit_code);
+  if (!options) return exit_code;
+  // gRPC tells everything we tell, in ten lines; GRPC_VERBOSITY brings it back.
+  setenv("GRPC_VERBOSITY", "NONE", 0);
+  sluice::SetUpLog(options->json_log);
+  const sigset_t signals = BlockSignals();
+  return Run(std::move(*options), signals);
+}

@@ -1,0 +1,172 @@
+#include "server/options.h"
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+#include <stdexcept>
+#include <vector>
+
+#include "absl/time/time.h"
+
+namespace sluice {
+namespace {
+
+constexpr int kUsageError = 2;
+
+std::string HostName() {
+  char name[256] = {};
+  return gethostname(name, sizeof(name) - 1) == 0 && name[0] != '\0' ? name : "sluice-server";
+}
+
+// What the flags give, before it is looked at as a whole.
+struct Flags {
+  std::string tls_cert, tls_key;
+  std::string control_plane_ca;
+  bool control_plane_tls = false;
+  std::string drain_timeout = "30s";
+  std::string log_format = "text";
+  std::vector<std::string> labels;
+};
+
+std::string ReadFile(const std::string& flag, const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::stringstream text;
+  if (file) text << file.rdbuf();
+  if (!file || text.str().empty()) throw std::invalid_argument(flag + ": cannot read " + path);
+  return text.str();
+}
+
+void AddFaceFlags(CLI::App& app, ServerOptions& options, Flags& flags) {
+  app.add_option("--listen", options.face.listen,
+                 "Address for callers, HOST:PORT; port 0 takes a free one. On loopback by default: the gateway spends "
+                 "money and callers are not authenticated yet")
+      ->capture_default_str();
+  app.add_option("--metrics-listen", options.metrics_listen, "Address of /metrics, HOST:PORT")->capture_default_str();
+  app.add_option("--tls-cert", flags.tls_cert, "PEM file of the certificate for callers; with --tls-key");
+  app.add_option("--tls-key", flags.tls_key, "PEM file of its key");
+  app.add_option("--max-request-bytes", options.face.max_request_bytes,
+                 "Largest request; the default leaves room for images")
+      ->check(CLI::Range(size_t{1024}, size_t{1} << 30))
+      ->capture_default_str();
+  app.add_option("--max-concurrent-calls", options.face.max_concurrent_calls,
+                 "Chats at a time; more are refused with a time to wait. Each holds an upstream connection and some "
+                 "40 KiB")
+      ->check(CLI::Range(int64_t{1}, int64_t{10000000}))
+      ->capture_default_str();
+  app.add_option("--drain-timeout", flags.drain_timeout,
+                 "How long running calls may go on after SIGTERM before they are cancelled")
+      ->capture_default_str();
+  app.add_option("--loops", options.loops, "Event loops, each with two threads; 0: one a core")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+}
+
+void AddConfigFlags(CLI::App& app, ServerOptions& options, Flags& flags) {
+  auto& config = options.config;
+  app.add_option("--control-plane", config.subscription.address, "HOST:PORT of the control plane that pushes policies");
+  app.add_option("--control-plane-ca", flags.control_plane_ca,
+                 "Connect to it with TLS, trusting this PEM file of authorities");
+  app.add_flag("--control-plane-tls", flags.control_plane_tls,
+               "Connect to it with TLS, trusting the system's authorities");
+  app.add_option("--policy-file", config.policy_path,
+                 "File or folder of policies; serves until the control plane's first update, or alone. Read again when "
+                 "it changes and on SIGHUP");
+  app.add_option("--node-id", config.subscription.node_id, "This data plane's name in the fleet")
+      ->capture_default_str();
+  app.add_option("--label", flags.labels, "KEY=VALUE told to the control plane; may be repeated");
+  app.add_option("--state-dir", config.state_dir,
+                 "Folder of the last configuration that worked, to start from when no control plane answers; '' keeps "
+                 "none")
+      ->capture_default_str();
+  app.add_option("--allow-credentials", config.allow.credentials,
+                 "Credentials that policies may use, patterns like env:*_API_KEY; may be repeated")
+      ->capture_default_str();
+  app.add_option("--allow-hosts", config.allow.hosts,
+                 "Upstream hosts that policies may name, patterns like *.openai.com; may be repeated")
+      ->capture_default_str();
+}
+
+void SetLabels(const Flags& flags, ServerOptions& options) {
+  for (const std::string& label : flags.labels) {
+    size_t equals = label.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      throw std::invalid_argument("--label: \"" + label + "\" is not KEY=VALUE");
+    }
+    options.config.subscription.labels[label.substr(0, equals)] = label.substr(equals + 1);
+  }
+}
+
+void CheckAddress(const std::string& flag, const std::string& address) {
+  size_t colon = address.rfind(':');
+  bool port = colon != std::string::npos && colon + 1 < address.size() &&
+              address.find_first_not_of("0123456789", colon + 1) == std::string::npos && address.size() - colon <= 6 &&
+              std::stoi(address.substr(colon + 1)) <= 65535;
+  if (!port || colon == 0) {
+    throw std::invalid_argument(flag + ": \"" + address + "\" is not HOST:PORT");
+  }
+}
+
+void Complete(const Flags& flags, ServerOptions& options) {
+  auto& subscription = options.config.subscription;
+  if (subscription.address.empty() && options.config.policy_path.empty()) {
+    throw std::invalid_argument("no policies: give --control-plane HOST:PORT or --policy-file PATH, or both");
+  }
+  CheckAddress("--listen", options.face.listen);
+  CheckAddress("--metrics-listen", options.metrics_listen);
+  if (!subscription.address.empty()) CheckAddress("--control-plane", subscription.address);
+  if (flags.tls_cert.empty() != flags.tls_key.empty()) {
+    throw std::invalid_argument("--tls-cert and --tls-key belong together: give both or none");
+  }
+  if (!flags.tls_cert.empty()) {
+    options.face.tls_certificate = ReadFile("--tls-cert", flags.tls_cert);
+    options.face.tls_key = ReadFile("--tls-key", flags.tls_key);
+  }
+  subscription.ca_file = flags.control_plane_ca;
+  subscription.tls = flags.control_plane_tls || !flags.control_plane_ca.empty();
+  if (!absl::ParseDuration(flags.drain_timeout, &options.face.drain_timeout) ||
+      options.face.drain_timeout < absl::ZeroDuration() || options.face.drain_timeout > absl::Hours(24)) {
+    throw std::invalid_argument("--drain-timeout: \"" + flags.drain_timeout +
+                                "\" is not a duration from 0s to 24h (\"30s\")");
+  }
+  options.json_log = flags.log_format == "json";
+  SetLabels(flags, options);
+}
+
+int Complain(const std::string& what) {
+  std::cerr << "sluice-server: " << what.substr(0, what.find('\n')) << "\n";
+  return kUsageError;
+}
+
+}  // namespace
+
+std::optional<ServerOptions> ParseOptions(int argc, char** argv, int* exit_code) {
+  ServerOptions options;
+  Flags flags;
+  options.config.subscription.node_id = HostName();
+  options.config.subscription.version = SLUICE_VERSION;
+  options.config.state_dir = "sluice-state";
+  CLI::App app("sluice-server: streams chats from LLM upstreams to gRPC callers, with retry and failover.");
+  AddFaceFlags(app, options, flags);
+  AddConfigFlags(app, options, flags);
+  app.add_option("--log-format", flags.log_format, "text or json, on stderr")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
+  app.set_version_flag("--version", std::string("sluice-server ") + SLUICE_VERSION);
+  try {
+    app.parse(argc, argv);
+    Complete(flags, options);
+  } catch (const CLI::Success& help) {
+    *exit_code = app.exit(help);
+    return std::nullopt;
+  } catch (const std::exception& error) {
+    *exit_code = Complain(error.what());
+    return std::nullopt;
+  }
+  return options;
+}
+
+}  // namespace sluice

@@ -1,0 +1,27 @@
+// The command line of sluice-server. main only.
+#ifndef SLUICE_SERVER_OPTIONS_H_
+#define SLUICE_SERVER_OPTIONS_H_
+
+#include <optional>
+#include <string>
+
+#include "server/config/config_options.h"
+#include "server/service/face_options.h"
+
+namespace sluice {
+
+struct ServerOptions {
+  FaceOptions face;
+  ConfigOptions config;
+  std::string metrics_listen = "127.0.0.1:9464";
+  int loops = 0;  // 0: as many as there are cores
+  bool json_log = false;
+};
+
+// Reads the command line. Nothing: the program is to end with *exit_code at
+// once; help or a one-line error was printed.
+std::optional<ServerOptions> ParseOptions(int argc, char** argv, int* exit_code);
+
+}  // namespace sluice
+
+#endif  // SLUICE_SERVER_OPTIONS_H_
