@@ -68,6 +68,7 @@ class ConfigManager::Impl : public ConfigReceiver {
   void PutInForce(std::shared_ptr<const RouteTable> table, ConfigSource source, absl::Time applied_at);
   void Refused(const std::vector<std::string>& lines);
   void SaveSoon();
+  bool ConfirmsWhatIsInForce(const v1::Update& update);
 
   // ConfigReceiver
   void DescribeHeld(v1::Hello& hello) override;
@@ -264,6 +265,20 @@ v1::NodeHealth ConfigManager::Impl::MakeHealth() {
   return health;
 }
 
+// After a boot from the last-known-good: the control plane has nothing newer.
+bool ConfigManager::Impl::ConfirmsWhatIsInForce(const v1::Update& update) {
+  if (update.snapshot() || update.upserts_size() + update.removals_size() + update.endpoint_changes_size() > 0) {
+    return false;
+  }
+  std::lock_guard lock(mutex_);
+  if (status_.epoch != update.epoch() || status_.revision != update.revision() || held_.revision != update.revision()) {
+    return false;
+  }
+  status_.source = ConfigSource::kControlPlane;
+  status_.last_error.clear();
+  return true;
+}
+
 std::vector<v1::Violation> ConfigManager::Impl::Receive(const v1::Update& update) {
   UpdatedSet updated = ApplyUpdate(held_, update);
   if (updated.violations.empty() && updated.set.revision == 0 && updated.set.resources.empty()) {
@@ -271,6 +286,7 @@ std::vector<v1::Violation> ConfigManager::Impl::Receive(const v1::Update& update
     held_ = std::move(updated.set);
     return {};
   }
+  if (updated.violations.empty() && ConfirmsWhatIsInForce(update)) return {};
   CompiledPolicies compiled;
   if (updated.violations.empty()) {
     compiled = compiler_.Compile(updated.set.epoch, updated.set.revision, updated.set.All());

@@ -161,7 +161,7 @@ std::vector<v1::ResourceVersion> ResourceSet::Versions() const {
 std::string ResourceSet::Sha256() const {
   std::vector<std::string> lines;
   for (const auto& [key, held] : resources) {
-    lines.push_back(absl::StrCat(ResourceId(key.first, key.second), "@", held.version, "\n"));
+    lines.push_back(absl::StrCat(key.first, "/", key.second, "@", held.version, "\n"));
   }
   std::sort(lines.begin(), lines.end());
   std::string text;

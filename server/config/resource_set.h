@@ -28,7 +28,7 @@ struct ResourceSet {
 
   std::vector<const v1::Resource*> All() const;
   std::vector<v1::ResourceVersion> Versions() const;
-  // SHA-256 over the sorted lines "retrypolicy/default@7\n".
+  // SHA-256 over the sorted lines "RetryPolicy/default@7\n".
   std::string Sha256() const;
   // The update that makes this set out of nothing.
   v1::Update ToSnapshot() const;

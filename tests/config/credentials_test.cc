@@ -1,0 +1,110 @@
+#include "server/config/credentials.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <fstream>
+
+namespace sluice {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr char kSecret[] = "sk-never-shown";
+
+std::string Message(const absl::StatusOr<std::string>& result) { return std::string(result.status().message()); }
+
+std::string WriteSecret(const std::string& name, const std::string& content) {
+  const std::string path = testing::TempDir() + name;
+  std::ofstream(path, std::ios::binary) << content;
+  return path;
+}
+
+struct GlobCase {
+  const char* pattern;
+  const char* text;
+  bool matches;
+};
+
+class GlobTest : public testing::TestWithParam<GlobCase> {};
+
+TEST_P(GlobTest, Matches) {
+  EXPECT_EQ(GlobMatch(GetParam().pattern, GetParam().text), GetParam().matches)
+      << GetParam().pattern << " on " << GetParam().text;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, GlobTest,
+                         testing::Values(GlobCase{"env:*_API_KEY", "env:OPENAI_API_KEY", true},
+                                         GlobCase{"env:*_API_KEY", "env:AWS_SECRET", false},
+                                         GlobCase{"env:*_API_KEY", "env:X_API_KEY_2", false},
+                                         GlobCase{"file:/run/secrets/*", "file:/run/secrets/a", true},
+                                         GlobCase{"file:/run/secrets/*", "file:/run/secrets/a/b", false},
+                                         GlobCase{"file:/run/secrets/*", "file:/etc/shadow", false},
+                                         GlobCase{"*", "", true}, GlobCase{"*", "api.openai.com", true},
+                                         GlobCase{"*.example.com", "a.b.example.com", true},
+                                         GlobCase{"*.example.com", "example.com", false},
+                                         GlobCase{"a*b*c", "aXbYbZc", true}, GlobCase{"a*b*c", "aXbYbZ", false},
+                                         GlobCase{"", "", true}, GlobCase{"", "a", false}));
+
+TEST(HostAllowedTest, HostOrHostWithPort) {
+  EXPECT_TRUE(HostAllowed({"*"}, "::1", 80));
+  EXPECT_TRUE(HostAllowed({"api.openai.com"}, "API.openai.com", 443));
+  EXPECT_TRUE(HostAllowed({"localhost:80"}, "localhost", 80));
+  EXPECT_FALSE(HostAllowed({"localhost:80"}, "localhost", 81));
+  EXPECT_FALSE(HostAllowed({"api.openai.com"}, "api.openai.com.evil.net", 443));
+  EXPECT_FALSE(HostAllowed({}, "localhost", 80));
+}
+
+TEST(CredentialTest, EnvironmentVariable) {
+  setenv("TEST_A_API_KEY", kSecret, 1);
+  const CredentialResolver resolver({"env:*_API_KEY"});
+  EXPECT_EQ(resolver.Resolve("env:TEST_A_API_KEY").value(), kSecret);
+}
+
+TEST(CredentialTest, MissingVariableIsNamed) {
+  unsetenv("TEST_MISSING_API_KEY");
+  const auto result = CredentialResolver({"env:*_API_KEY"}).Resolve("env:TEST_MISSING_API_KEY");
+  EXPECT_EQ(Message(result), "env TEST_MISSING_API_KEY is not set here");
+}
+
+TEST(CredentialTest, FileLessItsLineEnd) {
+  const std::string path = WriteSecret("secret-file", std::string(kSecret) + "\r\n");
+  const CredentialResolver resolver({"file:" + testing::TempDir() + "*"});
+  EXPECT_EQ(resolver.Resolve("file:" + path).value(), kSecret);
+}
+
+TEST(CredentialTest, WhatIsNotAllowedIsNotEvenRead) {
+  setenv("TEST_SESSION_TOKEN", kSecret, 1);
+  const CredentialResolver resolver({"env:*_API_KEY", "file:/run/secrets/*"});
+  for (const char* name : {"env:TEST_SESSION_TOKEN", "env:HOME", "file:/etc/passwd"}) {
+    const auto result = resolver.Resolve(name);
+    EXPECT_EQ(result.status().code(), absl::StatusCode::kPermissionDenied) << name;
+    EXPECT_THAT(Message(result), HasSubstr(name));
+  }
+}
+
+TEST(CredentialTest, PathsCannotLeaveAnAllowedFolder) {
+  const CredentialResolver resolver({"file:*", "file:/run/secrets/*", "file:/*/*/*/*"});
+  for (const char* name : {"file:/run/secrets/..", "file:/run/secrets/../passwd", "file:/run/./x", "file:relative"}) {
+    EXPECT_EQ(resolver.Resolve(name).status().code(), absl::StatusCode::kInvalidArgument) << name;
+  }
+}
+
+TEST(CredentialTest, NoMessageHoldsTheSecret) {
+  setenv("TEST_BAD_API_KEY", (std::string(kSecret) + "\r\nX-Injected: 1").c_str(), 1);
+  setenv("TEST_EMPTY_API_KEY", "", 1);
+  const CredentialResolver resolver({"*", "file:" + testing::TempDir() + "*"});
+  const std::string long_file = WriteSecret("long-secret", std::string(20000, 's'));
+  for (const std::string& name : std::vector<std::string>{"env:TEST_BAD_API_KEY", kSecret, "env:TEST_EMPTY_API_KEY", "file:" + long_file,
+                                  "file:" + testing::TempDir(), "file:" + testing::TempDir() + "absent"}) {
+    const auto result = resolver.Resolve(name);
+    ASSERT_FALSE(result.ok()) << name;
+    EXPECT_THAT(Message(result), Not(HasSubstr(kSecret)));
+    EXPECT_THAT(Message(result), Not(HasSubstr("ssss")));
+  }
+}
+
+}  // namespace
+}  // namespace sluice
