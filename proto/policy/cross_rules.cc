@@ -95,9 +95,10 @@ void Check(const v1::ConnectionPool& pool, const std::string& path, Violations& 
 
 void Check(const v1::RetryPolicy& policy, const std::string& path, Violations& out) {
   // Statuses by which a server says that the request itself is wrong or that
-  // it will never serve it: the same request gets the same answer.
+  // it will never serve it: the same request gets the same answer. (400 is out of the
+  // field's range already.)
   static const auto& kHopeless = *new std::set<std::uint32_t>{
-      400, 405, 406, 410, 411, 412, 413, 414, 415, 416, 417, 422, 426, 428, 431, 451, 501, 505};
+      405, 406, 410, 411, 412, 413, 414, 415, 416, 417, 422, 426, 428, 431, 451, 501, 505};
   std::set<std::uint32_t> seen;
   for (int i = 0; i < policy.retry_on_status_size(); ++i) {
     const std::uint32_t status = policy.retry_on_status(i);

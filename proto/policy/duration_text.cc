@@ -16,6 +16,15 @@ constexpr std::size_t kMaxText = 64;
 
 bool IsDigit(char c) { return absl::ascii_isdigit(static_cast<unsigned char>(c)); }
 
+// How many digits after the point still are whole nanoseconds. (Those of
+// minutes and hours are seen when the number is known.)
+std::size_t FractionDigits(absl::string_view unit) {
+  if (unit == "ns") return 0;
+  if (unit == "us") return 3;
+  if (unit == "ms") return 6;
+  return 9;
+}
+
 // "" when `text` is (number unit)+, else what is wrong with it.
 std::string ShapeError(absl::string_view text) {
   std::size_t i = 0;
@@ -26,10 +35,12 @@ std::string ShapeError(absl::string_view text) {
   };
   if (text.empty()) return "is empty; write a number with its unit, like 100ms or 1h30m";
   while (i < text.size()) {
+    std::size_t fraction = 0;
     if (!digits()) return "is not a duration; write a number with its unit, like 100ms or 1h30m";
     if (i < text.size() && text[i] == '.') {
-      ++i;
+      const std::size_t point = i++;
       if (!digits()) return "is not a duration; digits must follow the point";
+      fraction = i - point - 1;
     }
     const std::size_t from = i;
     while (i < text.size() && absl::ascii_isalpha(static_cast<unsigned char>(text[i]))) ++i;
@@ -42,6 +53,7 @@ std::string ShapeError(absl::string_view text) {
       return unit.empty() ? "is not a duration; write it without spaces, like 100ms or 1h30m"
                           : absl::StrCat("unknown unit ", Shown(unit), "; use h, m, s, ms, us or ns");
     }
+    if (fraction > FractionDigits(unit)) return "is finer than a nanosecond";
   }
   return "";
 }

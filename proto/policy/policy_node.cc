@@ -98,6 +98,8 @@ class TreeBuilder : public YAML::EventHandler {
     if (frame.node->kind == PolicyNode::Kind::kMap) {
       node.key = std::move(frame.key);
       node.key_line = frame.key_line;
+      // The library places a value that is not there behind its line.
+      if (node.kind == PolicyNode::Kind::kNull) node.line = node.key_line;
       frame.has_key = false;
     }
     frame.node->items.push_back(std::move(node));

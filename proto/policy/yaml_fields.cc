@@ -16,9 +16,6 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
 
-// A file that is wrong everywhere is not read by anybody to its end.
-constexpr std::size_t kMaxErrors = 1000;
-
 }  // namespace
 
 FieldReader::FieldReader(std::string file, std::string resource,
@@ -26,7 +23,7 @@ FieldReader::FieldReader(std::string file, std::string resource,
     : file_(std::move(file)), resource_(std::move(resource)), errors_(errors), lines_(lines) {}
 
 void FieldReader::Error(int line, const std::string& path, std::string message) {
-  if (errors_->size() >= kMaxErrors) return;
+  if (errors_->size() >= kMaxPolicyErrors) return;
   errors_->push_back({file_, line, resource_, path, std::move(message)});
 }
 

@@ -3,6 +3,7 @@
 #ifndef SLUICE_PROTO_POLICY_YAML_FIELDS_H_
 #define SLUICE_PROTO_POLICY_YAML_FIELDS_H_
 
+#include <cstddef>
 #include <map>
 #include <string>
 #include <vector>
@@ -14,6 +15,9 @@
 #include "proto/policy/yaml_loader.h"
 
 namespace sluice {
+
+// A file that is wrong everywhere is not read by anybody to its end.
+inline constexpr std::size_t kMaxPolicyErrors = 1000;
 
 class FieldReader {
  public:

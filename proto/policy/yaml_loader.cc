@@ -79,6 +79,7 @@ class DocumentReader {
   }
 
   void Error(int line, std::string resource, std::string path, std::string message) {
+    if (result_->errors.size() >= kMaxPolicyErrors) return;
     result_->errors.push_back(
         {file_, line, std::move(resource), std::move(path), std::move(message)});
   }
