@@ -37,7 +37,7 @@ struct ClientOptions {
   bool tls = false;
   // A PEM file with the authorities to trust; implies tls. Empty with tls: the
   // system's.
-  std::string tls_ca_file;
+  std::string tls_ca_file = {};
   // The largest message accepted. Streams send at most about 64 KiB; unary
   // answers can be larger, and gRPC's own default is 4 MiB.
   int max_message_bytes = 16 << 20;
@@ -65,7 +65,7 @@ struct CallOptions {
   const CancelFlag* cancel = nullptr;
   // "idempotency-key", "sluice-tenant", "sluice-route", "traceparent"; keys
   // lower-case.
-  std::vector<std::pair<std::string, std::string>> metadata;
+  std::vector<std::pair<std::string, std::string>> metadata = {};
 };
 
 // How a call ended.

@@ -24,6 +24,8 @@ constexpr char kExamples[] = R"(Examples:
 void AddGlobals(CLI::App& root, GlobalOptions& globals) {
   const char* user = std::getenv("USER");
   globals.author = user == nullptr ? "" : user;
+  // The last one counts, so that an alias can be overruled.
+  root.option_defaults()->take_last();
   root.add_option("--server", globals.server, "Control plane, host:port")
       ->envname("SLUICE_CONTROLPLANE")->capture_default_str();
   root.add_option("--timeout", globals.timeout, "For every request, and for the data planes' answer")
@@ -31,6 +33,7 @@ void AddGlobals(CLI::App& root, GlobalOptions& globals) {
   root.add_option("--ca", globals.ca_file, "Speak TLS, trusting the authorities of this PEM file");
   root.add_option("--reason", globals.reason, "Why, for the history");
   root.add_option("--author", globals.author, "Who, for the history; left out: $USER");
+  root.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::Throw);
   root.add_flag("--no-wait", globals.no_wait, "After a change, do not wait for the data planes");
 }
 
