@@ -46,10 +46,12 @@ std::string Bracketed(const std::string& host) {
   return host.find(':') == std::string::npos ? host : "[" + host + "]";
 }
 
-void SetTlsOptions(CURL* easy, const HttpEndpoint& endpoint) {
+void SetTlsOptions(CURL* easy, const HttpEndpoint& endpoint, Duration ca_cache_time) {
   curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
   curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
   curl_easy_setopt(easy, CURLOPT_SSLVERSION, long{CURL_SSLVERSION_TLSv1_2});
+  curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT,
+                   static_cast<long>(absl::ToInt64Seconds(ca_cache_time)));
   if (!endpoint.ca_file.empty()) {
     curl_easy_setopt(easy, CURLOPT_CAINFO, endpoint.ca_file.c_str());
     // Only this file: not the system's besides.
@@ -117,7 +119,7 @@ void Connector::SetOptions(CURL* easy, const HttpEndpoint& endpoint) {
   curl_easy_setopt(easy, CURLOPT_PROXY, endpoint.proxy.c_str());
   curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
   if (!endpoint.proxy.empty()) curl_easy_setopt(easy, CURLOPT_HTTPPROXYTUNNEL, 1L);
-  if (endpoint.tls) SetTlsOptions(easy, endpoint);
+  if (endpoint.tls) SetTlsOptions(easy, endpoint, options_.ca_cache_time);
 }
 
 void Connector::SetTarget(ConnectAttempt& attempt, const HttpEndpoint& endpoint) {
