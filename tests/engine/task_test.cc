@@ -92,12 +92,19 @@ Task<> Many(int count, int& sum) {
   }
 }
 
-// Without symmetric transfer in optimised builds this would overflow the stack.
+// g++ makes the transfer a tail call only where it optimises, and never under
+// AddressSanitizer: chains of the length of a call's are fine there too.
+#if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__)
+constexpr int kChain = 200'000;  // would overflow the stack
+#else
+constexpr int kChain = 100;
+#endif
+
 TEST(TaskTest, ManyAwaitsUseNoStack) {
   int sum = 0;
-  Task<> task = Many(200'000, sum);
+  Task<> task = Many(kChain, sum);
   task.Start();
-  EXPECT_EQ(sum, 200'000);
+  EXPECT_EQ(sum, kChain);
 }
 
 Task<> Collect(Mailbox<std::string_view>& inbox, std::vector<std::string>& seen) {
