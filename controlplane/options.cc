@@ -95,6 +95,7 @@ std::optional<Options> ParseOptions(int argc, char** argv, int& exit_code) {
   app.add_option("--log-format", options.log_format, "How log lines on standard error look: text or json")
       ->transform(CLI::CheckedTransformer(
           std::map<std::string, LogFormat>{{"text", LogFormat::kText}, {"json", LogFormat::kJson}}))
+      ->type_name("text|json")
       ->default_str("text");
   try {
     app.parse(argc, argv);

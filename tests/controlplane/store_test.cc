@@ -1,0 +1,260 @@
+// The contract of Store, for every implementation: ordered, unique, atomic,
+// durable, resumable.
+#include "controlplane/store/store.h"
+
+#include <sqlite3.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "controlplane/store/sqlite_store.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/controlplane/policies.h"
+
+namespace sluice {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+struct Implementation {
+  std::string name;
+  // Opens the same store every time for the same folder.
+  std::function<absl::StatusOr<std::unique_ptr<Store>>(const TempFolder&, StoreLimits)> open;
+};
+
+class StoreContractTest : public testing::TestWithParam<Implementation> {
+ protected:
+  void SetUp() override { Open({}); }
+
+  void Open(StoreLimits limits) {
+    store_.reset();
+    auto store = GetParam().open(folder_, limits);
+    ASSERT_TRUE(store.ok()) << store.status();
+    store_ = *std::move(store);
+  }
+
+  PolicyStatePtr Current() { return *store_->Current(); }
+
+  StoreWrite Write(std::vector<v1::Resource> puts, std::vector<ResourceKey> deletes = {}) {
+    StoreWrite write;
+    write.expected_revision = Current()->revision;
+    write.puts = std::move(puts);
+    write.deletes = std::move(deletes);
+    return write;
+  }
+
+  uint64_t Commit(std::vector<v1::Resource> puts, std::vector<ResourceKey> deletes = {}) {
+    auto state = store_->Commit(Write(std::move(puts), std::move(deletes)));
+    EXPECT_TRUE(state.ok()) << state.status();
+    return state.ok() ? (*state)->revision : 0;
+  }
+
+  static std::string UrlAt(const PolicyState& state, const std::string& name) {
+    auto found = state.resources.find({"Upstream", name});
+    return found == state.resources.end() ? "" : found->second->upstream().endpoints(0).url();
+  }
+
+  TempFolder folder_;
+  std::unique_ptr<Store> store_;
+};
+
+TEST_P(StoreContractTest, StartsEmptyAtRevisionZero) {
+  EXPECT_EQ(Current()->revision, 0);
+  EXPECT_TRUE(Current()->resources.empty());
+  EXPECT_FALSE(store_->epoch().empty());
+}
+
+TEST_P(StoreContractTest, EveryCommitIsTheNextRevision) {
+  EXPECT_EQ(Commit({MakeUpstream("a")}), 1);
+  EXPECT_EQ(Commit({MakeUpstream("b")}), 2);
+  EXPECT_EQ(Commit({}, {{"Upstream", "a"}}), 3);
+  EXPECT_EQ(UrlAt(*Current(), "a"), "");
+  EXPECT_NE(UrlAt(*Current(), "b"), "");
+}
+
+TEST_P(StoreContractTest, ResourcesCarryTheRevisionThatChangedThemAndANewEtag) {
+  Commit({MakeUpstream("a"), MakeUpstream("b")});
+  std::string first = Current()->resources.at({"Upstream", "a"})->meta().etag();
+  Commit({MakeUpstream("a", "http://127.0.0.1:2/v1")});
+  EXPECT_EQ(Current()->resources.at({"Upstream", "a"})->meta().revision(), 2);
+  EXPECT_EQ(Current()->resources.at({"Upstream", "b"})->meta().revision(), 1);
+  EXPECT_NE(Current()->resources.at({"Upstream", "a"})->meta().etag(), first);
+}
+
+TEST_P(StoreContractTest, RefusesAWriteComputedFromAnOlderRevision) {
+  StoreWrite late = Write({MakeUpstream("b")});
+  Commit({MakeUpstream("a")});
+  EXPECT_EQ(store_->Commit(std::move(late)).status().code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(Current()->revision, 1);
+  EXPECT_EQ(UrlAt(*Current(), "b"), "");
+}
+
+TEST_P(StoreContractTest, OldRevisionsCanBeRead) {
+  Commit({MakeUpstream("a", "http://127.0.0.1:1/v1")});
+  Commit({MakeUpstream("a", "http://127.0.0.1:2/v1")});
+  Commit({}, {{"Upstream", "a"}});
+  EXPECT_EQ(UrlAt(**store_->At(1), "a"), "http://127.0.0.1:1/v1");
+  EXPECT_EQ(UrlAt(**store_->At(2), "a"), "http://127.0.0.1:2/v1");
+  EXPECT_TRUE((*store_->At(3))->resources.empty());
+  EXPECT_TRUE((*store_->At(0))->resources.empty());
+  EXPECT_EQ(store_->At(4).status().code(), absl::StatusCode::kOutOfRange);
+}
+
+TEST_P(StoreContractTest, ReopeningKeepsEpochRevisionAndContent) {
+  Commit({MakeUpstream("a")});
+  Commit({MakeRetryPolicy("default", 4)});
+  std::string epoch = store_->epoch();
+  absl::Time committed = Current()->committed;
+  Open({});
+  EXPECT_EQ(store_->epoch(), epoch);
+  EXPECT_EQ(Current()->revision, 2);
+  EXPECT_EQ(Current()->committed, committed);
+  EXPECT_EQ(Current()->resources.size(), 2);
+  EXPECT_EQ(Commit({MakeUpstream("b")}), 3);
+}
+
+TEST_P(StoreContractTest, AnswersOfRequestsSurviveReopening) {
+  StoreWrite write = Write({MakeUpstream("a")});
+  write.request_id = "once";
+  write.answer = {"print", "bytes\0more"};
+  ASSERT_TRUE(store_->Commit(std::move(write)).ok());
+  Open({});
+  auto answer = store_->FindAnswer("once");
+  ASSERT_TRUE(answer.ok() && answer->has_value());
+  EXPECT_EQ((*answer)->fingerprint, "print");
+  EXPECT_FALSE(store_->FindAnswer("never")->has_value());
+}
+
+TEST_P(StoreContractTest, AWriteWithoutChangesOnlyRemembersTheAnswer) {
+  StoreWrite write = Write({});
+  write.request_id = "nothing";
+  ASSERT_TRUE(store_->Commit(std::move(write)).ok());
+  EXPECT_EQ(Current()->revision, 0);
+  EXPECT_TRUE(store_->FindAnswer("nothing")->has_value());
+}
+
+TEST_P(StoreContractTest, ForgetsTheOldestAnswersAboveItsLimit) {
+  Open({.keep_revisions = 100, .keep_answers = 3});
+  for (int i = 0; i < 5; ++i) {
+    StoreWrite write = Write({MakeRetryPolicy("p", i + 1)});
+    write.request_id = "r" + std::to_string(i);
+    ASSERT_TRUE(store_->Commit(std::move(write)).ok());
+  }
+  EXPECT_FALSE(store_->FindAnswer("r1")->has_value());
+  EXPECT_TRUE(store_->FindAnswer("r2")->has_value());
+  EXPECT_TRUE(store_->FindAnswer("r4")->has_value());
+}
+
+TEST_P(StoreContractTest, HistoryIsNewestFirstAndCanBeAskedForOneResource) {
+  for (int i = 1; i <= 3; ++i) {
+    StoreWrite write = Write({MakeRetryPolicy(i == 2 ? "other" : "p", i)});
+    write.record.set_reason("change " + std::to_string(i));
+    ASSERT_TRUE(store_->Commit(std::move(write)).ok());
+  }
+  auto reasons = [this](const HistoryQuery& query) {
+    std::vector<std::string> result;
+    auto revisions = store_->History(query);
+    EXPECT_TRUE(revisions.ok()) << revisions.status();
+    for (const v1::Revision& revision : *revisions) result.push_back(revision.reason());
+    return result;
+  };
+  EXPECT_THAT(reasons({}), ElementsAre("change 3", "change 2", "change 1"));
+  EXPECT_THAT(reasons({.resource = {}, .limit = 1}), ElementsAre("change 3"));
+  EXPECT_THAT(reasons({.resource = {}, .limit = 9, .before_revision = 3}), ElementsAre("change 2", "change 1"));
+  EXPECT_THAT(reasons({.resource = ResourceKey{"RetryPolicy", "p"}, .limit = 9}), ElementsAre("change 3", "change 1"));
+}
+
+TEST_P(StoreContractTest, CompactionKeepsTheLastRevisionsWhole) {
+  Open({.keep_revisions = 5});
+  Commit({MakeUpstream("steady")});
+  for (int i = 1; i <= 20; ++i) Commit({MakeRetryPolicy("p", 1 + i % 9)});
+  Commit({}, {{"RetryPolicy", "p"}});
+  ASSERT_EQ(Current()->revision, 22);
+  EXPECT_EQ(store_->At(10).status().code(), absl::StatusCode::kOutOfRange);
+  EXPECT_THAT(std::string(store_->At(10).status().message()), HasSubstr("compacted"));
+  for (uint64_t revision = 18; revision <= 22; ++revision) {
+    auto state = store_->At(revision);
+    ASSERT_TRUE(state.ok()) << state.status();
+    EXPECT_EQ((*state)->resources.count({"Upstream", "steady"}), 1) << revision;
+    auto policy = (*state)->resources.find({"RetryPolicy", "p"});
+    ASSERT_EQ(policy != (*state)->resources.end(), revision < 22) << revision;
+    // Revision r was written by step r - 1.
+    if (revision < 22) {
+      EXPECT_EQ(policy->second->retry_policy().max_attempts(), 1 + (revision - 1) % 9);
+    }
+  }
+  Open({.keep_revisions = 5});
+  EXPECT_EQ(Current()->revision, 22);
+  EXPECT_EQ(Current()->resources.size(), 1);
+}
+
+TEST_P(StoreContractTest, WatchReplaysWhatCameAfterARevisionAndGoesOnLive) {
+  Commit({MakeUpstream("a")});
+  Commit({MakeUpstream("b")});
+  std::vector<uint64_t> seen;
+  std::vector<std::string> names;
+  auto watch = store_->Watch(1, [&](const StoreEvent& event) {
+    seen.push_back(event.revision);
+    for (const auto& item : event.items) names.push_back((item.resource ? "+" : "-") + item.key.name);
+  });
+  ASSERT_TRUE(watch.ok()) << watch.status();
+  EXPECT_THAT(seen, ElementsAre(2));
+  Commit({MakeUpstream("c")}, {{"Upstream", "a"}});
+  EXPECT_THAT(seen, ElementsAre(2, 3));
+  EXPECT_THAT(names, ElementsAre("+b", "-a", "+c"));
+  watch->reset();
+  Commit({MakeUpstream("d")});
+  EXPECT_THAT(seen, ElementsAre(2, 3));
+}
+
+TEST_P(StoreContractTest, WatchFromACompactedRevisionIsRefused) {
+  Open({.keep_revisions = 2});
+  for (int i = 0; i < 20; ++i) Commit({MakeRetryPolicy("p", 1 + i % 9)});
+  EXPECT_EQ(store_->Watch(1, [](const StoreEvent&) {}).status().code(), absl::StatusCode::kOutOfRange);
+  EXPECT_TRUE(store_->Watch(20, [](const StoreEvent&) {}).ok());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Implementations, StoreContractTest,
+    testing::Values(Implementation{"Sqlite",
+                                   [](const TempFolder& folder, StoreLimits limits) {
+                                     return OpenStore("sqlite:" + folder.File("store.db"), limits);
+                                   }}),
+    [](const auto& info) { return info.param.name; });
+
+TEST(SqliteStoreTest, ASecondOpenerIsTurnedAway) {
+  TempFolder folder;
+  auto first = OpenStore(folder.File("store.db"), {});
+  ASSERT_TRUE(first.ok());
+  auto second = OpenStore(folder.File("store.db"), {});
+  EXPECT_THAT(std::string(second.status().message()), HasSubstr("store.db is in use by another process"));
+}
+
+TEST(SqliteStoreTest, AFileThatIsNoStoreIsNamed) {
+  TempFolder folder;
+  std::ofstream(folder.File("store.db")) << std::string(9000, 'x');
+  auto store = OpenStore(folder.File("store.db"), {});
+  EXPECT_EQ(store.status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(store.status().message()), HasSubstr("store.db is damaged or not a store"));
+}
+
+TEST(SqliteStoreTest, AStoreOfAnotherSchemaIsRefused) {
+  TempFolder folder;
+  ASSERT_TRUE(OpenStore(folder.File("store.db"), {}).ok());
+  sqlite3* db = nullptr;
+  ASSERT_EQ(sqlite3_open(folder.File("store.db").c_str(), &db), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(db, "UPDATE meta SET value = '2' WHERE key = 'schema_version'", nullptr, nullptr, nullptr),
+            SQLITE_OK);
+  sqlite3_close(db);
+  auto store = OpenStore(folder.File("store.db"), {});
+  EXPECT_THAT(std::string(store.status().message()), HasSubstr("schema version 2; this program reads version 1"));
+}
+
+TEST(SqliteStoreTest, EtcdIsNamedAsNotServed) {
+  EXPECT_EQ(OpenStore("etcd://127.0.0.1:2379", {}).status().code(), absl::StatusCode::kUnimplemented);
+}
+
+}  // namespace
+}  // namespace sluice
