@@ -167,7 +167,8 @@ void ConfigSubscription::OnDrain(const v1::Drain& drain) {
   });
 }
 
-void ConfigSubscription::OnClosed(const grpc::Status& status) {
+void ConfigSubscription::OnClosed(const grpc::Status& closed) {
+  const grpc::Status status = closed;  // it goes with the stream
   stream_.reset();
   if (stopping_) {
     if (stopped_) stopped_();

@@ -83,7 +83,9 @@ class SubscriptionTest : public testing::Test {
     server.SendUpdate(std::move(update));
     const auto nack = server.Await(Kind::kNack);
     EXPECT_TRUE(nack);
-    return nack ? nack->nack() : v1::Nack();
+    v1::Nack none;
+    none.add_violations()->set_code("no nack came");
+    return nack ? nack->nack() : none;
   }
   void Acked(FakePushServer& server, v1::Update update) {
     const uint64_t revision = update.revision();
@@ -213,7 +215,7 @@ TEST_F(SubscriptionTest, TheSameNonceIsAnsweredAgainAndNotAppliedAgain) {
 }
 
 TEST_F(SubscriptionTest, TooLargeAnUpdateIsRefused) {
-  options_.subscription.max_update_bytes = 100;
+  options_.subscription.max_update_bytes = 20;
   FakePushServer server;
   Start(server.address());
   EXPECT_EQ(NackOf(server, MakeUpdate(RouteYaml("chat"), 5)).violations(0).code(), "TOO_LARGE");
@@ -327,6 +329,17 @@ TEST_F(SubscriptionTest, ControlPlaneWinsOverThePolicyFile) {
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
   EXPECT_TRUE(HasRoute("pushed"));
   std::filesystem::remove(options_.policy_path);
+}
+
+TEST_F(SubscriptionTest, ALostStreamIsNamedWithItsReason) {
+  options_.subscription.reconnect_base = options_.subscription.reconnect_max = absl::Seconds(60);
+  FakePushServer server;
+  Start(server.address());
+  ASSERT_TRUE(server.Await(Kind::kHello));
+  server.EndStream();
+  ASSERT_TRUE(Eventually([&] { return !manager_->status().connected; }));
+  EXPECT_THAT(manager_->status().last_error,
+              testing::MatchesRegex("control plane " + server.address() + ": [A-Za-z ]*ancelled[A-Za-z ]*"));
 }
 
 TEST_F(SubscriptionTest, StopsWhileNothingAnswers) {
