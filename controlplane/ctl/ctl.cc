@@ -1,6 +1,8 @@
 #include "controlplane/ctl/ctl.h"
 
-#include <algorithm>
+#include <pwd.h>
+#include <unistd.h>
+
 #include <cstdlib>
 
 #include "absl/strings/str_cat.h"
@@ -21,9 +23,15 @@ constexpr char kExamples[] = R"(Examples:
 
 )";
 
+// Services and containers often run without $USER.
+std::string UserName() {
+  if (const char* user = std::getenv("USER"); user != nullptr && *user != '\0') return user;
+  const passwd* entry = getpwuid(geteuid());
+  return entry == nullptr ? "" : entry->pw_name;
+}
+
 void AddGlobals(CLI::App& root, GlobalOptions& globals) {
-  const char* user = std::getenv("USER");
-  globals.author = user == nullptr ? "" : user;
+  globals.author = UserName();
   // The last one counts, so that an alias can be overruled.
   root.option_defaults()->take_last();
   root.add_option("--server", globals.server, "Control plane, host:port")

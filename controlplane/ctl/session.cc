@@ -35,21 +35,15 @@ std::string Joined(const std::string& what, const std::string& why) {
   return absl::StrCat(what, what.empty() || why.empty() ? "" : ": ", why);
 }
 
-std::vector<std::string> DetailLines(const grpc::Status& status) {
+std::vector<std::string> ViolationLines(const grpc::Status& status) {
   std::vector<std::string> lines;
   google::rpc::Status rich;
   if (!rich.ParseFromString(status.error_details())) return lines;
   for (const google::protobuf::Any& detail : rich.details()) {
     google::rpc::BadRequest bad;
-    google::rpc::PreconditionFailure precondition;
-    if (detail.UnpackTo(&bad)) {
-      for (const auto& violation : bad.field_violations()) {
-        lines.push_back(Joined(violation.field(), violation.description()));
-      }
-    } else if (detail.UnpackTo(&precondition)) {
-      for (const auto& violation : precondition.violations()) {
-        lines.push_back(Joined(violation.subject(), violation.description()));
-      }
+    if (!detail.UnpackTo(&bad)) continue;
+    for (const auto& violation : bad.field_violations()) {
+      lines.push_back(Joined(violation.field(), violation.description()));
     }
   }
   return lines;
@@ -126,7 +120,7 @@ ExitCode Session::Fail(const grpc::Status& status) const {
     return Fail(code, absl::StrCat("the control plane at ", options_.server, " did not answer within ",
                                    options_.timeout, "; a change may have been made: see sluicectl history"));
   }
-  const std::vector<std::string> lines = DetailLines(status);
+  const std::vector<std::string> lines = ViolationLines(status);
   std::string message = status.error_message();
   // The violations say all of it, each on its own line.
   if (code == ExitCode::kInvalidPolicy && !lines.empty()) {
@@ -134,11 +128,8 @@ ExitCode Session::Fail(const grpc::Status& status) const {
     return code;
   }
   if (message.empty()) message = absl::StrCat("status ", static_cast<int>(status.error_code()));
-  Fail(code, message);
-  for (const std::string& line : lines) {
-    if (message.find(line) == std::string::npos) io_.err << "  " << line << "\n";
-  }
-  return code;
+  // Other details (who refers to it) are in the message too.
+  return Fail(code, message);
 }
 
 ExitCode Session::Fail(ExitCode code, const std::string& message) const {
