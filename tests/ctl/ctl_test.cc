@@ -10,6 +10,8 @@
 #include <sstream>
 
 #include "gmock/gmock.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
 #include "gtest/gtest.h"
 #include "tests/ctl/fake_admin.h"
 
@@ -287,6 +289,23 @@ TEST_F(CtlTest, SetRefusesWhatIsWrong) {
   EXPECT_EQ(Run({"set", "retrypolicy/default", "--etag", "old", "max_attempts=2"}), ExitCode::kConflict);
   EXPECT_EQ(Run({"set", "retrypolicy/default", "max_attempts"}), ExitCode::kUsage);
   EXPECT_THAT(err_, HasSubstr("write field=value"));
+}
+
+TEST_F(CtlTest, SetPrintsEveryViolationThatTheStatusCarries) {
+  google::rpc::BadRequest bad;
+  for (const char* field : {"max_attempts", "retry_on"}) {
+    auto* violation = bad.add_field_violations();
+    violation->set_field(std::string("retrypolicy/default: ") + field);
+    violation->set_description("will not do");
+  }
+  google::rpc::Status rich;
+  rich.add_details()->PackFrom(bad);
+  admin_.refusal = grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "2 violations", rich.SerializeAsString());
+  EXPECT_EQ(Run({"set", "retrypolicy/default", "max_attempts=0"}), ExitCode::kInvalidPolicy);
+  EXPECT_EQ(err_,
+            "retrypolicy/default: max_attempts: will not do\n"
+            "retrypolicy/default: retry_on: will not do\n"
+            "nothing was changed\n");
 }
 
 TEST_F(CtlTest, DeleteTakesNamesAndFiles) {
