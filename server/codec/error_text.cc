@@ -63,7 +63,8 @@ bool SecretFollows(std::string_view before) {
 
 bool IsSecret(std::string_view word, std::string_view before) {
   if (word.size() >= kMinKeyLength && HasKeyPrefix(word)) return true;
-  if (!SecretFollows(before)) return false;
+  const bool is_scheme = EqualsIgnoringCase(word, "bearer") || EqualsIgnoringCase(word, "basic");
+  if (is_scheme || !SecretFollows(before)) return false;
   // "basic authentication", "bearer token", "password required": a word.
   if (word.size() >= 16) return true;
   for (const char c : word) {
