@@ -29,7 +29,11 @@ PushHub::PushHub(Options options)
       published_(newest_),
       debounce_(settings_.debounce, settings_.debounce_max),
       admission_(settings_.admission_rate, settings_.admission_burst),
-      random_(options.seed) {}
+      random_(options.seed) {
+  // Plans are counted from one again after a restart; a node must not take a
+  // new one for one that it has answered.
+  nonce_tag_ = absl::StrCat(absl::Hex(random_(), absl::kZeroPad8));
+}
 
 absl::StatusOr<std::unique_ptr<StoreWatch>> PushHub::Follow(Store& store) {
   absl::StatusOr<PolicyStatePtr> state = store.Current();
@@ -245,7 +249,7 @@ void PushHub::Begin(Node& node, UpdatePlanPtr plan, absl::Time now) {
 }
 
 UpdatePlanPtr PushHub::NewPlan(const CatalogPtr& base) {
-  return MakePlan({base, published_, epoch_, absl::StrCat(published_->revision, "-", ++last_plan_)});
+  return MakePlan({base, published_, epoch_, absl::StrCat(nonce_tag_, "-", published_->revision, "-", ++last_plan_)});
 }
 
 UpdatePlanPtr PushHub::PlanFor(const CatalogPtr& base) {

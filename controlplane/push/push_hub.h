@@ -145,6 +145,7 @@ class PushHub : public Fleet {
   std::vector<Waiter> waiters_ ABSL_GUARDED_BY(mutex_);
   absl::Time next_tick_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
   uint64_t last_stream_id_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::string nonce_tag_;
   uint64_t last_plan_ ABSL_GUARDED_BY(mutex_) = 0;
   bool closing_ ABSL_GUARDED_BY(mutex_) = false;
   std::minstd_rand random_ ABSL_GUARDED_BY(mutex_);

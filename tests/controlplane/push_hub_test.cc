@@ -46,13 +46,14 @@ class PushHubTest : public testing::Test {
     Make({});
   }
 
-  void Make(PushSettings settings) {
+  void Make(PushSettings settings, uint32_t seed = 1) {
     watch_.reset();
     PushHub::Options options;
     options.settings = settings;
     options.epoch = store_->epoch();
     options.clock = [this] { return now_; };
     options.observer = &observer_;
+    options.seed = seed;
     hub_ = std::make_unique<PushHub>(std::move(options));
     watch_ = *hub_->Follow(*store_);
   }
@@ -402,6 +403,15 @@ TEST_F(PushHubTest, NodesWithTheSamePastShareOnePlan) {
   Commit({MakeUpstream("v")});
   Advance(absl::Seconds(1));
   EXPECT_EQ(a.plans.at(1), b.plans.at(1));
+}
+
+TEST_F(PushHubTest, NoncesOfAnotherRunAreOthers) {
+  Commit({MakeUpstream("u")});
+  FakeStream before, after;
+  ASSERT_TRUE(Connect(before, Hello("a")).ok());
+  Make({}, /*seed=*/2);
+  ASSERT_TRUE(Connect(after, Hello("a")).ok());
+  EXPECT_NE(before.plans.at(0)->nonce, after.plans.at(0)->nonce);
 }
 
 TEST_F(PushHubTest, AwaitAnswersWhenTheLastNodeHas) {
