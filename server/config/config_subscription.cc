@@ -90,7 +90,8 @@ void ConfigSubscription::OnMessage(const v1::SubscribeResponse& message) {
       return AnswerNotServed(message.query().id(), absl::StrCat("query \"", message.query().topic(), "\""));
     case v1::SubscribeResponse::kCommand:
       return AnswerNotServed(message.command().id(), absl::StrCat("command \"", message.command().verb(), "\""));
-    case v1::SubscribeResponse::KIND_NOT_SET: spdlog::warn("the control plane sent a message that this version does not know"); return;
+    case v1::SubscribeResponse::KIND_NOT_SET:
+      return spdlog::warn("the control plane sent a message that this version does not know");
   }
 }
 
@@ -126,7 +127,8 @@ void ConfigSubscription::FinishUpdate() {
   pending_.reset();
   std::vector<v1::Violation> violations;
   if (pending_bytes_ > options_.max_update_bytes) {
-    violations.push_back(Refusal("TOO_LARGE", absl::StrCat("the update has ", pending_bytes_, " bytes; this data plane takes ",
+    violations.push_back(Refusal("TOO_LARGE", absl::StrCat("the update has ", pending_bytes_,
+                                                           " bytes; this data plane takes ",
                                                            options_.max_update_bytes)));
   } else {
     violations = receiver_.Receive(update);

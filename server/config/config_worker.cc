@@ -21,7 +21,8 @@ void ConfigWorker::Stop() {
 
 void ConfigWorker::PostAfter(absl::Duration delay, Task task) {
   // Zero is before all that waits, in order of posting among its like.
-  const auto when = delay > absl::ZeroDuration() ? Clock::now() + absl::ToChronoNanoseconds(delay) : Clock::time_point();
+  const auto when =
+      delay > absl::ZeroDuration() ? Clock::now() + absl::ToChronoNanoseconds(delay) : Clock::time_point();
   {
     std::lock_guard lock(mutex_);
     tasks_.emplace(std::make_pair(when, posted_++), std::move(task));

@@ -103,15 +103,18 @@ std::string EncodeSavedConfig(const ResourceSet& set, absl::Time saved_at) {
 
 absl::StatusOr<SavedConfig> DecodeSavedConfig(std::string_view bytes) {
   if (bytes.size() < kHeaderSize) return absl::DataLossError("cut short");
-  if (bytes.substr(0, kMagicSize) != std::string_view(kMagic, kMagicSize)) return absl::DataLossError("not a saved configuration");
+  if (!bytes.starts_with(kMagic)) return absl::DataLossError("not a saved configuration");
   const std::string_view payload = bytes.substr(kHeaderSize);
-  if (GetLittleEndian(bytes, kLengthAt, 8) != payload.size()) return absl::DataLossError("cut short, or longer than it says");
+  if (GetLittleEndian(bytes, kLengthAt, 8) != payload.size()) {
+    return absl::DataLossError("cut short, or longer than it says");
+  }
   if (bytes.substr(kSumAt, SHA256_DIGEST_LENGTH) != Checksum(bytes.substr(0, kSumAt), payload)) {
     return absl::DataLossError("the checksum does not match");
   }
   const uint64_t format = GetLittleEndian(bytes, kFormatAt, 4), schema = GetLittleEndian(bytes, kSchemaAt, 4);
   if (format != kFormat || schema > kPolicySchemaVersion) {
-    return absl::FailedPreconditionError(absl::StrCat("written by a newer version (format ", format, ", schema ", schema, ")"));
+    return absl::FailedPreconditionError(
+        absl::StrCat("written by a newer version (format ", format, ", schema ", schema, ")"));
   }
   v1::Update update;
   if (!update.ParseFromArray(payload.data(), static_cast<int>(payload.size())) || !update.snapshot()) {
@@ -163,7 +166,8 @@ absl::Status LastKnownGood::Save(const ResourceSet& set, absl::Time now) {
   const std::string current = absl::StrCat(folder_, "/", kCurrent);
   // Between the two renames there is only the older generation, which Load
   // takes then.
-  if (rename(current.c_str(), absl::StrCat(folder_, "/", kOlder).c_str()) != 0 && errno != ENOENT) return Errno(current);
+  const std::string older = absl::StrCat(folder_, "/", kOlder);
+  if (rename(current.c_str(), older.c_str()) != 0 && errno != ENOENT) return Errno(current);
   if (rename(temporary.c_str(), current.c_str()) != 0) return Errno(current);
   // Without this a power loss may undo the renames.
   return fsync(folder_fd_) == 0 ? absl::OkStatus() : Errno(folder_);

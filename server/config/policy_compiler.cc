@@ -25,11 +25,13 @@ class Compilation {
 
   std::vector<std::shared_ptr<const RouteConfig>> Run() {
     for (const auto& [name, upstream] : by_kind_[v1::Resource::kUpstream]) {
-      upstreams_[name] = CompileUpstream(*upstream, Find(v1::Resource::kEndpointList, upstream->upstream().endpoint_list()),
-                                         context_);
+      const v1::Resource* list = Find(v1::Resource::kEndpointList, upstream->upstream().endpoint_list());
+      upstreams_[name] = CompileUpstream(*upstream, list, context_);
     }
     std::vector<std::shared_ptr<const RouteConfig>> routes;
-    for (const auto& [name, route] : by_kind_[v1::Resource::kRoute]) routes.push_back(CompileRoute(name, route->route()));
+    for (const auto& [name, route] : by_kind_[v1::Resource::kRoute]) {
+      routes.push_back(CompileRoute(name, route->route()));
+    }
     return routes;
   }
 

@@ -33,7 +33,8 @@ std::string AtItsLine(const v1::Violation& violation, const std::vector<LoadedRe
 std::string StatText(const std::string& path) {
   struct stat info {};
   if (stat(path.c_str(), &info) != 0) return absl::StrCat(path, " absent\n");
-  return absl::StrCat(path, " ", info.st_ino, " ", info.st_size, " ", info.st_mtim.tv_sec, ".", info.st_mtim.tv_nsec, "\n");
+  return absl::StrCat(path, " ", info.st_ino, " ", info.st_size, " ", info.st_mtim.tv_sec, ".",
+                      info.st_mtim.tv_nsec, "\n");
 }
 
 }  // namespace
