@@ -106,7 +106,7 @@ void GatewayFace::ArmAll() {
 }
 
 void GatewayFace::Drain() {
-  if (server_ == nullptr) return;
+  if (server_ == nullptr || std::exchange(drained_, true)) return;
   for (auto& loop : loops_) loop->StopRequests();
   RunOn(loops_[0]->loop(), [this] { health_->StopServing(); });
   // Blocks this thread while the loops go on: their calls must end for it.

@@ -40,9 +40,10 @@ class GatewayFace {
   int port() const { return port_; }
 
   // Health says NOT_SERVING, no new call is taken, and those that run get
-  // drain_timeout; what is left then is cancelled. Blocks.
+  // drain_timeout; what is left then is cancelled. Blocks; harmless when done
+  // before.
   void Drain();
-  // Ends the queues. Blocks. Calls of Serve and Drain are over.
+  // Drains, and ends the queues. Blocks; harmless when done before.
   void Close();
 
   // Chat and StreamChat under way.
@@ -59,6 +60,7 @@ class GatewayFace {
   std::unique_ptr<HealthBoard> health_;
   std::unique_ptr<grpc::Server> server_;
   int port_ = 0;
+  bool drained_ = false;
   bool closed_ = false;
 };
 
