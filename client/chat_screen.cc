@@ -128,7 +128,7 @@ void ChatScreen::Finish(const CallResult& result, bool cancelled, absl::Time now
     return;
   }
   if (!result.complete()) return ShowFailure(result.failure, wrote_);
-  if (!options_.err_is_terminal) return;
+  if (!options_.err_is_terminal && !options_.summary) return;
   AnswerTiming timing{.total = now - started_};
   if (first_token_ < absl::InfiniteFuture()) timing.first_token = first_token_ - started_;
   err_ << (dim ? kDim : "") << TailLine(*result.end, timing) << (dim ? kReset : "") << std::endl;

@@ -28,14 +28,16 @@ std::string SafeForTerminal(std::string_view text);
 class ChatScreen {
  public:
   struct Options {
-    // stdout or stderr is a terminal. Only then reasoning, colour and the last
-    // line are shown.
+    // stdout or stderr is a terminal. Only then reasoning, colour and, unless
+    // asked for, the last line are shown.
     bool out_is_terminal = false;
     bool err_is_terminal = false;
     // NO_COLOR was not set.
     bool color = true;
     // Events as JSON lines in place of text.
     bool json = false;
+    // The last line also where stderr is no terminal.
+    bool summary = false;
   };
 
   ChatScreen(std::ostream& out, std::ostream& err, const Options& options)

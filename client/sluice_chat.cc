@@ -58,6 +58,7 @@ struct Settings {
   std::string route;
   std::vector<std::string> prompt;
   bool json = false;
+  bool summary = false;
 };
 
 CancelFlag g_cancel;
@@ -211,6 +212,7 @@ void Describe(CLI::App& app, Settings& settings) {
   app.add_flag("--tls", settings.client.tls, "Speak TLS, trusting the system's authorities");
   app.add_option("--tls-ca", settings.client.tls_ca_file, "Speak TLS, trusting the authorities of this PEM file");
   app.add_flag("--json", settings.json, "Print the events as JSON lines");
+  app.add_flag("--summary", settings.summary, "End with how it went also where stderr is no terminal");
   app.add_option("prompt", settings.prompt, "What to ask; - reads standard input; none begins a conversation");
 }
 
@@ -250,7 +252,8 @@ int Main(int argc, char** argv) {
   ChatScreen::Options screen{.out_is_terminal = isatty(STDOUT_FILENO) == 1,
                              .err_is_terminal = isatty(STDERR_FILENO) == 1,
                              .color = std::getenv("NO_COLOR") == nullptr,
-                             .json = settings.json};
+                             .json = settings.json,
+                             .summary = settings.summary};
   const std::string prompt = PromptOf(settings.prompt);
   if (!settings.prompt.empty() && prompt.find_first_not_of(" \t\r\n") == std::string::npos) {
     return Complain("the prompt is empty", kUsage);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "controlplane/admin/rpc_status.h"
 #include "proto/policy/kinds.h"
 #include "proto/policy/policy_diff.h"
@@ -181,8 +182,9 @@ grpc::Status ProposeSet(const PolicyState& state, const v1::SetRequest& request,
   for (const v1::FieldAssignment& assignment : request.assignments()) {
     absl::Status status = SetPolicyField(after, assignment.path(), assignment.value());
     if (!status.ok()) {
-      change.violations.push_back(
-          MakeViolation(key, assignment.path(), "BAD_FORM", std::string(status.message())));
+      // The violation has a field of its own for the path.
+      const absl::string_view why = absl::StripPrefix(status.message(), absl::StrCat(assignment.path(), ": "));
+      change.violations.push_back(MakeViolation(key, assignment.path(), "BAD_FORM", std::string(why)));
     }
   }
   if (!change.violations.empty()) return grpc::Status::OK;

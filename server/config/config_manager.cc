@@ -176,7 +176,8 @@ bool ConfigManager::Impl::LoadFile() {
   if (loaded.table == nullptr) {
     // After Start nobody reads errors() any more for this.
     if (!running_) errors_ = loaded.errors;
-    Refused(loaded.errors);
+    // Where Start fails for it, whoever called Start says why, once.
+    if (running_ || follows()) Refused(loaded.errors);
     return false;
   }
   ++file_revision_;

@@ -205,6 +205,9 @@ void CallImpl::StartAttempt() {
   attempt.upstream = upstream.name;
   attempt.endpoint = plan_.endpoint->name;
   attempt.provider = std::string(upstream.format->name());
+  // By the policy's name for it; a "*" route passes on the caller's own text,
+  // which metrics must never carry.
+  attempt.model = plan_.target->model.empty() ? params_.info.model_label : plan_.target->model;
   attempt.backoff = std::exchange(next_backoff_, absl::ZeroDuration());
   attempt.started = Now();
   record_.attempts.push_back(std::move(attempt));

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -16,10 +17,10 @@ import time
 import unittest
 import urllib.request
 
-BUILD = os.environ.get("SLUICE_BUILD_DIR", "build")
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+BUILD = os.path.join(ROOT, os.environ.get("SLUICE_BUILD_DIR", "build"))
 BIN = os.path.join(BUILD, "bin")
 PEERS = os.path.join(BUILD, "tools", "bin")
-ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 sys.path.insert(0, os.path.join(BUILD, "tests", "python"))
 
 import grpc  # noqa: E402
@@ -74,6 +75,12 @@ class Process:
         self.process.kill()
         self.process.wait()
 
+    def fails(self, seconds=10):
+        """Waits for it to give up by itself; its exit status."""
+        status = self.process.wait(seconds)
+        self.process.stdout.close()
+        return status
+
     def stop(self, seconds=20):
         """Asks it to end; its exit status."""
         if self.process.poll() is None:
@@ -122,8 +129,10 @@ class Simulator(Process):
         return f"http://{self.address}/v1"
 
     def _get(self, path, data=None):
-        request = urllib.request.Request(f"http://{self.address}{path}", data=data)
-        with urllib.request.urlopen(request, timeout=5) as response:
+        scheme = "https" if "--tls-cert" in self.args else "http"
+        request = urllib.request.Request(f"{scheme}://{self.address}{path}", data=data)
+        unchecked = ssl._create_unverified_context()
+        with urllib.request.urlopen(request, timeout=5, context=unchecked) as response:
             return json.loads(response.read() or b"{}")
 
     def stats(self):
@@ -273,6 +282,20 @@ class IntegrationTest(unittest.TestCase):
         folder = tempfile.TemporaryDirectory(prefix="sluice-test-")
         self.addCleanup(folder.cleanup)
         self.folder = folder.name
+        self.simulators, self.servers = [], []
+
+    def tearDown(self):
+        """In every test, the requests that the simulators received are the
+        attempts that the gateway reports."""
+        processes = self.simulators + self.servers
+        if not self.simulators or not self.servers or any(p.process.poll() is not None for p in processes):
+            return
+        received = sum(simulator.stats()["requests"] for simulator in self.simulators)
+        attempts = sum(server.metric("sluice_attempts_total") for server in self.servers)
+        unsent = sum(server.metric("sluice_attempts_total", error_class="connect") +
+                     server.metric("sluice_attempts_total", error_class="cancelled") for server in self.servers)
+        self.assertLessEqual(received, attempts)
+        self.assertGreaterEqual(received, attempts - unsent)
 
     def started(self, process):
         self.addCleanup(self._stop, process)
@@ -290,7 +313,8 @@ class IntegrationTest(unittest.TestCase):
         return path
 
     def simulator(self, name, *args):
-        return self.started(Simulator(name, *args))
+        self.simulators.append(self.started(Simulator(name, *args)))
+        return self.simulators[-1]
 
     def control_plane(self, *args, **kwargs):
         return self.started(ControlPlane(self.folder, *args, **kwargs))
@@ -301,7 +325,8 @@ class IntegrationTest(unittest.TestCase):
             flags += ["--policy-file", self.file("policy.yaml", policy)]
         if control_plane is not None:
             flags += ["--control-plane", control_plane if isinstance(control_plane, str) else control_plane.address]
-        return self.started(DataPlane(*flags, *args, env=env))
+        self.servers.append(self.started(DataPlane(*flags, *args, env=env)))
+        return self.servers[-1]
 
     def applied(self, control_plane, *policies):
         """Applies policies and waits until every data plane has them."""

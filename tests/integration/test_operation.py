@@ -88,7 +88,7 @@ class BadInput(IntegrationTest):
     def server_fails(self, status, *parts, args, env=None):
         process = Process([os.path.join(BIN, "sluice-server"), "--listen", "127.0.0.1:0", "--metrics-listen",
                            "127.0.0.1:0", "--state-dir", self.folder, *args], ready=False, env=env)
-        self.assertEqual(process.process.wait(10), status, process.stderr())
+        self.assertEqual(process.fails(), status, process.stderr())
         for part in parts:
             self.assertIn(part, process.stderr())
         return process.stderr()
@@ -114,12 +114,12 @@ class BadInput(IntegrationTest):
         first = self.data_plane(POLICY)
         process = Process([os.path.join(BIN, "sluice-server"), "--listen", first.address, "--metrics-listen",
                            "127.0.0.1:0", "--policy-file", path], ready=False)
-        self.assertEqual(process.process.wait(10), 1)
+        self.assertEqual(process.fails(), 1)
         self.assertIn(first.address, process.stderr())
         control = self.control_plane()
         process = Process([os.path.join(BIN, "sluice-controlplane"), "--listen", control.address, "--metrics-listen",
                            "127.0.0.1:0", "--store", os.path.join(self.folder, "other.db")], ready=False)
-        self.assertEqual(process.process.wait(10), 1)
+        self.assertEqual(process.fails(), 1)
         self.assertIn(control.address, process.stderr())
 
     def test_requests(self):
@@ -195,7 +195,7 @@ class Secrets(IntegrationTest):
         path = self.file("p.yaml", POLICY)
         process = Process([os.path.join(BIN, "sluice-server"), "--listen", "127.0.0.1:0", "--metrics-listen",
                            "127.0.0.1:0", "--policy-file", path, "--allow-hosts", "api.openai.com"], ready=False)
-        self.assertEqual(process.process.wait(10), 1)
+        self.assertEqual(process.fails(), 1)
         self.assertIn("127.0.0.1", process.stderr())
 
 

@@ -29,7 +29,7 @@ class Push(IntegrationTest):
         alpha, control, servers = self.fleet(nodes=2)
         out = self.applied(control, route_yaml(["alpha"], name="second"))
         self.assertRegex(out, r"route/second created")
-        self.assertRegex(out, r"revision 2 .* acked by 2/2 data planes in \d+(\.\d+)? ?ms")
+        self.assertRegex(out, r"revision 2 .* acked by 2/2 data planes? in \d+(\.\d+)? ?ms")
         for server in servers:
             answer = stream(server.stub(), chat_request(model="second"))
             self.assertEqual(answer.code, grpc.StatusCode.OK, answer.error)

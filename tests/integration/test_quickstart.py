@@ -13,7 +13,7 @@ class Quickstart(unittest.TestCase):
                                env={"OPENAI_BASE_URL": "", "OPENAI_API_KEY": ""})
         self.assertEqual(status, 0, out + err)
         self.assertIn("route/chat created", out)
-        self.assertRegex(out, r"acked by 1/1 data planes")
+        self.assertRegex(out, r"acked by 1/1 data plane")
         self.assertIn("alpha/primary", out)
         self.assertRegex(out, r"beta/primary · 2 attempts")
         whole, cut = map(int, re.search(r"(\d+) calls whole; (\d+) had shown", out).groups())
