@@ -211,9 +211,10 @@ void ConfigManager::Impl::PutInForce(std::shared_ptr<const RouteTable> table, Co
   const std::string epoch = table->epoch();
   const uint64_t revision = table->revision();
   const size_t routes = table->routes().size();
-  tables_.Set(std::move(table));
   spdlog::info("revision {} from {} is in force: {} routes", revision, ConfigSourceName(source), routes);
+  // Together: whoever sees the new table sees its status too.
   std::lock_guard lock(mutex_);
+  tables_.Set(std::move(table));
   status_.source = source;
   status_.epoch = epoch;
   status_.revision = revision;

@@ -16,6 +16,11 @@
 namespace sluice {
 namespace {
 
+// Health and digests are left out while so many messages wait: a control plane
+// that does not read gets no more on top. Not one, for the two come at
+// intervals that are multiples of each other, and one would always lose.
+constexpr size_t kMaxUnasked = 4;
+
 v1::Violation Refusal(const char* code, std::string message) {
   v1::Violation violation;
   violation.set_code(code);
@@ -192,8 +197,7 @@ void ConfigSubscription::OnClosed(const grpc::Status& closed) {
 
 void ConfigSubscription::HealthTick(uint64_t generation) {
   if (generation != generation_ || stream_ == nullptr || stopping_) return;
-  // A control plane that does not read gets no second one on top.
-  if (!stream_->has_unwritten()) {
+  if (stream_->unwritten() < kMaxUnasked) {
     v1::SubscribeRequest request;
     *request.mutable_health() = receiver_.MakeHealth();
     stream_->Write(std::move(request));
@@ -203,7 +207,7 @@ void ConfigSubscription::HealthTick(uint64_t generation) {
 
 void ConfigSubscription::DigestTick(uint64_t generation) {
   if (generation != generation_ || stream_ == nullptr || stopping_) return;
-  if (!stream_->has_unwritten()) {
+  if (stream_->unwritten() < kMaxUnasked) {
     v1::SubscribeRequest request;
     *request.mutable_digest() = receiver_.MakeDigest();
     stream_->Write(std::move(request));

@@ -38,7 +38,8 @@ class PushStream {
   // In order. While too many answers wait, no more is read, so the queue is
   // bounded by what the delegate says unasked.
   void Write(v1::SubscribeRequest message);
-  bool has_unwritten() const { return !outgoing_.empty(); }
+  // Messages that wait, the one under way included.
+  size_t unwritten() const { return outgoing_.size(); }
   // OnClosed follows. Harmless when it is closing already.
   void Cancel() { context_.TryCancel(); }
 

@@ -337,7 +337,8 @@ TEST_F(SubscriptionTest, ALostStreamIsNamedWithItsReason) {
   Start(server.address());
   ASSERT_TRUE(server.Await(Kind::kHello));
   server.EndStream();
-  ASSERT_TRUE(Eventually([&] { return !manager_->status().connected; }));
+  ASSERT_TRUE(Eventually([&] { return !manager_->status().last_error.empty(); }));
+  EXPECT_FALSE(manager_->status().connected);
   EXPECT_THAT(manager_->status().last_error,
               testing::MatchesRegex("control plane " + server.address() + ": [A-Za-z ]*ancelled[A-Za-z ]*"));
 }
