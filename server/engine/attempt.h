@@ -33,8 +33,9 @@ struct AttemptFailure {
   std::string message;  // one line for people
   std::string field;    // of the caller's request, where that is wrong
   std::optional<Duration> retry_after;
-  // Trying again would give the same, whatever the kind says.
-  bool final = false;
+  // The answer is larger than what may be collected: trying again would give
+  // the same.
+  bool too_large = false;
 };
 
 class Attempt final : public HttpExchangeObserver, private StreamEventHandler {

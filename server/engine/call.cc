@@ -260,7 +260,7 @@ void CallImpl::OnEvent(const StreamEvent& event) {
       failure.kind = FailureKind::kShed;
       failure.message = "the answer is larger than max_response_bytes (" +
                         std::to_string(route_.stream.max_response_bytes) + ")";
-      failure.final = true;
+      failure.too_large = true;
       return attempt_->Abort(std::move(failure));
     }
   }
@@ -297,13 +297,14 @@ CallImpl::Step CallImpl::Failed() {
   held_.Clear();
   record_.time_to_first_token.reset();
 
+  if (failure.too_large) return GiveUp(ResponseTooLarge(route_.name, current()));
   const FailedAttempt failed{failure.kind, current().http_status};
-  if (ScopeOf(route_.retry, failed) == RetryScope::kOtherUpstream) planner_.Bar(*plan_.target->upstream);
-  RetryDecision decision;
-  if (!failure.final) {
-    decision = DecideRetry(route_.retry, static_cast<int>(record_.attempts.size()), failed, planner_.Left(Now()),
-                           Now(), deadline_, backoff_, context_.random);
-  }
+  const RetryScope scope = ScopeOf(route_.retry, failed);
+  if (scope == RetryScope::kOtherUpstream) planner_.Bar(*plan_.target->upstream);
+  if (scope == RetryScope::kOtherPlace) planner_.Bar(plan_);
+  const RetryDecision decision =
+      DecideRetry(route_.retry, static_cast<int>(record_.attempts.size()), failed, planner_.Left(Now()), Now(),
+                  deadline_, backoff_, context_.random);
   if (decision.retry()) return Retry(decision);
   return GiveUp(AttemptsFailed(route_.name, record_.attempts, decision, failure.field));
 }

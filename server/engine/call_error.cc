@@ -78,6 +78,13 @@ CallError AttemptsFailed(std::string_view route, const std::vector<AttemptRecord
   return error;
 }
 
+CallError ResponseTooLarge(std::string_view route, const AttemptRecord& attempt) {
+  CallError error =
+      ErrorOf(FailureKind::kShed, Prefix(route) + DescribeAttempt(attempt) + "; StreamChat has no such bound");
+  error.reason = "RESPONSE_TOO_LARGE";
+  return error;
+}
+
 CallError NowhereToGo(std::string_view route, const EndpointsLeft& left, TimePoint now) {
   if (left.soonest == absl::InfiniteFuture()) {
     CallError error = ErrorOf(FailureKind::kConnect, Prefix(route) + "no endpoint takes calls");

@@ -20,6 +20,9 @@ namespace sluice {
 CallError AttemptsFailed(std::string_view route, const std::vector<AttemptRecord>& attempts,
                          const RetryDecision& why, std::string field);
 
+// The last attempt's answer is over the bound of what is collected.
+CallError ResponseTooLarge(std::string_view route, const AttemptRecord& attempt);
+
 // No attempt was made, for all endpoints are cooling, or there is none.
 CallError NowhereToGo(std::string_view route, const EndpointsLeft& left, TimePoint now);
 

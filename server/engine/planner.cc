@@ -34,6 +34,13 @@ bool Planner::Usable(const TargetConfig& target) const {
   return target.weight > 0 && std::find(barred_.begin(), barred_.end(), target.upstream.get()) == barred_.end();
 }
 
+bool Planner::Usable(const TargetConfig& target, const EndpointConfig& endpoint) const {
+  if (!endpoint.active || endpoint.weight == 0) return false;
+  return std::none_of(barred_plans_.begin(), barred_plans_.end(), [&](const Plan& barred) {
+    return barred.endpoint == &endpoint && barred.target->model == target.model;
+  });
+}
+
 int Planner::TriesOf(const EndpointConfig& endpoint) const {
   for (const auto& [tried, times] : tries_) {
     if (tried == &endpoint) return times;
@@ -46,7 +53,7 @@ void Planner::ForEachUsable(Visitor visit) const {
   for (const TargetConfig& target : route_.targets) {
     if (!Usable(target)) continue;
     for (const EndpointConfig& endpoint : target.upstream->endpoints) {
-      if (endpoint.active && endpoint.weight > 0) visit(target, endpoint);
+      if (Usable(target, endpoint)) visit(target, endpoint);
     }
   }
 }
@@ -93,5 +100,7 @@ void Planner::Tried(const EndpointConfig& endpoint) {
 }
 
 void Planner::Bar(const UpstreamConfig& upstream) { barred_.push_back(&upstream); }
+
+void Planner::Bar(const Plan& plan) { barred_plans_.push_back(plan); }
 
 }  // namespace sluice

@@ -35,8 +35,10 @@ class Planner {
   EndpointsLeft Left(TimePoint now) const;
 
   void Tried(const EndpointConfig& endpoint);
-  // This call goes there no more: its credential, quota or model was refused.
+  // This call goes there no more: its credential or quota was refused.
   void Bar(const UpstreamConfig& upstream);
+  // Nor to this endpoint with this target's model, which it does not know.
+  void Bar(const Plan& plan);
 
  private:
   struct Candidate {
@@ -45,6 +47,7 @@ class Planner {
   };
 
   bool Usable(const TargetConfig& target) const;
+  bool Usable(const TargetConfig& target, const EndpointConfig& endpoint) const;
   int TriesOf(const EndpointConfig& endpoint) const;
   template <typename Visitor>
   void ForEachUsable(Visitor visit) const;
@@ -53,6 +56,7 @@ class Planner {
   // A handful at most: attempts are bounded.
   std::vector<std::pair<const EndpointConfig*, int>> tries_;
   std::vector<const UpstreamConfig*> barred_;
+  std::vector<Plan> barred_plans_;
 };
 
 }  // namespace sluice

@@ -39,7 +39,7 @@ constexpr std::array<FailureTraits, 16> kTable = {{
     // Never UNAUTHENTICATED: the caller's own credential is not what was refused.
     {F::kAuth, "auth", Fault::kConfiguration, R::kOtherUpstream, false, false, kUnavailable,
      "UPSTREAM_CREDENTIAL_REFUSED"},
-    {F::kNotFound, "not_found", Fault::kConfiguration, R::kOtherUpstream, false, false, kNotFoundCode,
+    {F::kNotFound, "not_found", Fault::kConfiguration, R::kOtherPlace, false, false, kNotFoundCode,
      "MODEL_NOT_FOUND"},
     {F::kCaller, "caller", Fault::kCaller, R::kNever, false, false, kInvalidArgument, "INVALID_REQUEST"},
     {F::kRefused, "refused", Fault::kCaller, R::kNever, false, false, kFailedPrecondition, "CONTENT_REFUSED"},

@@ -32,7 +32,8 @@ enum class Fault { kNone, kUpstream, kAccount, kConfiguration, kCaller, kGateway
 // Where the next attempt may go.
 enum class RetryScope {
   kNever,           // the error goes to the caller
-  kOtherUpstream,   // another credential or upstream only (quota, credential, model)
+  kOtherUpstream,   // another credential or upstream only (quota, credential)
+  kOtherPlace,      // another endpoint, or another model there (model unknown)
   kAnywhere,        // the same endpoint too
   kAfterCooldown,   // anywhere else now; here after its time
 };

@@ -217,6 +217,44 @@ TEST_F(CallTest, AnAnswerOverTheBoundIsRefusedOnce) {
   EXPECT_THAT(h.Places(), ElementsAre("b/1"));
 }
 
+TEST_F(CallTest, AnAnswerOverTheBoundIsToldAlsoAfterAnotherFailure) {
+  h.streaming = false;
+  h.sink.shows = false;
+  h.route.stream.max_response_bytes = 10;
+  BAndC(Script::Status(503), Script::Answer("much more than ten bytes"));
+  EXPECT_EQ(h.Run().error.grpc_code, 8);
+  EXPECT_EQ(h.sink.record.error.reason, "RESPONSE_TOO_LARGE");
+}
+
+TEST_F(CallTest, AModelUnknownAtOneEndpointIsSoughtAtTheNext) {
+  h.Add("a/1");
+  h.Add("a/2", 1);
+  h.On("a/1", {Script::Status(404)});
+  h.On("a/2", {Script::Answer("blue")});
+  EXPECT_EQ(h.Run().outcome, CallOutcome::kComplete);
+  EXPECT_THAT(h.Places(), ElementsAre("a/1", "a/2"));
+}
+
+TEST_F(CallTest, AModelUnknownEverywhereIsNotSoughtTwice) {
+  h.Add("a/1");
+  h.Add("a/2", 1);
+  h.route.retry.max_attempts = 5;
+  h.On("a/1", {Script::Status(404)});
+  h.On("a/2", {Script::Status(404)});
+  EXPECT_EQ(h.Run().error.grpc_code, 5);
+  EXPECT_THAT(h.Places(), ElementsAre("a/1", "a/2"));
+}
+
+TEST_F(CallTest, AnUnknownModelGivesWayToAnotherAtTheSameEndpoint) {
+  h.Add("a/1");
+  h.route.targets.push_back(h.route.targets[0]);
+  h.route.targets[1].model = "older";
+  h.route.targets[1].priority = 1;
+  h.On("a/1", {Script::Status(404), Script::Answer("blue")});
+  EXPECT_EQ(h.Run().outcome, CallOutcome::kComplete);
+  EXPECT_EQ(*h.transport.started[1].request.body, "model older\n");
+}
+
 TEST_F(CallTest, AnAnswerWithoutContentIsAnAnswer) {
   h.Add("a/1");
   h.On("a/1", {Script().Connect().Head(200).Body("role\nusage 3 0\nend\ndone\n").End()});

@@ -124,6 +124,23 @@ TEST_F(PlannerTest, ABarredUpstreamIsNotVisitedAgain) {
   EXPECT_EQ(Visit(planner), "b/z");
 }
 
+TEST_F(PlannerTest, ABarredPlaceIsNotVisitedAgainWithTheSameModel) {
+  UpstreamConfig& a = Upstream("a", 0);
+  Endpoint(a, "x");
+  Endpoint(a, "y", 1);
+  route_.targets.push_back(route_.targets[0]);
+  route_.targets[1].model = "other";
+  route_.targets[1].priority = 1;
+  Planner planner(route_);
+  planner.Bar({&route_.targets[0], &a.endpoints[0]});
+  EXPECT_EQ(Visit(planner), "a/y");
+  // With its other model x is still a place to go.
+  const auto plan = planner.Pick(kNow, random_);
+  ASSERT_TRUE(plan);
+  EXPECT_EQ(plan->endpoint->name, "x");
+  EXPECT_EQ(plan->target->model, "other");
+}
+
 TEST(EndpointStateTest, ALongerCooldownIsNotShortened) {
   EndpointState state;
   EXPECT_EQ(state.cooling_until(), absl::InfinitePast());

@@ -50,7 +50,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Row{F::kRateLimited, "rate_limited", Fault::kAccount, R::kAfterCooldown, false, true, 8},
                     Row{F::kQuota, "quota", Fault::kAccount, R::kOtherUpstream, false, true, 8},
                     Row{F::kAuth, "auth", Fault::kConfiguration, R::kOtherUpstream, false, false, 14},
-                    Row{F::kNotFound, "not_found", Fault::kConfiguration, R::kOtherUpstream, false, false, 5},
+                    Row{F::kNotFound, "not_found", Fault::kConfiguration, R::kOtherPlace, false, false, 5},
                     Row{F::kCaller, "caller", Fault::kCaller, R::kNever, false, false, 3},
                     Row{F::kRefused, "refused", Fault::kCaller, R::kNever, false, false, 9},
                     Row{F::kProtocol, "protocol", Fault::kUpstream, R::kAnywhere, true, false, 14},

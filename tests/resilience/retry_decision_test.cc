@@ -84,8 +84,10 @@ TEST_F(RetryDecisionTest, AChosenStatusMakesAnUnusual4xxRetryable) {
 }
 
 TEST_F(RetryDecisionTest, RowC4ARefusedCredentialGoesOnlyElsewhere) {
+  EXPECT_EQ(ScopeOf(policy_, {FailureKind::kQuota, 0}), RetryScope::kOtherUpstream);
+  EXPECT_EQ(ScopeOf(policy_, {FailureKind::kAuth, 0}), RetryScope::kOtherUpstream);
+  EXPECT_EQ(ScopeOf(policy_, {FailureKind::kNotFound, 0}), RetryScope::kOtherPlace);
   for (FailureKind kind : {FailureKind::kQuota, FailureKind::kAuth, FailureKind::kNotFound}) {
-    EXPECT_EQ(ScopeOf(policy_, {kind, 0}), RetryScope::kOtherUpstream);
     left_.soonest = absl::InfiniteFuture();  // no other upstream
     EXPECT_EQ(Decide(kind).verdict, Verdict::kNoEndpoint);
     left_.soonest = kNow;
