@@ -9,7 +9,7 @@ from harness import ROOT, run
 
 class Quickstart(unittest.TestCase):
     def test_the_story_is_told_to_its_end(self):
-        status, out, err = run(os.path.join(ROOT, "deploy", "quickstart"), seconds=150,
+        status, out, err = run(os.path.join(ROOT, "deploy", "quickstart"), "--no-build", seconds=150,
                                env={"OPENAI_BASE_URL": "", "OPENAI_API_KEY": ""})
         self.assertEqual(status, 0, out + err)
         self.assertIn("route/chat created", out)
