@@ -101,6 +101,7 @@ void StreamChatRpc::Ended(const CallRecord& record) {
   status_ = StatusFor(record);
   // A call that failed before content ends with a status and no message.
   if (status_->ok() || started_) pending_.AddEnd(EndMessage(record));
+  WatchEnd();
 }
 
 void StreamChatRpc::Flush() {
@@ -123,6 +124,7 @@ void StreamChatRpc::Flush() {
 void StreamChatRpc::OperationDone(bool ok) {
   writing_bytes_ = 0;
   if (!ok) return pending_.Clear();  // the done tag says the rest
+  if (status_ && !finishing()) WatchEnd();
   Flush();
   TellDrained();
 }

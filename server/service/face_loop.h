@@ -63,6 +63,7 @@ class FaceLoop {
   IoLoop& loop() { return *params_.loop; }
   CallObserver& observer() { return *params_.observer; }
   const CallMaker& make_call() const { return params_.make_call; }
+  const FaceOptions& options() const { return options_; }
   MessagePool& messages() { return messages_; }
   Random& random() { return random_; }
 

@@ -49,6 +49,12 @@ struct FaceOptions {
   // cancelled.
   Duration drain_timeout = absl::Seconds(30);
 
+  // A caller that takes nothing of what ends its call for this long is
+  // cancelled: it would hold its slot for as long as it stays connected. gRPC
+  // may hold some 4 MiB that it counts as taken only together: a reader of
+  // 14 KiB/s is in time.
+  Duration end_timeout = absl::Minutes(5);
+
   // Finds callers whose connection died without a word.
   Duration keepalive_interval = absl::Seconds(30);
   Duration keepalive_timeout = absl::Seconds(10);

@@ -29,6 +29,12 @@ void Rpc::OnArrival() {
   FreeIfOver();
 }
 
+void Rpc::WatchEnd() {
+  // Whoever is done with needs no watch, and the rest comes by the done tag.
+  if (done_) return;
+  end_watch_.Set(face_.loop().Now() + face_.options().end_timeout, [this] { context_.TryCancel(); });
+}
+
 void* Rpc::StartOperation() {
   busy_ = true;
   face_.OperationStarted();
@@ -37,6 +43,7 @@ void* Rpc::StartOperation() {
 
 void* Rpc::StartFinish() {
   finishing_ = true;
+  WatchEnd();
   return StartOperation();
 }
 

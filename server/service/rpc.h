@@ -42,7 +42,7 @@ class Rpc {
   void TurnEnd();
 
  protected:
-  explicit Rpc(FaceLoop& face) : face_(face) {}
+  explicit Rpc(FaceLoop& face) : face_(face), end_watch_(face.loop()) {}
 
   // Any thread: asks for a call of the method, with request_tag().
   virtual void Request() = 0;
@@ -63,6 +63,9 @@ class Rpc {
   // Its cancellation may be seen late (FaceLoop::Opened).
   virtual bool patient() const { return false; }
 
+  // Only the end is left to hand over: from now on the caller must take
+  // something every end_timeout. StartFinish says so too.
+  void WatchEnd();
   // At most one operation is outstanding.
   void* StartOperation();
   // The last operation: it carries the status.
@@ -88,6 +91,7 @@ class Rpc {
   MemberTag<Rpc> request_tag_{this, &Rpc::OnRequest};
   MemberTag<Rpc> operation_tag_{this, &Rpc::OnOperation};
   MemberTag<Rpc> done_tag_{this, &Rpc::OnDone};
+  Timer end_watch_;
   bool arrived_ = false;
   bool done_ = false;
   bool gone_ = false;

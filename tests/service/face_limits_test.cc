@@ -116,6 +116,50 @@ TEST_F(FaceLimitsTest, OverTheMaximumOfCallsIsShedWithATime) {
   two->Finish();
 }
 
+// Without this a caller that stays connected and reads nothing would hold its
+// slot for ever: the engine is done with the call, and no deadline is left.
+TEST_F(FaceLimitsTest, ACallerThatNeverTakesTheEndLosesItsSlot) {
+  FaceOptions options;
+  options.end_timeout = absl::Milliseconds(200);
+  SetTables();
+  StartFace(options);
+  auto stub = NewStub();
+  grpc::ClientContext context;
+  // More than gRPC holds for a reader that does not read.
+  auto reader = stub->StreamChat(&context, Ask("burst:2000000"));
+  ASSERT_TRUE(Eventually([this] { return figures_.made == 1; }));
+  EXPECT_TRUE(Eventually([this] { return figures_.alive == 0 && face_->open_calls() == 0; }))
+      << face_->open_calls() << " calls hold a slot";
+  v1::StreamChatResponse response;
+  bool end = false;
+  while (reader->Read(&response)) end = end || response.events().rbegin()->has_end();
+  EXPECT_FALSE(end);
+  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::CANCELLED);
+}
+
+TEST_F(FaceLimitsTest, ACallerThatReadsSlowlyGetsTheEnd) {
+  FaceOptions options;
+  options.end_timeout = absl::Milliseconds(500);
+  SetTables();
+  StartFace(options);
+  // A small window, so that what was read is told to the server soon.
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  arguments.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 64 << 10);
+  auto stub = v1::Gateway::NewStub(NewChannel(arguments));
+  grpc::ClientContext context;
+  auto reader = stub->StreamChat(&context, Ask("burst:500000"));
+  v1::StreamChatResponse response;
+  int messages = 0, ends = 0;
+  while (reader->Read(&response)) {
+    // In all far longer than end_timeout.
+    if (++messages % 10 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    ends += response.events().rbegin()->has_end();
+  }
+  EXPECT_TRUE(reader->Finish().ok());
+  EXPECT_EQ(ends, 1);
+}
+
 TEST_F(FaceLimitsTest, AnOversizedRequestIsRefused) {
   FaceOptions options;
   options.max_request_bytes = 100000;
