@@ -249,6 +249,7 @@ void CallImpl::ShowHeld() {
       held_.model().empty() ? std::string(requests_.ModelAt(*plan_.target)) : held_.model();
   sink_.Started(current().upstream + "/" + current().endpoint, model);
   held_.Release(*this);
+  if (sink_.shows_content()) requests_.Forget();
 }
 
 void CallImpl::OnEvent(const StreamEvent& event) {

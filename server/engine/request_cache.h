@@ -33,6 +33,9 @@ class RequestCache {
   // name) and the trace.
   HttpRequest Build(const Plan& plan, std::string_view traceparent);
 
+  // No further attempt comes: a long prompt is not kept as long as its answer.
+  void Forget() { encoded_.clear(); }
+
  private:
   struct Encoded {
     const WireFormat* format;

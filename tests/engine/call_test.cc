@@ -443,6 +443,18 @@ TEST_F(CallTest, TheRequestIsEncodedOnceAndSharedByAttempts) {
                           P("traceparent", "00-1-2-01"), P("User-Agent", "sluice")));
 }
 
+TEST_F(CallTest, WhatWasSentIsNotKeptWhileTheAnswerStreams) {
+  h.Add("a/1");
+  h.On("a/1", {Script().Connect().Head(200).Body("text half\n").Body("text more\ndone\n", Seconds(5)).End()});
+  h.Start();
+  h.loop.RunFor(Milliseconds(2));
+  EXPECT_GT(h.transport.started[0].request.body.use_count(), 1);
+  h.loop.RunFor(Milliseconds(100));
+  EXPECT_EQ(h.sink.text, "half");
+  EXPECT_EQ(h.transport.started[0].request.body.use_count(), 1);
+  h.Run();
+}
+
 TEST_F(CallTest, ATargetRenamesTheModel) {
   BAndC(Script::Status(500), Script().Connect().Head(200).Body("text x\ndone\n").End());
   h.route.targets[1].model = "big-2";
