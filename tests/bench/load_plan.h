@@ -1,0 +1,40 @@
+// One run of the load generator, as its command line says.
+#ifndef SLUICE_TESTS_BENCH_LOAD_PLAN_H_
+#define SLUICE_TESTS_BENCH_LOAD_PLAN_H_
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tests/bench/script.h"
+
+namespace sluice::bench {
+
+struct LoadPlan {
+  std::string host = "127.0.0.1";
+  int port = 0;
+  AnswerScript answer;
+  // Open at a time. With `repeat` each begins anew when it has ended, until
+  // the window closes; else each runs once.
+  int streams = 1;
+  bool repeat = false;
+  // gRPC only: the streams share this many connections; 0: one each.
+  int connections = 0;
+  size_t prompt_bytes = 1024;
+
+  // Streams begin evenly over the ramp; nothing counts before ramp + settle.
+  int64_t ramp_ms = 500;
+  int64_t settle_ms = 300;
+  int64_t window_ms = 3000;
+
+  // The processes of the subject, and those of the upstream.
+  std::vector<pid_t> subject;
+  std::vector<pid_t> upstream;
+};
+
+}  // namespace sluice::bench
+
+#endif  // SLUICE_TESTS_BENCH_LOAD_PLAN_H_
