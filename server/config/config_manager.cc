@@ -90,7 +90,8 @@ class ConfigManager::Impl : public ConfigReceiver {
   std::unique_ptr<LastKnownGood> last_known_good_;
   std::unique_ptr<ConfigSubscription> subscription_;
   ResourceSet held_;  // from the control plane
-  std::string file_fingerprint_;
+  std::string file_fingerprint_;  // as loaded
+  std::string file_seen_;         // at the last look
   uint64_t file_revision_ = 0;
   bool save_posted_ = false;
   const absl::Time started_;
@@ -173,6 +174,11 @@ bool ConfigManager::Impl::LoadFile() {
   // Before it is read: a change meanwhile is seen by the next look.
   file_fingerprint_ = PolicyFileFingerprint(options_.policy_path);
   PolicyFileResult loaded = LoadPolicyFile(options_.policy_path, file_revision_ + 1, compiler_);
+  if (loaded.table != nullptr && loaded.table->routes().empty()) {
+    // Nobody means that: it was emptied to be written anew, or is the wrong one.
+    loaded.table = nullptr;
+    loaded.errors = {options_.policy_path + ": holds no route; at least one is needed to serve calls"};
+  }
   if (loaded.table == nullptr) {
     // After Start nobody reads errors() any more for this.
     if (!running_) errors_ = loaded.errors;
@@ -188,7 +194,10 @@ bool ConfigManager::Impl::LoadFile() {
 void ConfigManager::Impl::PollFile() {
   const ConfigSource source = status().source;
   const bool file_counts = source == ConfigSource::kFile || source == ConfigSource::kNone;
-  if (file_counts && PolicyFileFingerprint(options_.policy_path) != file_fingerprint_) LoadFile();
+  // Only what stayed as it is between two looks: half a file can be a valid one.
+  const std::string seen = PolicyFileFingerprint(options_.policy_path);
+  if (file_counts && seen != file_fingerprint_ && seen == file_seen_) LoadFile();
+  file_seen_ = seen;
   worker_.PostAfter(options_.policy_poll_interval, [this] { PollFile(); });
 }
 

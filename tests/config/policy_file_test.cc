@@ -72,6 +72,35 @@ TEST_F(PolicyFileTest, ABadChangeKeepsWhatRuns) {
   EXPECT_EQ(manager.status().last_error, "");
 }
 
+TEST_F(PolicyFileTest, AnEmptiedFileKeepsWhatRuns) {
+  Write("http://first:1");
+  ConfigManager manager(options_, nullptr);
+  ASSERT_TRUE(manager.Start().ok());
+  std::ofstream(path_, std::ios::trunc);
+  manager.Reload();
+  EXPECT_TRUE(Eventually([&] { return manager.status().updates_refused >= 1; }));
+  EXPECT_THAT(manager.status().last_error, HasSubstr("holds no route"));
+  EXPECT_EQ(manager.tables().Current()->routes().size(), 1u);
+}
+
+TEST_F(PolicyFileTest, AFileThatIsStillBeingWrittenIsNotTaken) {
+  options_.policy_poll_interval = absl::Milliseconds(300);
+  Write("http://first:1");
+  ConfigManager manager(options_, nullptr);
+  ASSERT_TRUE(manager.Start().ok());
+  // Half of it is valid by itself; the rest follows before the next look.
+  std::ofstream out(path_, std::ios::trunc);
+  out << "kind: Upstream\nname: u\nformat: OPENAI\nendpoints: [{url: \"http://second:1\"}]\n---\nkind: Route\n"
+         "name: chat\nmatch: {model: chat}\ntargets: [{upstream: u}]\n" << std::flush;
+  for (int i = 0; i < 8; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    out << "# more\n" << std::flush;
+    EXPECT_EQ(manager.status().revision, 1u);
+  }
+  out.close();
+  EXPECT_TRUE(Eventually([&] { return Host(manager) == "second"; }));
+}
+
 TEST_F(PolicyFileTest, ABadFileFailsTheStartWithEveryErrorAtItsLine) {
   setenv("GONE_API_KEY", "", 1);
   unsetenv("GONE_API_KEY");
