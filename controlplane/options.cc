@@ -2,7 +2,6 @@
 
 #include <CLI/CLI.hpp>
 #include <iostream>
-#include <map>
 
 #include "proto/policy/duration_text.h"
 
@@ -92,9 +91,11 @@ std::optional<Options> ParseOptions(int argc, char** argv, int& exit_code) {
   AddPush(app, options.push);
   AddDuration(app, "--shutdown-grace", options.shutdown_grace,
               "On SIGTERM, how long data planes are given to leave");
-  app.add_option("--log-format", options.log_format, "How log lines on standard error look: text or json")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, LogFormat>{{"text", LogFormat::kText}, {"json", LogFormat::kJson}}))
+  app.add_option_function<std::string>(
+         "--log-format",
+         [&options](const std::string& text) { options.log_format = text == "json" ? LogFormat::kJson : LogFormat::kText; },
+         "How log lines on standard error look")
+      ->check(CLI::IsMember({"text", "json"}))
       ->type_name("text|json")
       ->default_str("text");
   try {

@@ -72,6 +72,9 @@ void AddConfigFlags(CLI::App& app, ServerOptions& options, Flags& flags) {
                  "Connect to it with TLS, trusting this PEM file of authorities");
   app.add_flag("--control-plane-tls", flags.control_plane_tls,
                "Connect to it with TLS, trusting the system's authorities");
+  app.add_option("--control-plane-cert", config.subscription.cert_file,
+                 "PEM file of the certificate to show to a control plane that asks for one; with --control-plane-key");
+  app.add_option("--control-plane-key", config.subscription.key_file, "PEM file of its key");
   app.add_option("--policy-file", config.policy_path,
                  "File or folder of policies; serves until the control plane's first update, or alone. Read again when "
                  "it changes and on SIGHUP");
@@ -126,7 +129,10 @@ void Complete(const Flags& flags, ServerOptions& options) {
     options.face.tls_key = ReadFile("--tls-key", flags.tls_key);
   }
   subscription.ca_file = flags.control_plane_ca;
-  subscription.tls = flags.control_plane_tls || !flags.control_plane_ca.empty();
+  if (subscription.cert_file.empty() != subscription.key_file.empty()) {
+    throw std::invalid_argument("--control-plane-cert and --control-plane-key belong together: give both or none");
+  }
+  subscription.tls = flags.control_plane_tls || !flags.control_plane_ca.empty() || !subscription.cert_file.empty();
   if (!absl::ParseDuration(flags.drain_timeout, &options.face.drain_timeout) ||
       options.face.drain_timeout < absl::ZeroDuration() || options.face.drain_timeout > absl::Hours(24)) {
     throw std::invalid_argument("--drain-timeout: \"" + flags.drain_timeout +

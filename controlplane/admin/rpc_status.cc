@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
+#include "proto/policy/findings.h"
 #include "proto/policy/kinds.h"
 
 namespace sluice {
@@ -37,9 +38,7 @@ grpc::Status WithDetail(grpc::StatusCode code, const std::string& message, const
 }
 
 std::string Describe(const v1::Violation& violation) {
-  std::string text = violation.message();
-  if (!violation.suggestion().empty()) absl::StrAppend(&text, "; did you mean \"", violation.suggestion(), "\"?");
-  return OneLine(std::move(text));
+  return OneLine(MessageOf(violation));
 }
 
 std::string Where(const v1::Violation& violation) {

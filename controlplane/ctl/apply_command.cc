@@ -28,7 +28,7 @@ ExitCode Refuse(const PolicyInput& input, Session& session) {
 // nothing.
 bool AskForViolations(Session& session, PolicyInput& input) {
   v1::ValidateRequest request;
-  for (const LoadedResource& loaded : input.resources()) *request.add_resources() = loaded.resource;
+  for (const v1::Resource* resource : input.resources()) *request.add_resources() = *resource;
   v1::ValidateResponse response;
   if (!session.Call(&v1::Admin::Stub::Validate, request, &response).ok()) return false;
   input.AddViolations(response.violations());
@@ -44,7 +44,7 @@ ExitCode Apply(Session& session, const ApplyOptions& options) {
     return Refuse(input, session);
   }
   v1::ApplyRequest request;
-  for (const LoadedResource& loaded : input.resources()) *request.add_resources() = loaded.resource;
+  for (const v1::Resource* resource : input.resources()) *request.add_resources() = *resource;
   request.set_validate_only(options.dry_run);
   v1::ApplyResponse response;
   const grpc::Status status = session.Change(&v1::Admin::Stub::Apply, request, &response);
@@ -70,8 +70,7 @@ ExitCode Apply(Session& session, const ApplyOptions& options) {
 
 ExitCode ValidateHere(Session& session, const ApplyOptions& options) {
   PolicyInput input = PolicyInput::Read(options.files);
-  std::vector<const v1::Resource*> all;
-  for (const LoadedResource& loaded : input.resources()) all.push_back(&loaded.resource);
+  const std::vector<const v1::Resource*> all = input.resources();
   input.AddViolations(ValidatePolicies(all));
   if (!input.ok()) {
     input.PrintErrors(session.err());

@@ -65,10 +65,10 @@ ExitCode Delete(Session& session, const DeleteOptions& options) {
     session.err() << "nothing was changed\n";
     return ExitCode::kInvalidPolicy;
   }
-  for (const LoadedResource& loaded : input.resources()) {
+  for (const v1::Resource* resource : input.resources()) {
     v1::ResourceRef* ref = request.add_resources();
-    ref->set_kind(std::string(KindOf(loaded.resource)));
-    ref->set_name(loaded.resource.meta().name());
+    ref->set_kind(std::string(KindOf(*resource)));
+    ref->set_name(resource->meta().name());
   }
   request.set_validate_only(options.dry_run);
   v1::DeleteResponse response;
@@ -144,7 +144,7 @@ void AddRollback(CommandSet& commands) {
                                "sluicectl rollback --to 7 --dry-run\n"
                                "sluicectl rollback --to 7 --reason \"errors since 8\"",
                                [options](Session& session) { return Rollback(session, *options); });
-  app.add_option("--to", options->to, "The revision to go back to")->required()->check(CLI::PositiveNumber);
+  app.add_option("--to", options->to, "The revision to go back to")->required()->check(IsRevision());
   app.add_flag("--dry-run", options->dry_run, "Show what would change; change nothing");
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "proto/policy/kinds.h"
@@ -27,6 +28,16 @@ CLI::App& CommandSet::Add(const std::string& name, const std::string& descriptio
 
 const CommandSet::Run& CommandSet::Chosen() const {
   return std::find_if(entries_.begin(), entries_.end(), [](const Entry& entry) { return entry.app->parsed(); })->run;
+}
+
+CLI::Validator IsRevision() {
+  return CLI::Validator(
+      [](std::string& text) {
+        uint64_t revision = 0;
+        if (absl::SimpleAtoi(text, &revision) && revision > 0) return std::string();
+        return absl::StrCat("\"", text, "\" is no revision; sluicectl history lists them");
+      },
+      "REVISION");
 }
 
 std::optional<std::string> ParseKind(const std::string& text, const Session& session) {

@@ -50,6 +50,8 @@ void AddValidate(CommandSet& commands);
 // "retrypolicy/default" or the two words of it. Nothing: said what is wrong
 // (exit 2).
 std::optional<v1::ResourceRef> ParseRef(const std::vector<std::string>& words, const Session& session);
+// Refuses 0, which no revision has.
+CLI::Validator IsRevision();
 // The kind as the API names it; nothing: said which there are.
 std::optional<std::string> ParseKind(const std::string& text, const Session& session);
 

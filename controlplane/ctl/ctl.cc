@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "controlplane/ctl/commands.h"
+#include "controlplane/ctl/usage_error.h"
 
 namespace sluice::ctl {
 namespace {
@@ -39,6 +40,8 @@ void AddGlobals(CLI::App& root, GlobalOptions& globals) {
   root.add_option("--timeout", globals.timeout, "For every request, and for the data planes' answer")
       ->capture_default_str();
   root.add_option("--ca", globals.ca_file, "Speak TLS, trusting the authorities of this PEM file");
+  root.add_option("--cert", globals.cert_file, "Show this certificate (PEM chain) to the control plane; with --key");
+  root.add_option("--key", globals.key_file, "PEM key of --cert");
   root.add_option("--reason", globals.reason, "Why, for the history");
   root.add_option("--author", globals.author, "Who, for the history; left out: $USER");
   root.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::Throw);
@@ -76,7 +79,13 @@ ExitCode RunCtl(const std::vector<std::string>& args, CtlIo io) {
     std::vector<std::string> reversed(args.rbegin(), args.rend());
     root.parse(reversed);
   } catch (const CLI::ParseError& error) {
-    return root.exit(error, io.out, io.err) == 0 ? ExitCode::kOk : ExitCode::kUsage;
+    // Help and version.
+    if (error.get_exit_code() == 0) {
+      root.exit(error, io.out, io.err);
+      return ExitCode::kOk;
+    }
+    io.err << "sluicectl: " << UsageErrorText(root, error) << " (--help tells more)\n";
+    return ExitCode::kUsage;
   }
   Session session(std::move(io), globals);
   if (const ExitCode code = session.Open(); code != ExitCode::kOk) return code;

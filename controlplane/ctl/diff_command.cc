@@ -25,7 +25,7 @@ ExitCode Diff(Session& session, const DiffOptions& options) {
     return ExitCode::kInvalidPolicy;
   }
   v1::DiffRequest request;
-  for (const LoadedResource& loaded : input.resources()) *request.add_resources() = loaded.resource;
+  for (const v1::Resource* resource : input.resources()) *request.add_resources() = *resource;
   request.set_from_revision(options.from);
   request.set_to_revision(options.to);
   v1::DiffResponse response;
@@ -55,8 +55,8 @@ void AddDiff(CommandSet& commands) {
                                "sluicectl diff -f policies/ --exit-code status 9 if anything differs",
                                [options](Session& session) { return Diff(session, *options); });
   app.add_option("-f,--file", options->files, "A file, a folder, or -; may be repeated");
-  app.add_option("--from", options->from, "Older revision")->check(CLI::PositiveNumber);
-  app.add_option("--to", options->to, "Newer revision; left out: the newest")->needs("--from");
+  app.add_option("--from", options->from, "Older revision")->check(IsRevision());
+  app.add_option("--to", options->to, "Newer revision; left out: the newest")->check(IsRevision())->needs("--from");
   app.add_flag("--exit-code", options->exit_code, "Exit with 9 if there are differences");
 }
 

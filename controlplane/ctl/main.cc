@@ -29,6 +29,8 @@ bool Watches(const std::vector<std::string>& args) {
 
 int main(int argc, char** argv) {
   const std::vector<std::string> args(argv + 1, argv + argc);
+  // gRPC tells everything we tell, in ten lines; GRPC_VERBOSITY brings it back.
+  setenv("GRPC_VERBOSITY", "NONE", 0);
   if (Watches(args)) signal(SIGINT, OnInterrupt);
   sluice::ctl::CtlIo io{std::cout, std::cerr};
   io.color = isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "proto/policy/findings.h"
 #include "proto/policy/yaml_loader.h"
 #include "sluice/v1/control.pb.h"
 
@@ -18,26 +19,24 @@ class PolicyInput {
   // are errors too.
   static PolicyInput Read(const std::vector<std::string>& paths);
 
-  const std::vector<LoadedResource>& resources() const { return resources_; }
+  // Without those that are not whole.
+  std::vector<const v1::Resource*> resources() const { return SoundResources(loaded_); }
   bool ok() const { return errors_.empty(); }
 
-  // Adds findings of a validator. Beside errors of the loader only those
-  // count that cannot come from what the loader had to leave out.
-  template <class Violations>
-  void AddViolations(const Violations& violations) {
-    const bool whole = ok();
-    for (const v1::Violation& violation : violations) AddViolation(violation, whole);
+  // Adds findings of a validator that saw resources(). Beside errors of the
+  // loader only those count that cannot come from what it had to leave out.
+  template <class List>
+  void AddViolations(const List& violations) {
+    AddErrors(FindingsOf(loaded_, std::vector<v1::Violation>(violations.begin(), violations.end())));
   }
 
   // Every error, in order of file and line: "broken.yaml:14: route/chat: …".
   void PrintErrors(std::ostream& err) const;
 
  private:
-  void AddViolation(const v1::Violation& violation, bool whole);
-  void RefuseDuplicates();
-  const LoadedResource* Find(const std::string& id) const;
+  void AddErrors(std::vector<PolicyError> errors);
 
-  std::vector<LoadedResource> resources_;
+  LoadResult loaded_;
   std::vector<PolicyError> errors_;
 };
 

@@ -91,7 +91,7 @@ ExitCode Get(Session& session, const GetOptions& options) {
   if (options.output == "table") {
     PrintTable(session, {response.resource()});
   } else if (options.output == "json") {
-    session.out() << PrintPolicyJson(response.resource(), {.bookkeeping = options.with_etag}) << "\n";
+    session.out() << PrintPolicyJson(response.resource(), {.bookkeeping = options.with_etag});
   } else {
     PrintYaml({response.resource()}, options.with_etag, session.out());
   }

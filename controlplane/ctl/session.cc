@@ -89,23 +89,50 @@ ExitCode Session::Open() {
     return Fail(ExitCode::kUsage,
                 absl::StrCat("--server: \"", options_.server, "\" is no address; write host:port, as in 127.0.0.1:8444"));
   }
-  std::shared_ptr<grpc::ChannelCredentials> credentials = grpc::InsecureChannelCredentials();
-  if (!options_.ca_file.empty()) {
-    std::ifstream file(options_.ca_file);
-    std::ostringstream pem;
-    pem << file.rdbuf();
-    if (!file || pem.str().empty()) {
-      return Fail(ExitCode::kUsage, absl::StrCat("--ca: cannot read ", options_.ca_file));
-    }
-    grpc::SslCredentialsOptions ssl;
-    ssl.pem_root_certs = pem.str();
-    credentials = grpc::SslCredentials(ssl);
-  }
+  std::shared_ptr<grpc::ChannelCredentials> credentials;
+  if (const ExitCode code = MakeCredentials(credentials); code != ExitCode::kOk) return code;
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
   // A control plane is near; a proxy of the environment would only hide it.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   stub_ = v1::Admin::NewStub(grpc::CreateCustomChannel(options_.server, credentials, arguments));
+  return ExitCode::kOk;
+}
+
+bool Session::ReadPem(const char* flag, const std::string& name, const char* kind, std::string& pem) const {
+  std::ifstream file(name);
+  std::ostringstream text;
+  text << file.rdbuf();
+  pem = text.str();
+  if (!file || pem.empty()) {
+    Fail(ExitCode::kUsage, absl::StrCat(flag, ": cannot read ", name));
+    return false;
+  }
+  // gRPC would only say that it cannot connect.
+  if (pem.find(absl::StrCat(kind, "-----")) != std::string::npos) return true;
+  Fail(ExitCode::kUsage, absl::StrCat(flag, ": ", name, " holds no ", kind, " in PEM form"));
+  return false;
+}
+
+ExitCode Session::MakeCredentials(std::shared_ptr<grpc::ChannelCredentials>& credentials) const {
+  if (options_.cert_file.empty() != options_.key_file.empty()) {
+    return Fail(ExitCode::kUsage, "--cert and --key belong together: give both or none");
+  }
+  if (options_.ca_file.empty()) {
+    if (!options_.cert_file.empty()) {
+      return Fail(ExitCode::kUsage, "--cert needs --ca, the authorities of the control plane's certificate");
+    }
+    credentials = grpc::InsecureChannelCredentials();
+    return ExitCode::kOk;
+  }
+  grpc::SslCredentialsOptions ssl;
+  if (!ReadPem("--ca", options_.ca_file, "CERTIFICATE", ssl.pem_root_certs)) return ExitCode::kUsage;
+  if (!options_.cert_file.empty() &&
+      (!ReadPem("--cert", options_.cert_file, "CERTIFICATE", ssl.pem_cert_chain) ||
+       !ReadPem("--key", options_.key_file, "PRIVATE KEY", ssl.pem_private_key))) {
+    return ExitCode::kUsage;
+  }
+  credentials = grpc::SslCredentials(ssl);
   return ExitCode::kOk;
 }
 
@@ -118,7 +145,8 @@ ExitCode Session::Fail(const grpc::Status& status) const {
   }
   if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
     return Fail(code, absl::StrCat("the control plane at ", options_.server, " did not answer within ",
-                                   options_.timeout, "; a change may have been made: see sluicectl history"));
+                                   options_.timeout,
+                                   changing_ ? "; the change may have been made: see sluicectl history" : ""));
   }
   const std::vector<std::string> lines = ViolationLines(status);
   std::string message = status.error_message();

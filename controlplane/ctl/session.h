@@ -35,6 +35,9 @@ struct GlobalOptions {
   std::string timeout = "10s";
   // A PEM file; not empty: speak TLS.
   std::string ca_file;
+  // PEM files, both or none: shown where the control plane asks for them.
+  std::string cert_file;
+  std::string key_file;
   std::string reason;
   std::string author;
   bool no_wait = false;
@@ -66,6 +69,7 @@ class Session {
   template <class Request, class Response>
   grpc::Status Change(grpc::Status (v1::Admin::Stub::*method)(grpc::ClientContext*, const Request&, Response*),
                       Request& request, Response* response) {
+    changing_ = true;
     request.set_request_id(NewRequestId());
     request.set_reason(options_.reason);
     request.set_author(options_.author);
@@ -89,10 +93,15 @@ class Session {
 
  private:
   static std::string NewRequestId();
+  ExitCode MakeCredentials(std::shared_ptr<grpc::ChannelCredentials>& credentials) const;
+  // False: said why.
+  bool ReadPem(const char* flag, const std::string& file, const char* kind, std::string& pem) const;
 
   const CtlIo io_;
   const GlobalOptions options_;
   absl::Duration timeout_;
+  // A change was asked for, so that a lost answer leaves it open.
+  bool changing_ = false;
   std::unique_ptr<v1::Admin::Stub> stub_;
 };
 

@@ -26,6 +26,8 @@ absl::Status PushHub::Await(uint64_t revision, absl::Duration timeout, AwaitCall
   Completed completed;
   {
     absl::MutexLock lock(&mutex_);
+    // Nobody would be left to answer it, and the program waits for its calls.
+    if (closing_) return absl::UnavailableError("the control plane is shutting down");
     if (revision > newest_->revision) {
       return absl::OutOfRangeError(
           absl::StrCat("revision ", revision, " does not exist; the newest is ", newest_->revision));

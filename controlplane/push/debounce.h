@@ -15,6 +15,8 @@ class Debounce {
 
   // `urgent` changes are due at once and take along what waits.
   void OnChange(absl::Time now, bool urgent) {
+    // Due already and about to go: this one goes along and must not put it off.
+    if (due_ <= now) return;
     if (due_ == absl::InfiniteFuture()) first_ = now;
     bool alone = now >= last_published_ + quiet_ && due_ == absl::InfiniteFuture();
     due_ = urgent || alone ? now : std::min(now + quiet_, first_ + longest_);

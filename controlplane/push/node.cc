@@ -5,6 +5,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "proto/policy/duration_text.h"
+#include "proto/policy/findings.h"
 #include "proto/policy/kinds.h"
 
 namespace sluice {
@@ -23,12 +24,17 @@ void TakeHello(const v1::Hello& hello, const std::string& epoch, uint64_t newest
   node.source = hello.source();
   node.last_error.clear();
   node.violations.clear();
+  node.foreign = hello.revision() > 0 && hello.epoch() != epoch;
+  if (node.foreign) {
+    node.last_error = absl::StrCat("runs revision ", hello.revision(),
+                                   " of another store, which the policies of this one replace as a whole");
+  }
 }
 
 v1::NodeState StateOf(const Node& node, uint64_t newest) {
   if (!node.connected()) return v1::NODE_STATE_LOST;
-  if (node.acked_revision >= newest) return v1::NODE_STATE_ACKED;
-  if (node.parked_revision >= newest) return v1::NODE_STATE_NACKED;
+  if (node.acked_revision >= newest && !node.foreign) return v1::NODE_STATE_ACKED;
+  if (node.parked_revision >= newest && node.parked_revision > 0) return v1::NODE_STATE_NACKED;
   return v1::NODE_STATE_PENDING;
 }
 
@@ -64,8 +70,7 @@ absl::Status CheckHello(const v1::Hello& hello) {
 std::string OneLine(const v1::Violation& violation) {
   std::string text = ResourceId(violation.resource().kind(), violation.resource().name());
   if (!violation.path().empty()) absl::StrAppend(&text, ": ", violation.path());
-  absl::StrAppend(&text, ": ", violation.message());
-  if (!violation.suggestion().empty()) absl::StrAppend(&text, "; did you mean \"", violation.suggestion(), "\"?");
+  absl::StrAppend(&text, ": ", MessageOf(violation));
   std::replace_if(text.begin(), text.end(), [](char c) { return absl::ascii_iscntrl(c); }, ' ');
   if (text.size() > 1000) text = absl::StrCat(text.substr(0, 997), "...");
   return text;

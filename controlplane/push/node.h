@@ -45,6 +45,8 @@ struct Node {
   // The one that waits for an answer.
   UpdatePlanPtr outstanding;
   absl::Time outstanding_since;
+  // It runs what another store pushed, and has nothing of this one yet.
+  bool foreign = false;
   // The revision that it refused; nothing is sent until there is a newer one.
   uint64_t parked_revision = 0;
   absl::Time last_digest_repair = absl::InfinitePast();

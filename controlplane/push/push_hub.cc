@@ -188,6 +188,7 @@ void PushHub::OnAck(Node& node, const v1::Ack& ack, absl::Time now) {
   node.base = plan->target;
   node.acked_revision = plan->target->revision;
   node.parked_revision = 0;
+  node.foreign = false;
   node.answered = now;
   node.source = v1::CONFIG_SOURCE_CONTROL_PLANE;
   node.last_error.clear();

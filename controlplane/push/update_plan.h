@@ -38,11 +38,6 @@ struct PlanRequest {
 
 UpdatePlanPtr MakePlan(const PlanRequest& request);
 
-// Applies a change to the list it is about: known names are replaced in place,
-// new ones appended, removals removed. The receiver must do the same.
-void ApplyEndpointChange(const v1::EndpointChange& change,
-                         google::protobuf::RepeatedPtrField<v1::Endpoint>& endpoints);
-
 }  // namespace sluice
 
 #endif  // SLUICE_CONTROLPLANE_PUSH_UPDATE_PLAN_H_

@@ -401,6 +401,12 @@ absl::StatusOr<std::unique_ptr<Store>> OpenStore(const std::string& location, co
     return absl::UnimplementedError(
         absl::StrCat("store ", location, ": etcd is not served by this version; write sqlite:PATH"));
   }
+  // "redis:x" is no file of that name; a path with a colon has a slash before it.
+  const size_t colon = path.find(':');
+  if (path == location && colon != std::string::npos && path.find('/') > colon) {
+    return absl::InvalidArgumentError(absl::StrCat("store ", location, ": \"", path.substr(0, colon),
+                                                   "\" is no kind of store; write sqlite:PATH"));
+  }
   if (path.empty()) return absl::InvalidArgumentError("store: the path is missing; write sqlite:PATH");
   return OpenSqliteStore(path, limits);
 }

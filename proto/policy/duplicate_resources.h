@@ -1,4 +1,5 @@
-// The same resource written twice in one input. Used by the loader.
+// The same resource written twice in one input. Used by the loader,
+// and by sluicectl for several inputs.
 #ifndef SLUICE_PROTO_POLICY_DUPLICATE_RESOURCES_H_
 #define SLUICE_PROTO_POLICY_DUPLICATE_RESOURCES_H_
 

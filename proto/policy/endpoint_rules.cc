@@ -19,11 +19,6 @@ std::string UrlKey(const UrlParts& url) {
   return absl::StrCat(url.scheme, "://", url.host, ":", url.port, url.path);
 }
 
-std::string HostPort(const UrlParts& url) {
-  const bool ipv6 = absl::StrContains(url.host, ":");
-  return absl::StrCat(ipv6 ? "[" : "", url.host, ipv6 ? "]" : "", ":", url.port);
-}
-
 // Endpoint names become labels of metrics and parts of "upstream/endpoint".
 bool IsEndpointName(absl::string_view name) {
   return name.size() <= 128 && std::all_of(name.begin(), name.end(), [](char c) {

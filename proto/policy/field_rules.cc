@@ -137,7 +137,7 @@ void CheckEnum(const Value& value, Violations& out) {
   const std::string served = absl::StrCat("; use ", AnyOf(ServedEnumNames(type)));
   if (known == nullptr) {
     out.Add(value.path, "UNKNOWN_ENUM",
-            absl::StrCat(number, " is not a known ", type.name(), served));
+            absl::StrCat(number, " is not a value of ", type.name(), " that is known", served));
   } else if (number == 0) {
     out.Add(value.path, "UNKNOWN_ENUM", absl::StrCat("UNSPECIFIED says nothing", served));
   } else if (IsNotServed(*known)) {

@@ -69,7 +69,7 @@ void NoteUnknownEnum(const Message& message, const FieldDescriptor& field, int i
                                : reflection->GetRepeatedEnumValue(message, &field, index);
   if (field.enum_type()->FindValueByNumber(number) != nullptr) return;
   out.Add(path, "UNKNOWN_ENUM",
-          absl::StrCat(number, " is not a ", field.enum_type()->name(),
+          absl::StrCat(number, " is not a value of ", field.enum_type()->name(),
                        " known to this version of Sluice"));
 }
 

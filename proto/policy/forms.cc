@@ -184,6 +184,11 @@ absl::StatusOr<UrlParts> ParseUrl(absl::string_view url) {
   return out;
 }
 
+std::string HostPort(const UrlParts& url) {
+  const bool ipv6 = absl::StrContains(url.host, ":");
+  return absl::StrCat(ipv6 ? "[" : "", url.host, ipv6 ? "]" : "", ":", url.port);
+}
+
 absl::Status CheckForm(absl::string_view form, absl::string_view value) {
   for (const Form& known : kForms) {
     if (known.name == form) return known.check(value);

@@ -21,6 +21,9 @@ struct UrlParts {
 // the user, password or query of the url.
 absl::StatusOr<UrlParts> ParseUrl(absl::string_view url);
 
+// "api.openai.com:443", "[::1]:8080": names endpoints that have no name.
+std::string HostPort(const UrlParts& url);
+
 // INVALID_ARGUMENT tells what is wrong. A form that is not known is a
 // programming error.
 absl::Status CheckForm(absl::string_view form, absl::string_view value);

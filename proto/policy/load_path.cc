@@ -24,6 +24,7 @@ namespace fs = std::filesystem;
 LoadResult Failure(const std::string& file, std::string message) {
   LoadResult result;
   result.errors.push_back({file, 0, "", "", std::move(message)});
+  result.lost.emplace_back();
   return result;
 }
 
@@ -63,9 +64,7 @@ LoadResult LoadFolder(const std::string& folder) {
   std::sort(files.begin(), files.end());
   LoadResult all;
   for (const std::string& file : files) {
-    LoadResult one = LoadFile(file);
-    std::move(one.resources.begin(), one.resources.end(), std::back_inserter(all.resources));
-    std::move(one.errors.begin(), one.errors.end(), std::back_inserter(all.errors));
+    all.Append(LoadFile(file));
   }
   RefuseDuplicateResources(all);
   return all;

@@ -3,6 +3,8 @@
 #include <sstream>
 #include <utility>
 
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "yaml-cpp/eventhandler.h"
 #include "yaml-cpp/exceptions.h"
@@ -156,6 +158,57 @@ bool RefuseText(absl::string_view text, const NodeLimits& limits, ParsedNodes& o
   return false;
 }
 
+// Appends code point `code`, above U+FFFF.
+void AppendUtf8(unsigned code, std::string* out) {
+  out->push_back(static_cast<char>(0xF0 | code >> 18));
+  for (int shift : {12, 6, 0}) out->push_back(static_cast<char>(0x80 | (code >> shift & 0x3F)));
+}
+
+// The code point of a pair of escapes ("\ud83d\ude00") at `i`, 0 if there is
+// none.
+unsigned SurrogatePair(absl::string_view text, std::size_t i) {
+  if (text.size() < i + 12) return 0;
+  unsigned high = 0, low = 0;
+  const auto half = [&](std::size_t at, unsigned* out) {
+    return text[at] == '\\' && text[at + 1] == 'u' && absl::SimpleHexAtoi(text.substr(at + 2, 4), out);
+  };
+  if (!half(i, &high) || !half(i + 6, &low)) return 0;
+  if ((high & 0xFC00) != 0xD800 || (low & 0xFC00) != 0xDC00) return 0;
+  return 0x10000 + ((high & 0x3FF) << 10) + (low & 0x3FF);
+}
+
+// JSON writers escape what is above U+FFFF as two halves, which YAML does not
+// know. In JSON (strings in double quotes only, no comments) it is plain which
+// backslashes are escapes; other text is given back as it is.
+std::string JoinSurrogates(absl::string_view text) {
+  std::string out;
+  bool in_string = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (!in_string && (c == '\'' || c == '#' || c == '|' || c == '>' || c == '\\')) return std::string(text);
+    if (c == '"') in_string = !in_string;
+    if (const unsigned code = c == '\\' ? SurrogatePair(text, i) : 0; code != 0) {
+      AppendUtf8(code, &out);
+      i += 11;
+    } else {
+      out.push_back(c);
+      if (c == '\\' && i + 1 < text.size()) out.push_back(text[++i]);
+    }
+  }
+  return out;
+}
+
+bool IsJson(absl::string_view text) {
+  const std::size_t first = text.find_first_not_of(" \t\r\n");
+  return first != text.npos && (text[first] == '{' || text[first] == '[');
+}
+
+std::string ReasonOf(const YAML::Exception& error) {
+  if (!absl::StartsWith(error.msg, "invalid unicode")) return error.msg;
+  return "an escape is no character by itself (half of a pair like \\ud83d\\ude00); write the character, or "
+         "\\U and its eight digits";
+}
+
 }  // namespace
 
 const PolicyNode* PolicyNode::Find(absl::string_view wanted) const {
@@ -213,14 +266,14 @@ ParsedNodes ParseNodes(absl::string_view text, const NodeLimits& limits) {
   if (RefuseText(text, limits, out)) return out;
   TreeBuilder builder(limits);
   try {
-    std::istringstream in{std::string(text)};
+    std::istringstream in{IsJson(text) ? JoinSurrogates(text) : std::string(text)};
     YAML::Parser parser(in);
     while (parser.HandleNextDocument(builder)) {
       PolicyNode root = builder.Take();
       if (root.kind != PolicyNode::Kind::kNull) out.documents.push_back(std::move(root));
     }
   } catch (const YAML::Exception& error) {
-    out.error = absl::StrCat("not valid YAML: ", error.msg);
+    out.error = absl::StrCat("not valid YAML: ", ReasonOf(error));
     out.error_line = error.mark.line + 1;
   }
   return out;

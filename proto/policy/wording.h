@@ -1,5 +1,6 @@
 // How values and names are shown in messages to people: quoted, bounded, and
-// with a suggestion where one is near. Used inside proto/policy; any thread.
+// with a suggestion where one is near. Used inside proto/policy and by sluicectl;
+// any thread.
 #ifndef SLUICE_PROTO_POLICY_WORDING_H_
 #define SLUICE_PROTO_POLICY_WORDING_H_
 

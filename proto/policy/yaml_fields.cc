@@ -23,6 +23,7 @@ FieldReader::FieldReader(std::string file, std::string resource,
     : file_(std::move(file)), resource_(std::move(resource)), errors_(errors), lines_(lines) {}
 
 void FieldReader::Error(int line, const std::string& path, std::string message) {
+  failed_ = true;
   if (errors_->size() >= kMaxPolicyErrors) return;
   errors_->push_back({file_, line, resource_, path, std::move(message)});
 }

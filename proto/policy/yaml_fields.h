@@ -36,6 +36,8 @@ class FieldReader {
   void ReadElement(const PolicyNode& node, const google::protobuf::FieldDescriptor& field,
                    google::protobuf::Message& message, const std::string& path);
   void Error(int line, const std::string& path, std::string message);
+  // An error was found, whether it was kept or is one too many.
+  bool failed() const { return failed_; }
 
  private:
   void ReadMessage(const PolicyNode& node, google::protobuf::Message& message,
@@ -57,6 +59,7 @@ class FieldReader {
   const std::string resource_;
   std::vector<PolicyError>* const errors_;
   std::map<std::string, int>* const lines_;
+  bool failed_ = false;
 };
 
 }  // namespace sluice

@@ -1,5 +1,6 @@
 #include "proto/policy/yaml_loader.h"
 
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -39,12 +40,16 @@ class DocumentReader {
     if (node.kind != PolicyNode::Kind::kMap) {
       Error(node.line, "", "", absl::StrCat("a document must be a map with kind and name, not ",
                                             DescribeNode(node)));
+      result_->lost.emplace_back();
       return;
     }
     const PolicyNode* name = node.Find("name");
     const std::string shown_name = name != nullptr && name->is_scalar() ? name->text : "";
     const FieldDescriptor* kind = ReadKind(node, shown_name);
-    if (kind == nullptr) return;
+    if (kind == nullptr) {
+      result_->lost.push_back({"", shown_name});
+      return;
+    }
     const std::string id = ResourceId(kind->message_type()->name(), shown_name);
     if (name == nullptr) Error(node.line, id, "name", "is missing");
 
@@ -55,12 +60,13 @@ class DocumentReader {
     auto* spec = resource.GetReflection()->MutableMessage(&resource, kind);
     FieldReader reader(file_, id, &result_->errors, &loaded.lines);
     reader.ReadEntries(node, {resource.mutable_meta(), spec}, {"kind"}, "");
+    loaded.sound = name != nullptr && !reader.failed();
     result_->resources.push_back(std::move(loaded));
   }
 
   const FieldDescriptor* ReadKind(const PolicyNode& node, const std::string& name) {
     const PolicyNode* kind = node.Find("kind");
-    const std::string called = name.empty() ? "" : absl::StrCat(" of ", Shown(name));
+    const std::string called = name.empty() ? "" : absl::StrCat(" in ", Shown(name));
     if (kind == nullptr) {
       Error(node.line, "", "kind", absl::StrCat("is missing", called, "; use ", AnyOf(KindNames())));
       return nullptr;
@@ -110,6 +116,12 @@ int LoadedResource::LineOf(std::string_view path) const {
   return line;
 }
 
+void LoadResult::Append(LoadResult other) {
+  std::move(other.resources.begin(), other.resources.end(), std::back_inserter(resources));
+  std::move(other.errors.begin(), other.errors.end(), std::back_inserter(errors));
+  std::move(other.lost.begin(), other.lost.end(), std::back_inserter(lost));
+}
+
 LoadResult LoadPolicyText(std::string_view text, std::string_view file) {
   LoadResult result;
   const ParsedNodes parsed = ParseNodes(absl::string_view(text.data(), text.size()));
@@ -117,6 +129,7 @@ LoadResult LoadPolicyText(std::string_view text, std::string_view file) {
   for (const PolicyNode& document : parsed.documents) reader.Read(document);
   if (!parsed.error.empty()) {
     result.errors.push_back({std::string(file), parsed.error_line, "", "", parsed.error});
+    result.lost.emplace_back();
   }
   RefuseDuplicateResources(result);
   return result;

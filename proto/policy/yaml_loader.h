@@ -33,14 +33,27 @@ struct LoadedResource {
   int line = 0;
   // Field path → line, so that later findings can name the line too.
   std::map<std::string, int> lines;
+  // False: errors tell what of it could not be read.
+  bool sound = true;
 
   // The line of a path, or of its nearest parent.
   int LineOf(std::string_view path) const;
 };
 
+// What could not be made a resource at all: others may refer to it. "": not
+// known either.
+struct LostDocument {
+  std::string kind;
+  std::string name;
+};
+
 struct LoadResult {
   std::vector<LoadedResource> resources;
   std::vector<PolicyError> errors;
+  std::vector<LostDocument> lost;
+
+  // Moves what `other` has behind what is here.
+  void Append(LoadResult other);
 };
 
 // `file` is only for messages. Bounds: 16 MiB of text, 64 levels of nesting,

@@ -94,7 +94,7 @@ absl::Status ParseEnum(const PolicyNode& node, const google::protobuf::EnumDescr
   const std::string nearest = Nearest(node.text, names);
   const std::string hint = nearest.empty() ? absl::StrCat("; use ", AnyOf(names))
                                            : absl::StrCat("; did you mean ", nearest, "?");
-  return Refuse(node.text, absl::StrCat("is not a ", type.name(), hint));
+  return Refuse(node.text, absl::StrCat("is not known", hint));
 }
 
 absl::Status SetDuration(const PolicyNode& node, const FieldDescriptor& field, Message& message) {

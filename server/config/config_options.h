@@ -33,6 +33,10 @@ struct SubscriptionOptions {
   // Connect with TLS. `ca_file`: PEM authorities to trust; empty: the system's.
   bool tls = false;
   std::string ca_file;
+  // PEM files of this data plane's own certificate chain and key, for a
+  // control plane that asks for one; both or none.
+  std::string cert_file;
+  std::string key_file;
 
   // 1 to 63 characters of [A-Za-z0-9._-], unique in the fleet.
   std::string node_id;

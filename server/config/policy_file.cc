@@ -6,28 +6,16 @@
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
-#include "proto/policy/kinds.h"
+#include "proto/policy/findings.h"
 #include "proto/policy/yaml_loader.h"
-#include "server/config/resource_set.h"
 
 namespace sluice {
 namespace {
 
-// A violation as an error of the file, at the line that is to blame.
-std::string AtItsLine(const v1::Violation& violation, const std::vector<LoadedResource>& loaded) {
-  PolicyError error;
-  error.path = violation.path();
-  error.message = violation.message();
-  if (!violation.resource().name().empty()) {
-    error.resource = ResourceId(violation.resource().kind(), violation.resource().name());
-  }
-  for (const LoadedResource& each : loaded) {
-    if (ResourceId(each.resource) != error.resource) continue;
-    error.file = each.file;
-    error.line = each.LineOf(violation.path());
-    return error.ToString();
-  }
-  return ViolationText(violation);
+std::vector<std::string> TextsOf(const std::vector<PolicyError>& errors) {
+  std::vector<std::string> texts;
+  for (const PolicyError& error : errors) texts.push_back(error.ToString());
+  return texts;
 }
 
 std::string StatText(const std::string& path) {
@@ -42,14 +30,14 @@ std::string StatText(const std::string& path) {
 PolicyFileResult LoadPolicyFile(const std::string& path, uint64_t revision, PolicyCompiler& compiler) {
   PolicyFileResult out;
   const LoadResult loaded = LoadPolicyPath(path);
-  for (const PolicyError& error : loaded.errors) out.errors.push_back(error.ToString());
-  if (!out.errors.empty()) return out;
-  std::vector<const v1::Resource*> resources;
-  for (const LoadedResource& each : loaded.resources) resources.push_back(&each.resource);
-  CompiledPolicies compiled = compiler.Compile("", revision, resources);
-  for (const v1::Violation& violation : compiled.violations) {
-    out.errors.push_back(AtItsLine(violation, loaded.resources));
+  std::vector<PolicyError> errors = loaded.errors;
+  if (!errors.empty()) {
+    for (PolicyError& error : ValidateLoaded(loaded)) errors.push_back(std::move(error));
+    out.errors = TextsOf(errors);
+    return out;
   }
+  CompiledPolicies compiled = compiler.Compile("", revision, SoundResources(loaded));
+  out.errors = TextsOf(FindingsOf(loaded, compiled.violations));
   out.table = std::move(compiled.table);
   return out;
 }

@@ -11,19 +11,24 @@ namespace {
 
 int Milliseconds(absl::Duration duration) { return static_cast<int>(absl::ToInt64Milliseconds(duration)); }
 
+// Read for each connection, so that a renewed file is taken up.
+absl::Status ReadPem(const char* what, const std::string& path, std::string& pem) {
+  if (path.empty()) return absl::OkStatus();
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  pem = text.str();
+  if (file && !pem.empty()) return absl::OkStatus();
+  return absl::NotFoundError(absl::StrCat(what, " file ", path, " for the control plane cannot be read"));
+}
+
 absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> Credentials(const SubscriptionOptions& options) {
   if (!options.tls) return grpc::InsecureChannelCredentials();
   grpc::SslCredentialsOptions ssl;
-  if (!options.ca_file.empty()) {
-    // Read for each connection, so that a renewed file is taken up.
-    std::ifstream file(options.ca_file);
-    std::stringstream text;
-    text << file.rdbuf();
-    ssl.pem_root_certs = text.str();
-    if (!file || ssl.pem_root_certs.empty()) {
-      return absl::NotFoundError(absl::StrCat("ca file ", options.ca_file, " of the control plane cannot be read"));
-    }
-  }
+  absl::Status read = ReadPem("ca", options.ca_file, ssl.pem_root_certs);
+  if (read.ok()) read = ReadPem("certificate", options.cert_file, ssl.pem_cert_chain);
+  if (read.ok()) read = ReadPem("key", options.key_file, ssl.pem_private_key);
+  if (!read.ok()) return read;
   return grpc::SslCredentials(ssl);
 }
 

@@ -11,7 +11,7 @@
 
 namespace sluice {
 
-// A channel for one stream. Fails when the ca_file cannot be read.
+// A channel for one stream. Fails when a file of its TLS cannot be read.
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakePushChannel(const SubscriptionOptions& options);
 
 }  // namespace sluice

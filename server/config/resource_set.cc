@@ -5,43 +5,13 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "proto/policy/endpoint_change.h"
 #include "proto/policy/kinds.h"
-#include "server/config/endpoint_url.h"
 
 namespace sluice {
 namespace {
 
 using google::protobuf::FieldDescriptor;
-
-// Endpoints without a name are known by "host:port".
-std::string EndpointName(const v1::Endpoint& endpoint) {
-  if (!endpoint.name().empty()) return endpoint.name();
-  const auto url = ParseEndpointUrl(endpoint.url());
-  return url.ok() ? url->HostPort() : endpoint.url();
-}
-
-void ChangeEndpoints(const v1::EndpointChange& change, google::protobuf::RepeatedPtrField<v1::Endpoint>& endpoints) {
-  std::map<std::string, const v1::Endpoint*> upserts;
-  for (const v1::Endpoint& endpoint : change.upserts()) upserts[EndpointName(endpoint)] = &endpoint;
-  google::protobuf::RepeatedPtrField<v1::Endpoint> kept;
-  for (v1::Endpoint& endpoint : endpoints) {
-    const std::string name = EndpointName(endpoint);
-    const auto& gone = change.removals();
-    if (std::find(gone.begin(), gone.end(), name) != gone.end()) continue;
-    auto upsert = upserts.find(name);
-    if (upsert == upserts.end()) {
-      kept.Add()->Swap(&endpoint);
-    } else {
-      *kept.Add() = *upsert->second;
-      upserts.erase(upsert);
-    }
-  }
-  for (const v1::Endpoint& endpoint : change.upserts()) {
-    auto upsert = upserts.find(EndpointName(endpoint));
-    if (upsert != upserts.end() && upsert->second == &endpoint) *kept.Add() = endpoint;
-  }
-  endpoints.Swap(&kept);
-}
 
 // One update on its way into a set.
 class Updater {
@@ -124,9 +94,9 @@ class Updater {
     }
     auto resource = std::make_shared<v1::Resource>(*held->second.resource);
     if (resource->has_endpoint_list()) {
-      ChangeEndpoints(change, *resource->mutable_endpoint_list()->mutable_endpoints());
+      ApplyEndpointChange(change, *resource->mutable_endpoint_list()->mutable_endpoints());
     } else if (resource->has_upstream()) {
-      ChangeEndpoints(change, *resource->mutable_upstream()->mutable_endpoints());
+      ApplyEndpointChange(change, *resource->mutable_upstream()->mutable_endpoints());
     } else {
       return Refuse(kind, change.list().name(), "endpoints", "BAD_FORM", "this kind has no endpoints");
     }

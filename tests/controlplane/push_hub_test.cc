@@ -134,6 +134,21 @@ TEST_F(PushHubTest, AnEmptyStoreSaysNothingAndWipesNobody) {
   EXPECT_THAT(stream.plans, SizeIs(0));
 }
 
+TEST_F(PushHubTest, ANodeThatRunsAnotherStoresPoliciesIsNotInStepWithAnEmptyOne) {
+  FakeStream stream;
+  v1::Hello hello = Hello("a");
+  hello.set_epoch("another");
+  hello.set_revision(7);
+  ASSERT_TRUE(Connect(stream, hello).ok());
+  EXPECT_THAT(stream.plans, SizeIs(0));
+  EXPECT_EQ(hub_->ListNodes().at(0).state(), v1::NODE_STATE_PENDING);
+  EXPECT_THAT(hub_->ListNodes().at(0).last_error(), HasSubstr("runs revision 7 of another store"));
+  Commit({MakeUpstream("u")});
+  Ack(stream, *stream.plans.at(0));
+  EXPECT_EQ(hub_->ListNodes().at(0).state(), v1::NODE_STATE_ACKED);
+  EXPECT_EQ(hub_->ListNodes().at(0).last_error(), "");
+}
+
 TEST_F(PushHubTest, ANewNodeGetsASnapshotAndThenDifferences) {
   Commit({MakeUpstream("u")});
   FakeStream stream;
@@ -469,6 +484,8 @@ TEST_F(PushHubTest, DrainingAsksEverybodyAnswersWaitersAndAdmitsNobody) {
   EXPECT_THAT(a.drains, SizeIs(1));
   EXPECT_TRUE(answered);
   EXPECT_EQ(Connect(b, Hello("b")).code(), absl::StatusCode::kUnavailable);
+  // It would keep the program from ending until its time is over.
+  EXPECT_EQ(hub_->Await(1, absl::Seconds(10), [](v1::AwaitRevisionResponse) {}).code(), absl::StatusCode::kUnavailable);
   hub_->EndAll();
   EXPECT_TRUE(a.ended.has_value());
 }

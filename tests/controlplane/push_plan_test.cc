@@ -4,6 +4,7 @@
 #include "controlplane/push/debounce.h"
 #include "controlplane/push/update_plan.h"
 #include "gmock/gmock.h"
+#include "proto/policy/endpoint_change.h"
 #include "tests/controlplane/policies.h"
 
 namespace sluice {
@@ -97,6 +98,27 @@ TEST(UpdatePlanTest, OneEndpointOfTenThousandCostsLessThanTwoKilobytes) {
   EXPECT_EQ(node.endpoint_list().SerializeAsString(), list.endpoint_list().SerializeAsString());
 }
 
+TEST(UpdatePlanTest, EndpointsNamedByTheirUrlChangeOneByOneToo) {
+  v1::Resource list = MakeEndpointList("pool", 10000);
+  for (int i = 0; i < 10000; ++i) {
+    v1::Endpoint& endpoint = *list.mutable_endpoint_list()->mutable_endpoints(i);
+    endpoint.clear_name();
+    endpoint.set_url("http://10.0." + std::to_string(i / 250) + "." + std::to_string(i % 250) + "/v1");
+  }
+  const v1::EndpointList before = list.endpoint_list();
+  CatalogPtr first = NextCatalog(Catalog{}, Event(1, {list}));
+  list.mutable_endpoint_list()->mutable_endpoints(5000)->set_weight(7);
+  list.mutable_endpoint_list()->mutable_endpoints()->DeleteSubrange(17, 1);
+  UpdatePlanPtr plan = Plan(first, NextCatalog(*first, Event(2, {list})));
+  EXPECT_THAT(Upserts(*plan), IsEmpty());
+  ASSERT_EQ(plan->chunks.at(0).update().endpoint_changes_size(), 1);
+  EXPECT_LT(plan->chunks[0].ByteSizeLong(), 2048);
+
+  v1::EndpointList node = before;
+  ApplyEndpointChange(plan->chunks[0].update().endpoint_changes(0), *node.mutable_endpoints());
+  EXPECT_EQ(node.SerializeAsString(), list.endpoint_list().SerializeAsString());
+}
+
 TEST(UpdatePlanTest, WhatEndpointChangesCannotSayIsSentWhole) {
   v1::Resource list = MakeEndpointList("pool", 100);
   CatalogPtr first = NextCatalog(Catalog{}, Event(1, {list}));
@@ -173,6 +195,15 @@ TEST(DebounceTest, UrgentChangesNeverWait) {
   debounce.OnChange(kStart, false);
   debounce.OnPublished(kStart);
   debounce.OnChange(kStart + absl::Milliseconds(10), true);
+  EXPECT_EQ(debounce.due(), kStart + absl::Milliseconds(10));
+}
+
+TEST(DebounceTest, WhatComesBeforeAnUrgentChangeHasGoneDoesNotPutItOff) {
+  Debounce debounce(absl::Milliseconds(50), absl::Seconds(1));
+  debounce.OnChange(kStart, false);
+  debounce.OnPublished(kStart);
+  debounce.OnChange(kStart + absl::Milliseconds(10), true);
+  debounce.OnChange(kStart + absl::Milliseconds(11), false);
   EXPECT_EQ(debounce.due(), kStart + absl::Milliseconds(10));
 }
 

@@ -254,6 +254,9 @@ TEST(SqliteStoreTest, AStoreOfAnotherSchemaIsRefused) {
 
 TEST(SqliteStoreTest, EtcdIsNamedAsNotServed) {
   EXPECT_EQ(OpenStore("etcd://127.0.0.1:2379", {}).status().code(), absl::StatusCode::kUnimplemented);
+  const absl::Status other = OpenStore("redis:main", {}).status();
+  EXPECT_EQ(other.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(other.message()), testing::HasSubstr("\"redis\" is no kind of store; write sqlite:PATH"));
 }
 
 }  // namespace

@@ -139,11 +139,24 @@ TEST_F(CtlTest, ApplyTellsWhatTheLoaderAndTheControlPlaneFindInOneRound) {
   EXPECT_THAT(err_, HasSubstr("broken.yaml:7: retrypolicy/b: max_attempts: "));
 }
 
+TEST_F(CtlTest, AMisspeltReferenceIsToldBesideADocumentThatCouldNotBeRead) {
+  const std::string file = File("broken.yaml",
+                                "kind: RetryPolicy\nname: a\nmax_atempts: 3\n---\nkind: Route\nname: r\nmatch: {model: m}\n"
+                                "retry: a\ntargets: [{upstream: opnai}]\n");
+  for (const char* command : {"apply", "validate"}) {
+    EXPECT_EQ(Run({command, "-f", file}), ExitCode::kInvalidPolicy);
+    EXPECT_THAT(err_, HasSubstr("broken.yaml:3: retrypolicy/a: unknown field"));
+    EXPECT_THAT(err_, HasSubstr("broken.yaml:9: route/r: targets[0].upstream: \"opnai\" does not exist"));
+    // It is there, though it could not be read.
+    EXPECT_THAT(err_, Not(HasSubstr("\"a\" does not exist")));
+  }
+}
+
 TEST_F(CtlTest, ApplyRefusesAResourceThatComesTwice) {
   const std::string a = File("a.yaml", "kind: RetryPolicy\nname: x\nmax_attempts: 2\n");
   const std::string b = File("b.yaml", "kind: RetryPolicy\nname: x\nmax_attempts: 3\n");
   EXPECT_EQ(Run({"apply", "-f", a, "-f", b}), ExitCode::kInvalidPolicy);
-  EXPECT_THAT(err_, HasSubstr("b.yaml:1: retrypolicy/x: is there twice, first at a.yaml:1"));
+  EXPECT_THAT(err_, HasSubstr("b.yaml:1: retrypolicy/x: is defined twice; first at a.yaml:1"));
 }
 
 TEST_F(CtlTest, ApplyNamesAFileThatIsNotThere) {
@@ -435,7 +448,16 @@ TEST_P(CtlUsageTest, ExitsWith2AndSaysWhatWouldBeRight) {
 
 INSTANTIATE_TEST_SUITE_P(
     Rows, CtlUsageTest,
-    ::testing::Values(UsageRow{"NoCommand", {}, "subcommand"}, UsageRow{"UnknownOption", {"list", "--colour"}, "--colour"},
+    ::testing::Values(UsageRow{"NoCommand", {}, "no command was given; there are apply, get, list"},
+                      UsageRow{"UnknownCommand", {"aply", "-f", "x"}, "\"aply\" is no command; did you mean apply?"},
+                      UsageRow{"UnknownCommandLikeNone", {"frob"}, "\"frob\" is no command; there are apply, get, list"},
+                      UsageRow{"UnknownOption", {"list", "--colour"}, "sluicectl: unknown option --colour"},
+                      UsageRow{"MisspeltOption", {"apply", "-f", "x", "--reasn", "y"}, "unknown option --reasn; did you mean --reason?"},
+                      UsageRow{"MisspeltGlobalOption", {"--timeot=3s", "list"}, "unknown option --timeot; did you mean --timeout?"},
+                      UsageRow{"OneWordTooMany", {"list", "route", "chat"}, "list: \"chat\" is one word too many"},
+                      UsageRow{"RevisionZero", {"rollback", "--to", "0"}, "\"0\" is no revision; sluicectl history lists them"},
+                      UsageRow{"CertWithoutKey", {"--ca", "/etc/ssl/certs/ca-certificates.crt", "--cert", "x", "list"}, "--cert and --key belong together"},
+                      UsageRow{"CaWithoutCertificate", {"--ca", "/etc/passwd", "list"}, "--ca: /etc/passwd holds no CERTIFICATE in PEM form"},
                       UsageRow{"UnknownKind", {"get", "rout/x"}, "\"rout\" is no kind; there are "},
                       UsageRow{"NoName", {"get", "route"}, "write KIND/NAME, as in route/chat"},
                       UsageRow{"ApplyWithoutFile", {"apply"}, "--file"},

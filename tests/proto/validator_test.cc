@@ -321,7 +321,7 @@ TEST(ValidatorWholeTest, UnknownEnumNumbersAreRefused) {
   const v1::Resource* all[] = {&resource};
   const auto texts = Texts(ValidatePolicies(all));
   ASSERT_EQ(texts.size(), 2u);
-  EXPECT_THAT(texts[0], HasSubstr("UNKNOWN_ENUM retrypolicy/r retry_on[0]: 77 is not a known"));
+  EXPECT_THAT(texts[0], HasSubstr("UNKNOWN_ENUM retrypolicy/r retry_on[0]: 77 is not a value of RetryableKind that is known; use"));
   EXPECT_THAT(texts[1], HasSubstr("UNKNOWN_ENUM retrypolicy/r retry_on[1]: UNSPECIFIED"));
 }
 
@@ -406,7 +406,7 @@ TEST(FindUnknownTest, NamesFieldsAndEnumValuesOfANewerVersion) {
                           "known to this version of Sluice",
                           "UNKNOWN_FIELD retrypolicy/r backoff.exponential: field number 901 of "
                           "ExponentialBackoff is not known to this version of Sluice",
-                          "UNKNOWN_ENUM retrypolicy/r backoff.exponential.jitter: 42 is not a "
+                          "UNKNOWN_ENUM retrypolicy/r backoff.exponential.jitter: 42 is not a value of "
                           "Jitter known to this version of Sluice"));
 }
 

@@ -69,12 +69,12 @@ INSTANTIATE_TEST_SUITE_P(
                 "p.yaml:3: retrypolicy/r: backoff_before_failover: \"yes\" is neither true nor "
                 "false"},
         Refusal{"NumberForEnum", Retry("on_exhaustion: 1"),
-                "p.yaml:3: retrypolicy/r: on_exhaustion: \"1\" is not a Exhaustion; use ERROR"},
+                "p.yaml:3: retrypolicy/r: on_exhaustion: \"1\" is not known; use ERROR"},
         Refusal{"UnspecifiedEnum", Retry("on_exhaustion: UNSPECIFIED"),
-                "p.yaml:3: retrypolicy/r: on_exhaustion: \"UNSPECIFIED\" is not a Exhaustion; use "
+                "p.yaml:3: retrypolicy/r: on_exhaustion: \"UNSPECIFIED\" is not known; use "
                 "ERROR"},
         Refusal{"MisspeltEnum", Retry("backoff: {exponential: {jitter: FUL}}"),
-                "p.yaml:3: retrypolicy/r: backoff.exponential.jitter: \"FUL\" is not a Jitter; did "
+                "p.yaml:3: retrypolicy/r: backoff.exponential.jitter: \"FUL\" is not known; did "
                 "you mean FULL?"},
         Refusal{"NotANumber", Retry("backoff: {exponential: {multiplier: nan}}"),
                 "p.yaml:3: retrypolicy/r: backoff.exponential.multiplier: \"nan\" is not a number"},
@@ -129,7 +129,7 @@ INSTANTIATE_TEST_SUITE_P(
     Documents, YamlLoaderRefusalTest,
     ::testing::Values(
         Refusal{"KindMissing", "name: x\n",
-                "p.yaml:1: kind: is missing of \"x\"; use EndpointList, CircuitBreaker, Upstream, "
+                "p.yaml:1: kind: is missing in \"x\"; use EndpointList, CircuitBreaker, Upstream, "
                 "RetryPolicy, Fallback, RateLimit or Route"},
         Refusal{"KindUnknown", "kind: Rote\nname: x\n",
                 "p.yaml:1: kind: \"Rote\" is not known; did you mean \"Route\"?"},
@@ -241,6 +241,32 @@ TEST(YamlLoaderTest, ReadsJsonAndListsOfDocuments) {
   ASSERT_EQ(result.resources.size(), 2u);
   EXPECT_EQ(result.resources[0].resource.route().match().model(), "m\xc3\xa9");
   EXPECT_EQ(result.resources[1].line, 2);
+}
+
+TEST(YamlLoaderTest, PairsOfEscapesInJsonAreOneCharacter) {
+  // As Python's json.dumps writes U+1F600; a backslash that is escaped begins no escape.
+  const LoadResult result = LoadPolicyText(
+      R"([{"kind": "RetryPolicy", "name": "r", "labels": {"a": "x\ud83d\ude00y", "b": "\\ud83d\\ude00"}}])", "p.json");
+  ASSERT_THAT(ErrorsOf(result), ElementsAre());
+  const auto& labels = result.resources.at(0).resource.meta().labels();
+  EXPECT_EQ(labels.at("a"), "x\xF0\x9F\x98\x80y");
+  EXPECT_EQ(labels.at("b"), "\\ud83d\\ude00");
+}
+
+TEST(YamlLoaderTest, SingleQuotesKeepWhatLooksLikeAPairOfEscapes) {
+  const LoadResult result =
+      LoadPolicyText("{kind: RetryPolicy, name: r, labels: {a: '\\ud83d\\ude00'}}", "p.yaml");
+  ASSERT_THAT(ErrorsOf(result), ElementsAre());
+  EXPECT_EQ(result.resources.at(0).resource.meta().labels().at("a"), "\\ud83d\\ude00");
+}
+
+TEST(YamlLoaderTest, HalfOfAPairOfEscapesIsRefusedClearly) {
+  for (const char* text : {"kind: RetryPolicy\nname: r\nlabels: {a: \"\\ud83d\\ude00\"}\n",
+                           "{\"kind\": \"RetryPolicy\",\n\"name\": \"r\",\n\"labels\": {\"a\": \"\\ud83d\"}}"}) {
+    EXPECT_THAT(ErrorsOf(LoadPolicyText(text, "p.yaml")),
+                ElementsAre("p.yaml:3: not valid YAML: an escape is no character by itself (half of a pair like "
+                            "\\ud83d\\ude00); write the character, or \\U and its eight digits"));
+  }
 }
 
 TEST(YamlLoaderTest, EmptyDocumentsAreNothing) {
