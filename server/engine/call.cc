@@ -45,6 +45,7 @@ class CallImpl final : public Call, private StreamEventHandler {
 
   void Start() override { task_.Start(); }
   void Cancel() override { Push(CallMessage::Kind::kCancel); }
+  void Stop() override { Push(CallMessage::Kind::kStop); }
   void SinkDrained() override { Push(CallMessage::Kind::kDrained); }
 
  private:
@@ -66,6 +67,7 @@ class CallImpl final : public Call, private StreamEventHandler {
   Step RetryDue();
   Step DeadlineReached();
   Step CancelledByCaller();
+  Step Stopped();
   void Finish();
   void Tally();
 
@@ -175,6 +177,8 @@ CallImpl::Step CallImpl::React(const CallMessage& message) {
       return DeadlineReached();
     case CallMessage::Kind::kCancel:
       return CancelledByCaller();
+    case CallMessage::Kind::kStop:
+      return Stopped();
   }
   return Step::kStay;
 }
@@ -346,6 +350,14 @@ CallImpl::Step CallImpl::CancelledByCaller() {
   if (attempt_) EndAttempt(AttemptOutcome::kCancelled, FailureKind::kCancelled, "cancelled by the caller");
   attempt_.reset();
   return GiveUp(Cancelled(route_.name));
+}
+
+CallImpl::Step CallImpl::Stopped() {
+  const bool cut = attempt_ && shown();
+  // No fault of the upstream's.
+  if (attempt_) EndAttempt(AttemptOutcome::kCancelled, FailureKind::kCancelled, "this data plane is shutting down");
+  attempt_.reset();
+  return GiveUp(cut ? Truncated(route_.name, current()) : ShuttingDown(route_.name));
 }
 
 CallImpl::Step CallImpl::GiveUp(CallError error) {

@@ -55,6 +55,9 @@ class Call {
   // The caller went away: the upstream's connection is closed at once and
   // Finish(CANCELLED) follows. Harmless after Finish.
   virtual void Cancel() = 0;
+  // The data plane stops and waits no longer: the same, but the caller is
+  // still there and is told (truncated, or UNAVAILABLE before content).
+  virtual void Stop() = 0;
   // The sink's pending bytes fell below half of the bound.
   virtual void SinkDrained() = 0;
 };

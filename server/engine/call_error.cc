@@ -125,6 +125,13 @@ CallError Truncated(std::string_view route, const AttemptRecord& attempt) {
                  Prefix(route) + "the answer was cut after content: " + DescribeAttempt(attempt));
 }
 
+CallError ShuttingDown(std::string_view route) {
+  CallError error = ErrorOf(FailureKind::kShed, Prefix(route) + "this data plane is shutting down");
+  error.grpc_code = static_cast<int>(absl::StatusCode::kUnavailable);
+  error.reason = "SHUTTING_DOWN";
+  return error;
+}
+
 CallError Cancelled(std::string_view route) {
   return ErrorOf(FailureKind::kCancelled, Prefix(route) + "cancelled by the caller");
 }

@@ -37,6 +37,9 @@ CallError Truncated(std::string_view route, const AttemptRecord& attempt);
 
 CallError Cancelled(std::string_view route);
 
+// Nothing was shown, and the data plane goes: another one will do.
+CallError ShuttingDown(std::string_view route);
+
 }  // namespace sluice
 
 #endif  // SLUICE_SERVER_ENGINE_CALL_ERROR_H_

@@ -15,6 +15,7 @@ struct CallMessage {
     kDrained,   // the sink has room again
     kDeadline,
     kCancel,
+    kStop,
   };
 
   Kind kind;

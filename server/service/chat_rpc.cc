@@ -52,6 +52,10 @@ void ChatCallRpc::CallerGone() {
   if (Call* call = running_call()) call->Cancel();
 }
 
+void ChatCallRpc::EndNow() {
+  if (Call* call = running_call()) call->Stop();
+}
+
 void ChatCallRpc::AtTurnEnd() {
   if (over_) call_.reset();
   Flush();

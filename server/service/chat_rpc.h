@@ -25,6 +25,7 @@ class ChatCallRpc : public Rpc, public StreamSink {
  public:
   ~ChatCallRpc() override;
   void Finish(const CallRecord& record) final;
+  void EndNow() final;
 
  protected:
   ChatCallRpc(FaceLoop& face, FaceServices& services, bool streaming)

@@ -20,7 +20,8 @@ FaceLoop::FaceLoop(int index, FaceLoopParams params, const FaceOptions& options,
       options_(options),
       calls_(std::move(calls)),
       notifications_(std::move(notifications)),
-      random_(params_.seed) {
+      random_(params_.seed),
+      end_timer_(*params_.loop) {
   params_.loop->Post([this] { params_.loop->SetAfterTurn([this] { return AfterTurn(); }); });
   notifier_ = std::thread([this] { Notify(); });
   pthread_setname_np(notifier_.native_handle(), absl::StrCat("sluice-notify-", index_).substr(0, 15).c_str());
@@ -37,6 +38,26 @@ void FaceLoop::Arm(std::unique_ptr<Rpc> rpc) {
 void FaceLoop::StopRequests() {
   std::lock_guard lock(mutex_);
   stopped_ = true;
+}
+
+void FaceLoop::Opened(Rpc* rpc, bool patient) {
+  rpcs_.insert(rpc);
+  ++(patient ? patient_ : open_);
+}
+
+void FaceLoop::Closed(Rpc* rpc, bool patient) {
+  rpcs_.erase(rpc);
+  --(patient ? patient_ : open_);
+}
+
+void FaceLoop::EndAllIn(Duration wait) {
+  end_timer_.Set(params_.loop->Now() + wait, [this] { EndAll(); });
+}
+
+void FaceLoop::EndAll() {
+  ending_all_ = true;
+  // None is freed before the turn's end.
+  for (Rpc* rpc : rpcs_) rpc->EndNow();
 }
 
 void FaceLoop::Notify() {
@@ -88,6 +109,7 @@ void FaceLoop::Close() {
 
 void FaceLoop::ShutDownCalls() {
   params_.loop->SetAfterTurn([] { return absl::InfiniteDuration(); });
+  end_timer_.Cancel();
   // The engine's calls end here, so that no RPC stays for a late event.
   do {
     EndTurn();

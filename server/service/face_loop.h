@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_set.h"
 #include "server/engine/call.h"
 #include "server/resilience/random.h"
 #include "server/runtime/loop.h"
@@ -68,8 +69,11 @@ class FaceLoop {
   Random& random() { return random_; }
 
   // `patient`: nothing is lost when its cancellation is seen late.
-  void Opened(bool patient) { ++(patient ? patient_ : open_); }
-  void Closed(bool patient) { --(patient ? patient_ : open_); }
+  void Opened(Rpc* rpc, bool patient);
+  void Closed(Rpc* rpc, bool patient);
+  // What is under way after `wait` ends then, and what still comes at once.
+  void EndAllIn(Duration wait);
+  bool ending() const { return ending_all_; }
   void OperationStarted() { ++operations_; }
   void OperationEnded() { --operations_; }
   // TurnEnd() of `rpc` runs at the end of this turn.
@@ -79,6 +83,7 @@ class FaceLoop {
   void Notify();
   Duration AfterTurn();
   void EndTurn();
+  void EndAll();
   void Drain();
   void ShutDownCalls();
 
@@ -97,6 +102,9 @@ class FaceLoop {
   int64_t open_ = 0;
   int64_t patient_ = 0;
   int64_t operations_ = 0;
+  absl::flat_hash_set<Rpc*> rpcs_;
+  Timer end_timer_;
+  bool ending_all_ = false;
   std::vector<Rpc*> dirty_;
   std::vector<Rpc*> ending_;
 

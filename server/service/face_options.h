@@ -46,8 +46,10 @@ struct FaceOptions {
   Duration health_check_interval = absl::Milliseconds(50);
 
   // Running calls get this long to end once the server stops; then they are
-  // cancelled.
+  // ended, each with its status.
   Duration drain_timeout = absl::Seconds(30);
+  // What those ends get to reach callers who read; the rest is cancelled.
+  Duration end_grace = absl::Seconds(1);
 
   // A caller that takes nothing of what ends its call for this long is
   // cancelled: it would hold its slot for as long as it stays connected. gRPC

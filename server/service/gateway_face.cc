@@ -109,8 +109,11 @@ void GatewayFace::Drain() {
   if (server_ == nullptr || std::exchange(drained_, true)) return;
   for (auto& loop : loops_) loop->StopRequests();
   RunOn(loops_[0]->loop(), [this] { health_->StopServing(); });
+  const FaceOptions& options = services_.options;
+  for (auto& loop : loops_) RunOn(loop->loop(), [&] { loop->EndAllIn(options.drain_timeout); });
   // Blocks this thread while the loops go on: their calls must end for it.
-  server_->Shutdown(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(services_.options.drain_timeout));
+  const Duration limit = options.drain_timeout + options.end_grace;
+  server_->Shutdown(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(limit));
 }
 
 void GatewayFace::Close() {

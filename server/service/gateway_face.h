@@ -40,8 +40,8 @@ class GatewayFace {
   int port() const { return port_; }
 
   // Health says NOT_SERVING, no new call is taken, and those that run get
-  // drain_timeout; what is left then is cancelled. Blocks; harmless when done
-  // before.
+  // drain_timeout; what is left then ends with a status that says so. Blocks;
+  // harmless when done before.
   void Drain();
   // Drains, and ends the queues. Blocks; harmless when done before.
   void Close();

@@ -20,11 +20,12 @@ void Rpc::OnRequest(bool ok) {
 
 void Rpc::OnArrival() {
   arrived_ = true;
-  face_.Opened(patient());
+  face_.Opened(this, patient());
   if (done_) {
     gone_ = true;
   } else {
     Begin();
+    if (face_.ending()) EndNow();
   }
   FreeIfOver();
 }
@@ -78,7 +79,7 @@ void Rpc::TurnEnd() {
 
 void Rpc::FreeIfOver() {
   if (!arrived_ || !done_ || busy_ || dirty_ || !Settled()) return;
-  face_.Closed(patient());
+  face_.Closed(this, patient());
   delete this;
 }
 

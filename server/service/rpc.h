@@ -40,6 +40,8 @@ class Rpc {
   void Arm();
   // For FaceLoop: the turn in which MarkDirty was called ends.
   void TurnEnd();
+  // For FaceLoop: the server waits no longer.
+  virtual void EndNow() {}
 
  protected:
   explicit Rpc(FaceLoop& face) : face_(face), end_watch_(face.loop()) {}

@@ -381,6 +381,32 @@ TEST_F(CallTest, CancelClosesTheUpstreamAtOnce) {
   h.call->SinkDrained();
 }
 
+TEST_F(CallTest, AStopAfterContentTruncatesAndClosesTheUpstream) {
+  h.Add("a/1");
+  h.On("a/1", {Script().Connect().Head(200).Body("text half\n")});
+  h.Start();
+  h.loop.RunFor(Milliseconds(10));
+  h.call->Stop();
+  EXPECT_EQ(h.transport.live, 0);
+  EXPECT_EQ(h.sink.finishes, 1);
+  EXPECT_EQ(h.sink.record.outcome, CallOutcome::kTruncated);
+  EXPECT_EQ(h.sink.record.error.grpc_code, 10);
+  EXPECT_THAT(h.sink.record.error.message, HasSubstr("this data plane is shutting down"));
+  h.call->Stop();  // harmless
+}
+
+TEST_F(CallTest, AStopBeforeContentIsUnavailable) {
+  h.Add("a/1");
+  h.On("a/1", {Script::Status(500)});
+  h.Start();
+  h.loop.RunFor(Milliseconds(10));  // waits for the second attempt
+  h.call->Stop();
+  EXPECT_EQ(h.sink.record.error.grpc_code, 14);
+  EXPECT_EQ(h.sink.record.error.reason, "SHUTTING_DOWN");
+  EXPECT_EQ(h.Attempts(), "a/1 failed server_error");
+  EXPECT_THAT(h.Places(), ElementsAre("a/1"));
+}
+
 TEST_F(CallTest, ASlowCallerPausesTheUpstreamAndSilenceIsNotHeldAgainstIt) {
   h.Add("a/1");
   h.sink.slow = true;

@@ -70,6 +70,31 @@ TEST_F(FaceLimitsTest, WatchersSeeServingAndThenTheDrain) {
   EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(5)) << "a watch held up the drain";
 }
 
+// Not UNAVAILABLE, which gRPC says of what it cancels: after content a retry
+// wrapper would replay the call.
+TEST_F(FaceLimitsTest, ADrainThatRunsOutEndsStreamsWithTheirEndRecord) {
+  FaceOptions options;
+  options.drain_timeout = absl::Milliseconds(200);
+  SetTables();
+  StartFace(options);
+  auto stub = NewStub();
+  grpc::ClientContext context;
+  auto reader = stub->StreamChat(&context, Ask("hang"));
+  v1::StreamChatResponse response;
+  ASSERT_TRUE(reader->Read(&response));
+  auto before = std::chrono::steady_clock::now();
+  std::thread drainer([this] { face_->Drain(); });
+  ASSERT_TRUE(reader->Read(&response));
+  EXPECT_EQ(response.events().rbegin()->end().outcome(), v1::OUTCOME_TRUNCATED);
+  EXPECT_FALSE(reader->Read(&response));
+  grpc::Status status = reader->Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::ABORTED) << status.error_message();
+  drainer.join();
+  auto took = std::chrono::steady_clock::now() - before;
+  EXPECT_GE(took, std::chrono::milliseconds(200));
+  EXPECT_LT(took, std::chrono::milliseconds(900));
+}
+
 TEST_F(FaceLimitsTest, AnUnknownModelIsToldWhatIsOnOffer) {
   std::vector<std::shared_ptr<const RouteConfig>> routes;
   for (int i = 0; i < 30; ++i) {

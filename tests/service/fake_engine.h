@@ -61,6 +61,10 @@ class FakeCall final : public Call {
     End(record);
   }
 
+  void Stop() override {
+    if (!over_) Cut();
+  }
+
   void SinkDrained() override {
     ++figures_.drained;
     if (over_ || !paused_) return;
