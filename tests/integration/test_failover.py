@@ -243,3 +243,43 @@ class LifeOfACall(IntegrationTest):
                     if event.HasField("content"))
         self.assertGreater(total, 60 << 20)
         wait_for("all of it to be gone", server.idle)
+
+    def test_a_drain_that_runs_out_ends_streams_in_a_clear_status(self):
+        # UNAVAILABLE, which gRPC says of what it cancels, would have wrappers replay what was shown.
+        alpha, server = self.one("--chunks", "1000", "--interval", "20ms")
+        answers = []
+
+        def call():
+            answers.append(stream(server.stub(), chat_request()))
+
+        callers = [threading.Thread(target=call) for _ in range(5)]
+        for caller in callers:
+            caller.start()
+        wait_for("the calls to run", lambda: alpha.stats()["answers_open"] == 5)
+        time.sleep(0.2)
+        self.assertEqual(server.stop(), 0)  # its drain timeout is 1 s
+        for caller in callers:
+            caller.join()
+        self.assertEqual({answer.code for answer in answers}, {grpc.StatusCode.ABORTED})
+        self.assertEqual({answer.end.outcome for answer in answers}, {gateway_pb2.OUTCOME_TRUNCATED})
+        wait_for("the upstream to be left", lambda: alpha.stats()["connections_open"] == 0)
+
+    def test_a_unary_chat_is_retried_unseen_after_content(self):
+        alpha, beta = (self.simulator(name, "--answer", "numbered", "--chunks", "6") for name in ("alpha", "beta"))
+        server = self.data_plane(documents(
+            upstream_yaml("alpha", alpha.url), upstream_yaml("beta", beta.url),
+            route_yaml(["alpha", "beta"], extra=f"{TIMEOUTS}\n{RETRY}")))
+        for fault in ("cut:3", "reset:3", "stall:3", "malformed:3", "error-event:3"):
+            with self.subTest(fault=fault):
+                answer = server.stub().Chat(chat_request(f"[[alpha {fault}]] hello"), timeout=20)
+                self.assertEqual([part.text for part in answer.choices[0].message.parts], [numbered("beta", 6)])
+                self.assertEqual(len(answer.end.attempts), 2)
+
+    def test_a_model_unknown_at_one_endpoint_is_sought_at_the_next(self):
+        alpha, beta = (self.simulator(name, "--answer", "numbered", "--chunks", "6") for name in ("alpha", "beta"))
+        server = self.data_plane(documents(upstream_yaml("both", alpha.url, beta.url), route_yaml(["both"])))
+        answer = stream(server.stub(), chat_request("[[alpha status:404]] hello"))
+        self.assertEqual(answer.text, numbered("beta", 6), answer.error)
+        answer = stream(server.stub(), chat_request("[[alpha status:404]] [[beta status:404]] hello"))
+        self.assertEqual(answer.code, grpc.StatusCode.NOT_FOUND)
+        self.assertEqual(len(answer.attempts()), 2)
