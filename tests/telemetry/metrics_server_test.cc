@@ -6,10 +6,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <string>
+#include <thread>
 
 #include "server/telemetry/call_metrics.h"
 #include "server/telemetry/collectors.h"
@@ -119,6 +121,18 @@ TEST(MetricsServerTest, PortInUseIsNamed) {
   const auto second = MetricsServer::Start(address);
   EXPECT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(second.status().message()), HasSubstr(address));
+}
+
+TEST(MetricsServerTest, EndsAtOnce) {
+  for (const char* address : {"127.0.0.1:0", "0.0.0.0:0", "[::1]:0"}) {
+    auto server = MetricsServer::Start(address);
+    if (!server.ok() && address[0] == '[') continue;  // a machine without IPv6
+    ASSERT_TRUE(server.ok()) << server.status();
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    const auto before = std::chrono::steady_clock::now();
+    server->reset();
+    EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::milliseconds(700)) << address;
+  }
 }
 
 TEST(MetricsServerTest, WhatIsNoAddressIsNamed) {
