@@ -47,7 +47,10 @@ class ConfigManager::Impl : public ConfigReceiver {
   absl::Status Start();
   void Stop();
   void Reload() {
-    worker_.Post([this] { ReloadNow(); });
+    worker_.Post([this] {
+      ReloadNow();
+      if (subscription_ != nullptr) subscription_->RetryRefused();
+    });
   }
 
   const RouteTableSource& tables() const { return tables_; }

@@ -45,7 +45,8 @@ class ConfigManager {
   // thread than the one that drains the queue.
   void Stop();
 
-  // Reads the policy file again, and secrets in any case (SIGHUP). Returns at
+  // Reads the policy file again, and secrets in any case (SIGHUP); what was
+  // refused of the control plane is asked for again. Returns at
   // once; a result that is not valid is logged and changes nothing.
   void Reload();
 

@@ -44,6 +44,13 @@ void ConfigSubscription::Stop(ConfigWorker::Task stopped) {
   stream_->Cancel();
 }
 
+void ConfigSubscription::RetryRefused() {
+  if (stream_ == nullptr || !answered_ || !answered_->answer.has_nack()) return;
+  spdlog::info("asking the control plane again for what was refused");
+  draining_ = true;
+  stream_->Cancel();
+}
+
 void ConfigSubscription::Connect() {
   if (stopping_) return;
   auto channel = MakePushChannel(options_);

@@ -42,6 +42,9 @@ class ConfigSubscription : public PushStream::Delegate {
 
   // On the worker, as all of it.
   void Start();
+  // What was refused may be fine now (a secret that was missing): connects anew,
+  // so that the control plane sends it again. Else nothing happens.
+  void RetryRefused();
   // Calls `stopped` when the queue holds nothing of it any more.
   void Stop(ConfigWorker::Task stopped);
 

@@ -158,6 +158,21 @@ TEST_F(SubscriptionTest, RefusalNamesEverythingAndChangesNothing) {
   EXPECT_EQ(manager_->status().last_error, "");
 }
 
+TEST_F(SubscriptionTest, AReloadAsksAgainForWhatWasRefused) {
+  FakePushServer server;
+  Start(server.address());
+  unsetenv("CONFIG_TEST_API_KEY");
+  EXPECT_EQ(NackOf(server, MakeUpdate(kTwoEndpoints, 6)).violations_size(), 1);
+  setenv("CONFIG_TEST_API_KEY", "sk-test", 1);
+  manager_->Reload();
+  ASSERT_TRUE(Eventually([&] { return server.streams() == 2; }));
+  Acked(server, MakeUpdate(kTwoEndpoints, 6));
+  // Nothing is refused now: the stream stays.
+  manager_->Reload();
+  Acked(server, MakeUpdate(RouteYaml("chat"), 7));
+  EXPECT_EQ(server.streams(), 2);
+}
+
 TEST_F(SubscriptionTest, UnknownKindIsRefused) {
   FakePushServer server;
   Start(server.address());
