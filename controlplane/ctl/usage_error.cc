@@ -58,6 +58,7 @@ std::string UsageErrorText(const CLI::App& root, const CLI::ParseError& error) {
     const auto word = std::find_if_not(left.begin(), left.end(), IsOption);
     if (option != left.end() && (word == left.end() || option < word)) return UnknownOption(root, nullptr, *option);
     if (word != left.end()) return UnknownCommand(root, *word);
+    if (error.get_name() != "RequiredError") return error.what();
     return absl::StrCat("no command was given; there are ", absl::StrJoin(CommandNames(root), ", "));
   }
   if (option != left.end()) return UnknownOption(root, command, *option);

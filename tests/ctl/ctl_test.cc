@@ -454,6 +454,7 @@ INSTANTIATE_TEST_SUITE_P(
                       UsageRow{"UnknownOption", {"list", "--colour"}, "sluicectl: unknown option --colour"},
                       UsageRow{"MisspeltOption", {"apply", "-f", "x", "--reasn", "y"}, "unknown option --reasn; did you mean --reason?"},
                       UsageRow{"MisspeltGlobalOption", {"--timeot=3s", "list"}, "unknown option --timeot; did you mean --timeout?"},
+                      UsageRow{"OptionWithoutValue", {"--timeout"}, "--timeout: 1 required"},
                       UsageRow{"OneWordTooMany", {"list", "route", "chat"}, "list: \"chat\" is one word too many"},
                       UsageRow{"RevisionZero", {"rollback", "--to", "0"}, "\"0\" is no revision; sluicectl history lists them"},
                       UsageRow{"CertWithoutKey", {"--ca", "/etc/ssl/certs/ca-certificates.crt", "--cert", "x", "list"}, "--cert and --key belong together"},
