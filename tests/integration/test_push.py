@@ -87,6 +87,19 @@ class Push(IntegrationTest):
         self.assertEqual(status, 0, out + err)
         self.assertEqual(self.nodes(control)["edge-1"].state, control_pb2.NODE_STATE_ACKED)
 
+    def test_a_secret_that_came_late_is_taken_up_at_sighup(self):
+        alpha, control = self.simulator("alpha"), self.control_plane()
+        secret = os.path.join(self.folder, "key")
+        server = self.data_plane(None, control, "--node-id", "edge-1", "--allow-credentials", f"file:{secret}")
+        wait_for("the node", lambda: "edge-1" in self.nodes(control))
+        status, out, err = ctl(control, "apply", "-f", "-", stdin=documents(
+            upstream_yaml("alpha", alpha.url, extra=f"credential: file:{secret}"), route_yaml(["alpha"])))
+        self.assertEqual(status, 7, out + err)
+        self.file("key", "sk-late")
+        server.process.send_signal(signal.SIGHUP)
+        wait_for("the ack", lambda: self.nodes(control)["edge-1"].state == control_pb2.NODE_STATE_ACKED)
+        self.assertEqual(stream(server.stub(), chat_request()).code, grpc.StatusCode.OK)
+
     def test_killing_the_control_plane_disturbs_no_call_and_loses_no_write(self):
         alpha, control, (server,) = self.fleet("--chunks", "20", "--interval", "20ms")
         stop = threading.Event()
