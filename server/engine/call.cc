@@ -336,14 +336,15 @@ CallImpl::Step CallImpl::RetryDue() {
 }
 
 CallImpl::Step CallImpl::DeadlineReached() {
-  const Duration limit = std::min(params_.deadline - started_, route_.timeouts.overall);
+  const bool callers_own = params_.deadline - started_ <= route_.timeouts.overall;
+  const Duration limit = callers_own ? params_.deadline - started_ : route_.timeouts.overall;
   if (attempt_) {
     const FailureKind kind = shown() ? FailureKind::kTruncated : FailureKind::kTimeout;
     EndAttempt(AttemptOutcome::kFailed, kind, "no whole answer at the call's deadline");
     attempt_.reset();
     if (shown()) return GiveUp(Truncated(route_.name, current()));
   }
-  return GiveUp(DeadlinePassed(route_.name, record_.attempts, std::max(limit, absl::ZeroDuration())));
+  return GiveUp(DeadlinePassed(route_.name, record_.attempts, std::max(limit, absl::ZeroDuration()), callers_own));
 }
 
 CallImpl::Step CallImpl::CancelledByCaller() {

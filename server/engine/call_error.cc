@@ -109,13 +109,19 @@ CallError CannotEncode(std::string_view route, const absl::Status& why) {
   return error;
 }
 
-CallError DeadlinePassed(std::string_view route, const std::vector<AttemptRecord>& attempts, Duration limit) {
-  const std::string head = Prefix(route) + "the deadline of " + ShortDuration(limit) + " passed";
+CallError DeadlinePassed(std::string_view route, const std::vector<AttemptRecord>& attempts, Duration limit,
+                         bool callers_own) {
+  const std::string head =
+      Prefix(route) + (callers_own ? "the deadline of " : "the route's bound of ") + ShortDuration(limit) + " passed";
   std::string tail;
   if (!attempts.empty()) tail = "; " + DescribeAttempts(attempts, kMaxStatusMessage - head.size() - 2);
   CallError error = ErrorOf(FailureKind::kTimeout, head + tail);
-  error.grpc_code = static_cast<int>(absl::StatusCode::kDeadlineExceeded);
-  error.reason = "DEADLINE_EXCEEDED";
+  if (callers_own) {
+    error.grpc_code = static_cast<int>(absl::StatusCode::kDeadlineExceeded);
+    error.reason = "DEADLINE_EXCEEDED";
+  } else {
+    error.reason = "ROUTE_TIMEOUT";
+  }
   error.retry_after = ShortestRetryAfter(attempts);
   return error;
 }

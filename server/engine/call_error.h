@@ -29,8 +29,10 @@ CallError NowhereToGo(std::string_view route, const EndpointsLeft& left, TimePoi
 // The request cannot be put into any target's wire format.
 CallError CannotEncode(std::string_view route, const absl::Status& why);
 
-// `limit` as the caller knows it.
-CallError DeadlinePassed(std::string_view route, const std::vector<AttemptRecord>& attempts, Duration limit);
+// `limit` as the caller or the operator knows it. DEADLINE_EXCEEDED is for a
+// deadline of the caller's own; the route's bound is UNAVAILABLE.
+CallError DeadlinePassed(std::string_view route, const std::vector<AttemptRecord>& attempts, Duration limit,
+                         bool callers_own);
 
 // The last attempt was cut after content was shown.
 CallError Truncated(std::string_view route, const AttemptRecord& attempt);

@@ -352,7 +352,11 @@ TEST_F(CallTest, RowD4TheRoutesBoundHoldsWhereTheCallerHasNone) {
   h.Add("a/1");
   h.route.timeouts.overall = Seconds(1);
   h.On("a/1", {Script().Connect()});
-  EXPECT_EQ(h.Run().total, Seconds(1));
+  const CallRecord& record = h.Run();
+  EXPECT_EQ(record.total, Seconds(1));
+  // DEADLINE_EXCEEDED would tell of a deadline that the caller never gave.
+  EXPECT_EQ(record.error.grpc_code, 14);
+  EXPECT_EQ(record.error.reason, "ROUTE_TIMEOUT");
 }
 
 TEST_F(CallTest, RowD4NoWaitBeyondTheDeadline) {

@@ -236,7 +236,7 @@ void RandomCall::Count(Coverage& coverage) {
   coverage.truncated += record.outcome == CallOutcome::kTruncated;
   coverage.failed += record.outcome == CallOutcome::kFailed;
   coverage.cancelled += cancelled_;
-  coverage.deadline += record.error.grpc_code == 4;
+  coverage.deadline += record.error.reason == "DEADLINE_EXCEEDED" || record.error.reason == "ROUTE_TIMEOUT";
   coverage.attempts += record.attempts.size();
   coverage.retries += h_.observer.retries.size();
   coverage.discards += h_.sink.discards;
