@@ -1,30 +1,22 @@
 #include "server/service/face_loop.h"
 
-#include <pthread.h>
-
 #include <future>
-#include <string>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "server/runtime/completion_tag.h"
 #include "server/service/rpc.h"
 
 namespace sluice {
 
-FaceLoop::FaceLoop(int index, FaceLoopParams params, const FaceOptions& options,
-                   std::unique_ptr<grpc::ServerCompletionQueue> calls,
-                   std::unique_ptr<grpc::ServerCompletionQueue> notifications)
-    : index_(index),
-      params_(std::move(params)),
+FaceLoop::FaceLoop(FaceLoopParams params, const FaceOptions& options,
+                   std::unique_ptr<grpc::ServerCompletionQueue> calls, grpc::ServerCompletionQueue* notifications)
+    : params_(std::move(params)),
       options_(options),
       calls_(std::move(calls)),
-      notifications_(std::move(notifications)),
+      notifications_(notifications),
       random_(params_.seed),
       end_timer_(*params_.loop) {
   params_.loop->Post([this] { params_.loop->SetAfterTurn([this] { return AfterTurn(); }); });
-  notifier_ = std::thread([this] { Notify(); });
-  pthread_setname_np(notifier_.native_handle(), absl::StrCat("sluice-notify-", index_).substr(0, 15).c_str());
 }
 
 FaceLoop::~FaceLoop() = default;
@@ -60,12 +52,6 @@ void FaceLoop::EndAll() {
   for (Rpc* rpc : rpcs_) rpc->EndNow();
 }
 
-void FaceLoop::Notify() {
-  void* tag = nullptr;
-  bool ok = false;
-  while (notifications_->Next(&tag, &ok)) static_cast<CompletionTag*>(tag)->Complete(ok);
-}
-
 Duration FaceLoop::AfterTurn() {
   if (open_ + patient_ == 0) return absl::InfiniteDuration();
   // What ends a turn may complete at once, and what completes may end a call.
@@ -94,9 +80,6 @@ void FaceLoop::Drain() {
 }
 
 void FaceLoop::Close() {
-  StopRequests();
-  notifications_->Shutdown();
-  notifier_.join();
   // Calls that the notification thread posted are in the loop's inbox before
   // this.
   std::promise<void> closed;

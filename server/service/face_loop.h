@@ -1,8 +1,8 @@
-// One loop's share of the gRPC face: its two completion queues, the thread
-// that waits for one of them, and what the loop's RPCs share.
+// One loop's share of the gRPC face: its two completion queues, and what the
+// loop's RPCs share.
 //
-// The notification queue has a thread blocked in Next(): it takes new calls and
-// is gRPC's poller. The call queue belongs to the loop: no thread blocks on it,
+// The notification queue is a Notifier's, whose thread takes new calls and is
+// gRPC's poller. The call queue belongs to the loop: no thread blocks on it,
 // so that a write that completes at once wakes nobody; the loop looks at it
 // after its turns.
 #ifndef SLUICE_SERVER_SERVICE_FACE_LOOP_H_
@@ -13,7 +13,6 @@
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <thread>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -41,10 +40,8 @@ struct FaceLoopParams {
 
 class FaceLoop {
  public:
-  // Begins to wait on `notifications` at once.
-  FaceLoop(int index, FaceLoopParams params, const FaceOptions& options,
-           std::unique_ptr<grpc::ServerCompletionQueue> calls,
-           std::unique_ptr<grpc::ServerCompletionQueue> notifications);
+  FaceLoop(FaceLoopParams params, const FaceOptions& options,
+           std::unique_ptr<grpc::ServerCompletionQueue> calls, grpc::ServerCompletionQueue* notifications);
   // After Close.
   ~FaceLoop();
 
@@ -53,12 +50,12 @@ class FaceLoop {
   // Any thread: no RPC is armed after this.
   void StopRequests();
   // From a thread that is neither the loop's nor a notification thread, while
-  // the loop runs and after the server's shutdown. Blocks until nothing is left
-  // in either queue.
+  // the loop runs and after Notifier::Close. Blocks until nothing is left in
+  // the call queue.
   void Close();
 
   grpc::ServerCompletionQueue* call_queue() { return calls_.get(); }
-  grpc::ServerCompletionQueue* notification_queue() { return notifications_.get(); }
+  grpc::ServerCompletionQueue* notification_queue() { return notifications_; }
 
   // The rest on the loop thread only.
   IoLoop& loop() { return *params_.loop; }
@@ -80,18 +77,16 @@ class FaceLoop {
   void AtTurnEnd(Rpc* rpc) { dirty_.push_back(rpc); }
 
  private:
-  void Notify();
   Duration AfterTurn();
   void EndTurn();
   void EndAll();
   void Drain();
   void ShutDownCalls();
 
-  const int index_;
   const FaceLoopParams params_;
   const FaceOptions options_;
   std::unique_ptr<grpc::ServerCompletionQueue> calls_;
-  std::unique_ptr<grpc::ServerCompletionQueue> notifications_;
+  grpc::ServerCompletionQueue* const notifications_;
 
   std::mutex mutex_;
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
@@ -107,8 +102,6 @@ class FaceLoop {
   bool ending_all_ = false;
   std::vector<Rpc*> dirty_;
   std::vector<Rpc*> ending_;
-
-  std::thread notifier_;
 };
 
 }  // namespace sluice

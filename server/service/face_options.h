@@ -35,6 +35,11 @@ struct FaceOptions {
   int stream_requests_ahead = 16;
   int unary_requests_ahead = 4;
 
+  // All of gRPC in a process polls one epoll set: where two threads wait for it,
+  // every event wakes both, one to serve it and one to take its place. One
+  // thread reads for several loops with little effort, as callers send little.
+  size_t loops_per_notifier = 4;
+
   // How often a loop looks at its queue, which no thread waits for. While gRPC
   // holds a write back: 1 ms, the most that a slow reader's stream is delayed
   // by. While calls are open: a cancellation is seen within 10 ms, which costs

@@ -30,18 +30,20 @@ int Milliseconds(Duration duration) { return static_cast<int>(absl::ToInt64Milli
 
 GatewayFace::GatewayFace(FaceOptions options, std::vector<FaceLoopParams> loops) : services_(options) {
   for (size_t i = 0; i < loops.size(); ++i) {
+    if (i % services_.options.loops_per_notifier == 0) {
+      notifiers_.push_back(
+          std::make_unique<Notifier>(static_cast<int>(notifiers_.size()), builder_.AddCompletionQueue(true)));
+    }
     // False: not polled by a thread of its own, the loop looks at it.
-    auto calls = builder_.AddCompletionQueue(false);
-    auto notifications = builder_.AddCompletionQueue(true);
-    loops_.push_back(std::make_unique<FaceLoop>(static_cast<int>(i), std::move(loops[i]), services_.options,
-                                                std::move(calls), std::move(notifications)));
+    loops_.push_back(std::make_unique<FaceLoop>(std::move(loops[i]), services_.options,
+                                                builder_.AddCompletionQueue(false), notifiers_.back()->queue()));
   }
   health_ = std::make_unique<HealthBoard>(loops_[0]->loop(), services_);
 }
 
 GatewayFace::~GatewayFace() { Close(); }
 
-grpc::CompletionQueue* GatewayFace::shared_queue() { return loops_[0]->notification_queue(); }
+grpc::CompletionQueue* GatewayFace::shared_queue() { return notifiers_[0]->queue(); }
 
 std::shared_ptr<grpc::ServerCredentials> GatewayFace::Credentials() const {
   const FaceOptions& options = services_.options;
@@ -88,13 +90,13 @@ absl::Status GatewayFace::Serve(const RouteTableSource& tables) {
 }
 
 void GatewayFace::ArmAll() {
-  for (auto& loop : loops_) {
-    for (int i = 0; i < services_.options.stream_requests_ahead; ++i) {
-      loop->Arm(std::make_unique<StreamChatRpc>(*loop, services_));
-    }
-    for (int i = 0; i < services_.options.unary_requests_ahead; ++i) {
-      loop->Arm(std::make_unique<ChatRpc>(*loop, services_));
-    }
+  // gRPC takes the requests of a queue in the order of asking, and each asks
+  // for its successor: loops that share a queue get calls in turn.
+  for (int i = 0; i < services_.options.stream_requests_ahead; ++i) {
+    for (auto& loop : loops_) loop->Arm(std::make_unique<StreamChatRpc>(*loop, services_));
+  }
+  for (int i = 0; i < services_.options.unary_requests_ahead; ++i) {
+    for (auto& loop : loops_) loop->Arm(std::make_unique<ChatRpc>(*loop, services_));
   }
   FaceLoop& first = *loops_[0];
   for (int i = 0; i < services_.options.unary_requests_ahead; ++i) {
@@ -119,6 +121,8 @@ void GatewayFace::Drain() {
 void GatewayFace::Close() {
   if (std::exchange(closed_, true)) return;
   Drain();
+  for (auto& loop : loops_) loop->StopRequests();
+  for (auto& notifier : notifiers_) notifier->Close();
   for (auto& loop : loops_) loop->Close();
 }
 

@@ -20,6 +20,7 @@
 #include "server/service/face_loop.h"
 #include "server/service/face_services.h"
 #include "server/service/health_rpcs.h"
+#include "server/service/notifier.h"
 
 namespace sluice {
 
@@ -29,7 +30,7 @@ class GatewayFace {
   // Closes. The loops must still run.
   ~GatewayFace();
 
-  // The notification queue of the first loop, for other gRPC clients of this
+  // The first notification queue, for other gRPC clients of this
   // process: all of gRPC in a process shares one set of pollers, so no other
   // thread may block in it. Tags are CompletionTags.
   grpc::CompletionQueue* shared_queue();
@@ -56,6 +57,7 @@ class GatewayFace {
 
   FaceServices services_;
   grpc::ServerBuilder builder_;
+  std::vector<std::unique_ptr<Notifier>> notifiers_;
   std::vector<std::unique_ptr<FaceLoop>> loops_;
   std::unique_ptr<HealthBoard> health_;
   std::unique_ptr<grpc::Server> server_;
