@@ -1,5 +1,6 @@
 #include "server/service/face_loop.h"
 
+#include <algorithm>
 #include <future>
 #include <utility>
 
@@ -57,11 +58,15 @@ Duration FaceLoop::AfterTurn() {
   // What ends a turn may complete at once, and what completes may end a call.
   do {
     EndTurn();
-    Drain();
+    Drain(false);
   } while (!dirty_.empty());
+  if (open_ + patient_ == 0) return absl::InfiniteDuration();
+  return std::max(last_look_ + Tick() - loop().Now(), absl::ZeroDuration());
+}
+
+Duration FaceLoop::Tick() const {
   if (operations_ > 0) return options_.tick_writing;
-  if (open_ > 0) return options_.tick_open;
-  return patient_ > 0 ? options_.tick_watching : absl::InfiniteDuration();
+  return open_ > 0 ? options_.tick_open : options_.tick_watching;
 }
 
 void FaceLoop::EndTurn() {
@@ -70,11 +75,20 @@ void FaceLoop::EndTurn() {
   ending_.clear();
 }
 
-void FaceLoop::Drain() {
+// What was started in this turn is mostly there already. To find the queue empty
+// is dear, for then gRPC polls, and takes turns with the notification thread:
+// so that is left to the tick where nothing is outstanding.
+void FaceLoop::Drain(bool whole) {
+  const bool look = whole || loop().Now() >= last_look_ + Tick();
+  if (!look && std::exchange(started_, 0) == 0) return;
   void* tag = nullptr;
   bool ok = false;
   const gpr_timespec past = gpr_inf_past(GPR_CLOCK_MONOTONIC);
-  while (calls_->AsyncNext(&tag, &ok, past) == grpc::CompletionQueue::GOT_EVENT) {
+  while (look || operations_ > 0) {
+    if (calls_->AsyncNext(&tag, &ok, past) != grpc::CompletionQueue::GOT_EVENT) {
+      last_look_ = loop().Now();
+      return;
+    }
     static_cast<CompletionTag*>(tag)->Complete(ok);
   }
 }
@@ -96,7 +110,7 @@ void FaceLoop::ShutDownCalls() {
   // The engine's calls end here, so that no RPC stays for a late event.
   do {
     EndTurn();
-    Drain();
+    Drain(true);
   } while (!dirty_.empty());
   calls_->Shutdown();
   void* tag = nullptr;

@@ -71,7 +71,11 @@ class FaceLoop {
   // What is under way after `wait` ends then, and what still comes at once.
   void EndAllIn(Duration wait);
   bool ending() const { return ending_all_; }
-  void OperationStarted() { ++operations_; }
+  // The call queue will soon tell of it.
+  void OperationStarted() {
+    ++operations_;
+    ++started_;
+  }
   void OperationEnded() { --operations_; }
   // TurnEnd() of `rpc` runs at the end of this turn.
   void AtTurnEnd(Rpc* rpc) { dirty_.push_back(rpc); }
@@ -80,7 +84,10 @@ class FaceLoop {
   Duration AfterTurn();
   void EndTurn();
   void EndAll();
-  void Drain();
+  // At most how long until the call queue is looked at.
+  Duration Tick() const;
+  // `whole`: until the queue is empty.
+  void Drain(bool whole);
   void ShutDownCalls();
 
   const FaceLoopParams params_;
@@ -97,6 +104,8 @@ class FaceLoop {
   int64_t open_ = 0;
   int64_t patient_ = 0;
   int64_t operations_ = 0;
+  int64_t started_ = 0;  // of them, since Drain
+  TimePoint last_look_;  // when the call queue was found empty
   absl::flat_hash_set<Rpc*> rpcs_;
   Timer end_timer_;
   bool ending_all_ = false;

@@ -45,6 +45,8 @@ void* Rpc::StartOperation() {
 void* Rpc::StartFinish() {
   finishing_ = true;
   WatchEnd();
+  // For the done tag, which comes soon now: until then the call holds its slot.
+  face_.OperationStarted();
   return StartOperation();
 }
 
@@ -57,6 +59,7 @@ void Rpc::OnOperation(bool ok) {
 
 void Rpc::OnDone(bool) {
   done_ = true;
+  if (finishing_) face_.OperationEnded();
   if (!arrived_) return;  // the loop drained the queue before its inbox
   if (!finishing_) {
     gone_ = true;
