@@ -60,7 +60,7 @@ void AddFaceFlags(CLI::App& app, ServerOptions& options, Flags& flags) {
   app.add_option("--drain-timeout", flags.drain_timeout,
                  "How long running calls may go on after SIGTERM before they are cancelled")
       ->capture_default_str();
-  app.add_option("--loops", options.loops, "Event loops, each with two threads; 0: one a core")
+  app.add_option("--loops", options.loops, "Event loops, a thread each; up to four share one more that waits for callers. 0: one loop a core")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
 }
