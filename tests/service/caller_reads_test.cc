@@ -135,15 +135,16 @@ TEST(CallerReadsTest, StayOnTheNotificationThreads) {
     RecordProperty(name, std::to_string(woken));
     if (name.rfind("sluice-notify-", 0) == 0) {
       notify += woken;
-    } else if (name.rfind("sluice-loop-", 0) != 0) {
+    } else if (name.rfind("sluice-loop-", 0) != 0 && name != "default-executo") {
       others += woken;
     }
   }
   // One request at a time, so each is read in a wake-up of its own.
   EXPECT_GE(notify, kConnections * kRounds);
-  // A poller of gRPC's own would take most of them. A few wake-ups are its
-  // executor's, where a loop writes to the connection that is being read.
-  EXPECT_LT(others, notify / 5) << "threads that are not ours read callers' sockets";
+  // A poller of gRPC's own ("nexting_thread") would take most of them. Its
+  // executor reads nothing: it wakes where a loop writes to a connection that
+  // is being read, and is left out above.
+  EXPECT_LT(others, notify / 20) << "threads that are not ours read callers' sockets";
 }
 
 }  // namespace
