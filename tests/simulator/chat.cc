@@ -235,42 +235,6 @@ std::string ModelsJson(std::string_view model) {
   return Finished(buffer);
 }
 
-std::string EmbeddingsJson(std::string_view body, std::string_view model) {
-  rapidjson::Document document;
-  document.Parse<rapidjson::kParseIterativeFlag>(body.data(), body.size());
-  const Json* input = document.HasParseError() ? nullptr : Member(document, "input");
-  if (input == nullptr || !(input->IsString() || input->IsArray())) return {};
-  std::vector<std::string> texts;
-  if (input->IsString()) texts.push_back(TextOf(input));
-  for (rapidjson::SizeType i = 0; input->IsArray() && i < input->Size(); ++i) texts.push_back(TextOf(&(*input)[i]));
-  rapidjson::StringBuffer buffer;
-  Writer writer(buffer);
-  writer.StartObject();
-  Put(writer, "object", "list");
-  Put(writer, "model", model);
-  writer.Key("data");
-  writer.StartArray();
-  int tokens = 0;
-  for (size_t i = 0; i < texts.size(); ++i) {
-    writer.StartObject();
-    Put(writer, "object", "embedding");
-    PutInt(writer, "index", static_cast<int64_t>(i));
-    writer.Key("embedding");
-    writer.StartArray();
-    double sum = 0;
-    for (const unsigned char c : texts[i]) sum += c;
-    writer.Double(static_cast<double>(texts[i].size()));
-    writer.Double(sum / 256);
-    writer.EndArray();
-    writer.EndObject();
-    tokens += static_cast<int>(Words(texts[i]).size());
-  }
-  writer.EndArray();
-  PutUsage(writer, tokens, 0);
-  writer.EndObject();
-  return Finished(buffer);
-}
-
 std::string ErrorJson(int status, std::string_view message) {
   std::string_view type = status >= 500 ? "server_error" : "invalid_request_error";
   std::string_view code;
@@ -278,6 +242,10 @@ std::string ErrorJson(int status, std::string_view message) {
   if (status == 404) code = "model_not_found";
   if (status == 429) type = "requests", code = "rate_limit_exceeded";
   if (status == 503 || status == 529) code = "overloaded";
+  return ErrorJson(type, code, message);
+}
+
+std::string ErrorJson(std::string_view type, std::string_view code, std::string_view message) {
   rapidjson::StringBuffer buffer;
   Writer writer(buffer);
   writer.StartObject();

@@ -59,10 +59,9 @@ class ChatJson {
 };
 
 std::string ModelsJson(std::string_view model);
-// Empty if `body` is no embeddings request. The vector depends on the text only.
-std::string EmbeddingsJson(std::string_view body, std::string_view model);
 // An error in OpenAI's form, as such a status has it.
 std::string ErrorJson(int status, std::string_view message);
+std::string ErrorJson(std::string_view type, std::string_view code, std::string_view message);
 
 }  // namespace sluice::simulator
 

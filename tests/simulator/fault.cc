@@ -19,6 +19,9 @@ constexpr Row kRows[] = {
     {"ok", Fault::Kind::kNone, Number::kNone, 0},
     {"refuse", Fault::Kind::kRefuse, Number::kOptional, 0},
     {"status", Fault::Kind::kStatus, Number::kRequired, 0},
+    {"quota", Fault::Kind::kQuota, Number::kNone, 0},
+    {"context-length", Fault::Kind::kContextLength, Number::kNone, 0},
+    {"content-policy", Fault::Kind::kContentPolicy, Number::kNone, 0},
     {"silence", Fault::Kind::kSilence, Number::kNone, 0},
     {"no-headers", Fault::Kind::kNoHeaders, Number::kNone, 0},
     {"cut", Fault::Kind::kCut, Number::kOptional, 0},
@@ -27,6 +30,8 @@ constexpr Row kRows[] = {
     {"trickle", Fault::Kind::kTrickle, Number::kOptional, 1},
     {"malformed", Fault::Kind::kMalformed, Number::kOptional, 0},
     {"slow", Fault::Kind::kSlow, Number::kRequired, 0},
+    {"delay", Fault::Kind::kDelay, Number::kRequired, 0},
+    {"late", Fault::Kind::kLate, Number::kRequired, 0},
     {"garbage", Fault::Kind::kGarbage, Number::kNone, 0},
     {"error-event", Fault::Kind::kErrorEvent, Number::kOptional, 0},
     {"wrong-type", Fault::Kind::kWrongType, Number::kNone, 0},
@@ -56,16 +61,13 @@ bool ParseNumber(std::string_view text, int& number) {
 
 bool ParseStatusFields(std::string_view rest, Fault& fault) {
   constexpr std::string_view kBody = "body=";
-  constexpr std::string_view kRetryAfter = "retry-after=";
   while (!rest.empty()) {
     // A body may hold colons: it is all the rest.
     if (rest.starts_with(kBody)) {
       fault.body = rest.substr(kBody.size());
       return true;
     }
-    const std::string_view field = TakeField(rest);
-    if (!field.starts_with(kRetryAfter)) return false;
-    fault.retry_after = field.substr(kRetryAfter.size());
+    if (!fault.pushback.Read(TakeField(rest))) return false;
   }
   return true;
 }
@@ -73,6 +75,7 @@ bool ParseStatusFields(std::string_view rest, Fault& fault) {
 }  // namespace
 
 std::string_view Fault::name() const {
+  if (!counted_as.empty()) return counted_as;
   for (const Row& row : kRows) {
     if (row.kind == kind) return row.name;
   }
@@ -131,15 +134,17 @@ std::optional<Fault> TakePromptFault(std::string_view name, std::string& prompt,
   return found;
 }
 
-void FaultScript::Set(std::vector<Fault> faults, std::optional<double> percent, uint64_t seed) {
+void FaultScript::Set(std::vector<Fault> faults, std::optional<double> percent, uint64_t seed, bool once) {
   faults_ = std::move(faults);
   percent_ = percent;
   next_ = 0;
+  once_ = once;
   random_.seed(seed);
 }
 
 Fault FaultScript::Next() {
   if (faults_.empty()) return Fault();
+  if (once_ && next_ >= faults_.size()) return Fault();
   if (!percent_) return faults_[next_++ % faults_.size()];
   std::uniform_real_distribution<double> chance(0, 100);
   if (chance(random_) >= *percent_) return Fault();

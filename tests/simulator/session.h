@@ -11,11 +11,17 @@
 #include <boost/asio/ssl.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
+#include <algorithm>
+#include <cctype>
 #include <cstdio>
+#include <ctime>
 #include <memory>
 #include <string>
 #include <type_traits>
 
+#include "tests/simulator/decision.h"
+#include "tests/simulator/embeddings.h"
+#include "tests/simulator/operation.h"
 #include "tests/simulator/state.h"
 
 namespace sluice::simulator {
@@ -165,25 +171,26 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
   asio::awaitable<End> Answer(const Request& request) {
     const std::string path(request.target());
     const std::string method(request.method_string());
-    if (path == "/stats" || path == "/stats/reset" || path == "/script") {
+    if (path == "/stats" || path == "/stats/reset" || path == "/script" || path == "/requests") {
       co_return co_await AnswerOperator(method + " " + path, request.body());
     }
-    if (method == "POST" && path.ends_with("/chat/completions")) {
-      co_return co_await AnswerChat(request);
+    if (method == "POST" && (path.ends_with("/chat/completions") || path.ends_with("/embeddings"))) {
+      co_return co_await AnswerWork(request, path.ends_with("/embeddings"));
     }
     ++state_.stats.other_requests;
-    if (method == "GET" && path.ends_with("/models")) {
-      std::string models = ModelsJson(state_.options.answer.model);
-      co_return co_await Respond(200, "application/json", std::move(models));
-    }
-    if (method == "POST" && path.ends_with("/embeddings")) {
-      std::string embeddings = EmbeddingsJson(request.body(), state_.options.answer.model);
-      const int status = embeddings.empty() ? 400 : 200;
-      if (embeddings.empty()) embeddings = ErrorJson(400, "input: a string or an array of them is required");
-      co_return co_await Respond(status, "application/json", std::move(embeddings));
-    }
+    if (method == "GET" && path.ends_with("/models")) co_return co_await AnswerModels();
     std::string error = ErrorJson(404, "no such path: " + method + " " + path);
     co_return co_await Respond(404, "application/json", std::move(error));
+  }
+
+  asio::awaitable<End> AnswerModels() {
+    ++state_.stats.models_requests;
+    const Fault& health = state_.options.health;
+    if (health.kind == Fault::Kind::kNoHeaders) co_return co_await WaitUntilGone();
+    if (health.kind == Fault::Kind::kRefuse) co_return End::kReset;
+    const int status = health.kind == Fault::Kind::kStatus ? health.number : 200;
+    std::string body = status < 300 ? ModelsJson(state_.options.answer.model) : ErrorJson(status, "not healthy");
+    co_return co_await Respond(status, "application/json", std::move(body));
   }
 
   asio::awaitable<End> AnswerOperator(std::string what, const std::string& body) {
@@ -196,6 +203,8 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
     std::string answer = "{}";
     if (what == "GET /stats") {
       answer = StatsJson(state_);
+    } else if (what == "GET /requests") {
+      answer = RequestsJson(state_);
     } else if (what == "POST /stats/reset") {
       ResetStats(state_);
     } else if (what == "POST /script") {
@@ -211,43 +220,77 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
     co_return co_await Respond(status, "application/json", std::move(answer));
   }
 
-  // The request's own wish, else the script's.
-  std::optional<Fault> ChooseFault(const Request& request, ChatCall& call, std::string& problem) {
-    const std::string header(request["x-simulator-fault"]);
-    if (!header.empty()) return ParseFault(header, problem);
-    std::optional<Fault> fault = TakePromptFault(state_.options.answer.name, call.prompt, problem);
-    if (!fault && problem.empty()) fault = state_.script.Next();
-    return fault;
+  // A request for a model's work: a chat or embeddings.
+  struct Work {
+    std::optional<ChatCall> chat;
+    std::optional<EmbedCall> embed;
+    std::string* marked = nullptr;  // the text that may ask for a fault
+
+    bool parsed() const { return chat || embed; }
+    const std::string& model() const { return chat ? chat->model : embed->model; }
+    int prompt_tokens() const { return chat ? chat->prompt_tokens : embed->prompt_tokens; }
+  };
+
+  static void ParseWork(const Request& request, bool embeddings, Work& work, std::string& problem) {
+    if (embeddings) {
+      work.embed = ParseEmbedCall(request.body(), problem);
+      if (work.embed && !work.embed->inputs.empty()) work.marked = &work.embed->inputs.front();
+    } else {
+      work.chat = ParseChatCall(request.body(), problem);
+      if (work.chat) work.marked = &work.chat->prompt;
+    }
   }
 
-  asio::awaitable<End> AnswerChat(const Request& request) {
-    ++state_.stats.requests;
-    state_.stats.bytes_received += request.body().size();
-    const std::string& key = state_.options.api_key;
-    if (!key.empty() && request[http::field::authorization] != "Bearer " + key) {
-      ++state_.stats.by_fault["unauthorized"];
-      std::string error = ErrorJson(401, "Incorrect API key provided.");
-      co_return co_await Respond(401, "application/json", std::move(error));
+  static RequestEntry EntryOf(const Request& request) {
+    constexpr std::string_view kBearer = "Bearer ";
+    RequestEntry entry;
+    entry.path = std::string(request.target());
+    for (const auto& field : request) {
+      std::string name(field.name_string());
+      std::string value(field.value());
+      if (field.name() != http::field::authorization) {
+        for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+        entry.headers.emplace_back(std::move(name), std::move(value));
+      } else if (value.starts_with(kBearer)) {
+        entry.key = value.substr(kBearer.size());
+      }
     }
+    return entry;
+  }
+
+  asio::awaitable<End> AnswerWork(const Request& request, bool embeddings) {
+    ++state_.stats.requests;
+    state_.stats.embeddings += embeddings;
+    state_.stats.bytes_received += request.body().size();
     std::string problem;
-    std::optional<ChatCall> call = ParseChatCall(request.body(), problem);
-    std::optional<Fault> fault = call ? ChooseFault(request, *call, problem) : std::nullopt;
+    Work work;
+    ParseWork(request, embeddings, work, problem);
+    RequestEntry entry = EntryOf(request);
+    std::optional<Fault> fault;
+    if (work.parsed()) {
+      const std::string wish(request["x-simulator-fault"]);
+      const Arrival arrival{entry.key, wish, work.prompt_tokens()};
+      std::string no_text;
+      fault = DecideFault(state_, arrival, work.marked != nullptr ? *work.marked : no_text, problem);
+      entry.model = work.model();
+    }
+    entry.fault = fault ? fault->name() : "bad-request";
+    state_.CountRequest(std::move(entry));
     if (!fault) {
-      ++state_.stats.by_fault["bad-request"];
       std::string error = ErrorJson(400, problem);
       co_return co_await Respond(400, "application/json", std::move(error));
     }
     fault_ = *fault;
-    ++state_.stats.by_fault[std::string(fault_.name())];
     ++state_.answers_open;
-    const End end = co_await AnswerWithFault(*call);
+    state_.stats.answers_open_max = std::max(state_.stats.answers_open_max, state_.answers_open);
+    const End end = co_await AnswerWithFault(work);
     --state_.answers_open;
     fault_ = Fault();
     if (end == End::kGone) ++state_.stats.cancelled;
     co_return end;
   }
 
-  asio::awaitable<End> AnswerWithFault(const ChatCall& call) {
+  asio::awaitable<End> AnswerWithFault(const Work& work) {
     switch (fault_.kind) {
       case Fault::Kind::kRefuse:
         if (fault_.number > 0) state_.refuse_for(std::chrono::milliseconds(fault_.number));
@@ -262,22 +305,55 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
       default:
         break;
     }
-    const bool there = co_await Sleep(state_.options.first_delay);
+    const bool delayed = fault_.kind == Fault::Kind::kDelay;
+    const bool there =
+        co_await Sleep(delayed ? std::chrono::milliseconds(fault_.number) : state_.Draw(state_.options.first_delay));
     if (!there) co_return End::kGone;
-    if (fault_.kind == Fault::Kind::kStatus) co_return co_await AnswerStatus();
+    if (IsError()) co_return co_await AnswerError();
     if (fault_.kind == Fault::Kind::kWrongType) {
       std::string page = "<!DOCTYPE html><html><head><title>Welcome</title></head><body>Log in</body></html>";
       co_return co_await Respond(200, "text/html", std::move(page));
     }
-    if (call.stream) co_return co_await AnswerStream(call);
-    co_return co_await AnswerWhole(call);
+    if (work.chat && work.chat->stream) co_return co_await AnswerStream(*work.chat);
+    const bool shown = co_await Sleep(ContentDelay());
+    if (!shown) co_return End::kGone;
+    std::string body = work.chat ? WholeChat(*work.chat) : EmbeddingsJson(*work.embed);
+    co_return co_await AnswerWhole(std::move(body));
   }
 
-  asio::awaitable<End> AnswerStatus() {
-    std::string extra = fault_.retry_after.empty() ? "" : "Retry-After: " + fault_.retry_after + "\r\n";
-    std::string body = fault_.body;
-    if (body.empty()) body = ErrorJson(fault_.number, "simulated status " + std::to_string(fault_.number));
-    co_return co_await Respond(fault_.number, "application/json", std::move(body), std::move(extra));
+  std::chrono::milliseconds ContentDelay() {
+    if (fault_.kind == Fault::Kind::kLate) return std::chrono::milliseconds(fault_.number);
+    return state_.Draw(state_.options.content_delay);
+  }
+
+  bool IsError() const {
+    return fault_.kind == Fault::Kind::kStatus || fault_.kind == Fault::Kind::kQuota ||
+           fault_.kind == Fault::Kind::kContextLength || fault_.kind == Fault::Kind::kContentPolicy;
+  }
+
+  asio::awaitable<End> AnswerError() {
+    int status = 400;
+    std::string body;
+    switch (fault_.kind) {
+      case Fault::Kind::kQuota:
+        status = 429;
+        body = ErrorJson("insufficient_quota", "insufficient_quota", "You exceeded your current quota.");
+        break;
+      case Fault::Kind::kContextLength:
+        body = ErrorJson("invalid_request_error", "context_length_exceeded",
+                         "This model's maximum context length is " + std::to_string(state_.options.context_tokens) +
+                             " tokens.");
+        break;
+      case Fault::Kind::kContentPolicy:
+        body = ErrorJson("invalid_request_error", "content_policy_violation", "Refused by our policy.");
+        break;
+      default:
+        status = fault_.number;
+        body = fault_.body.empty() ? ErrorJson(status, "simulated status " + std::to_string(status)) : fault_.body;
+        break;
+    }
+    std::string extra = fault_.pushback.Headers(std::time(nullptr));
+    co_return co_await Respond(status, "application/json", std::move(body), std::move(extra));
   }
 
   ChatJson NewChatJson(const ChatCall& call) {
@@ -285,11 +361,13 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
     return ChatJson("chatcmpl-" + state_.options.answer.name + "-" + std::to_string(++state_.next_id), model);
   }
 
+  std::string WholeChat(const ChatCall& call) {
+    return NewChatJson(call).Whole(call, AnswerPieces(state_.options.answer, call));
+  }
+
   // Chunks cannot be counted in a whole answer: what happens to a stream after
   // some chunks happens to it in place of the body.
-  asio::awaitable<End> AnswerWhole(const ChatCall& call) {
-    const std::vector<std::string> pieces = AnswerPieces(state_.options.answer, call);
-    std::string body = NewChatJson(call).Whole(call, pieces);
+  asio::awaitable<End> AnswerWhole(std::string body) {
     if (fault_.kind == Fault::Kind::kMalformed) body.resize(body.size() / 2);
     if (fault_.kind == Fault::Kind::kErrorEvent) body = ErrorJson(500, "the model broke");
     const bool stops = fault_.kind == Fault::Kind::kCut || fault_.kind == Fault::Kind::kReset ||
@@ -359,16 +437,18 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
     std::string first = head + HttpChunk(roles);
     bool there = co_await Write(std::move(first));
     const bool slow = fault_.kind == Fault::Kind::kSlow;
-    const auto interval = slow ? std::chrono::milliseconds(fault_.number) : state_.options.interval;
+    if (there) there = co_await Sleep(ContentDelay());
     for (size_t i = 0; there && i <= pieces.size(); ++i) {
       if (StrikesAt(i, pieces.size())) co_return co_await Strike();
       if (i == pieces.size()) break;
+      const auto interval = slow ? std::chrono::milliseconds(fault_.number) : state_.Draw(state_.options.interval);
       if (i > 0) there = co_await Sleep(interval);
       if (!there) break;
       std::string events;
       for (int choice = 0; choice < call.n; ++choice) events += Event(json.Piece(choice, pieces[i]));
       std::string bytes = HttpChunk(events);
       there = co_await Write(std::move(bytes));
+      state_.stats.pieces_sent += there;
     }
     if (!there) co_return End::kGone;
     std::string last = LastChunk(json, call, pieces.size());

@@ -10,6 +10,8 @@
 
 #include <thread>
 
+#include "tests/simulator/state.h"
+
 namespace sluice::simulator {
 namespace {
 
@@ -30,12 +32,14 @@ class Client {
   Client& operator=(const Client&) = delete;
 
   bool connected() const { return connected_; }
+  // Of the requests to come.
+  void SetKey(const std::string& key) { headers_ = "\r\nAuthorization: Bearer " + key; }
 
   std::string Ask(const std::string& method, const std::string& path, const std::string& body,
                   const std::string& until = "") {
     const std::string request = method + " " + path + " HTTP/1.1\r\nHost: x\r\nContent-Length: " +
                                 std::to_string(body.size()) + (until.empty() ? "\r\nConnection: close" : "") +
-                                "\r\n\r\n" + body;
+                                headers_ + "\r\n\r\n" + body;
     EXPECT_EQ(::send(socket_, request.data(), request.size(), MSG_NOSIGNAL), static_cast<ssize_t>(request.size()));
     std::string answer;
     char buffer[4096];
@@ -56,6 +60,7 @@ class Client {
   int socket_;
   bool connected_ = false;
   bool ended_by_reset_ = false;
+  std::string headers_;
 };
 
 std::string Body(const std::string& prompt, bool stream = true) {
@@ -76,14 +81,20 @@ class SimulatorTest : public testing::Test {
     options.answer.name = "alpha";
     options.answer.mode = AnswerMode::kNumbered;
     options.answer.chunks = 3;
+    options.operate_port = 0;
     return options;
   }
 
   std::string Chat(const std::string& prompt) {
     return Client(simulator_.port()).Ask("POST", "/v1/chat/completions", Body(prompt));
   }
+  std::string ChatAs(const std::string& key) {
+    Client client(simulator_.port());
+    client.SetKey(key);
+    return client.Ask("POST", "/v1/chat/completions", Body("hi"));
+  }
   std::string Operate(const std::string& method, const std::string& path, const std::string& body = "") {
-    return Client(simulator_.port()).Ask(method, path, body);
+    return Client(simulator_.operate_port()).Ask(method, path, body);
   }
   // Waits for what the simulator notices a moment later.
   bool StatsSay(const std::string& figure) {
@@ -179,6 +190,112 @@ TEST_F(SimulatorTest, StopsListeningForAWhile) {
   EXPECT_FALSE(Client(simulator_.port()).connected());
   std::this_thread::sleep_for(std::chrono::milliseconds(400));
   EXPECT_TRUE(Client(simulator_.port()).connected());
+}
+
+TEST_F(SimulatorTest, IsDownUntilItIsUpAgainAndCanBeOperatedMeanwhile) {
+  Operate("POST", "/script", R"({"down":true})");
+  EXPECT_FALSE(Client(simulator_.port()).connected());
+  EXPECT_TRUE(StatsSay("\"requests\":0"));
+  Operate("POST", "/script", R"({"down":false})");
+  EXPECT_TRUE(Has(Chat("hi"), "[DONE]"));
+}
+
+TEST_F(SimulatorTest, TheCredentialDecidesWhatItMeets) {
+  Operate("POST", "/script", R"({"keys":{"K1":"quota","K2":"status:401"}})");
+  EXPECT_TRUE(Has(ChatAs("K1"), "insufficient_quota"));
+  EXPECT_TRUE(Has(ChatAs("K2"), "HTTP/1.1 401"));
+  EXPECT_TRUE(Has(ChatAs("K3"), "[DONE]"));
+  EXPECT_TRUE(StatsSay("\"by_key\":{\"K1\":1,\"K2\":1,\"K3\":1}"));
+}
+
+TEST_F(SimulatorTest, LimitsTheRateOfEachCredentialAndSaysWhenToComeBack) {
+  const std::pair<const char*, const char*> spellings[] = {{"retry-after=1", "Retry-After: 1\r\n"},
+                                                           {"retry-after=date+2", " GMT\r\n"},
+                                                           {"retry-after-ms=800", "retry-after-ms: 800\r\n"},
+                                                           {"reset=800ms", "x-ratelimit-reset-requests: 800ms\r\n"}};
+  for (const auto& [pushback, header] : spellings) {
+    Operate("POST", "/script", std::string(R"({"rate_per_s":2,"pushback":")") + pushback + "\"}");
+    const std::string key = std::string("of ") + pushback;
+    for (int i = 0; i < 2; ++i) EXPECT_TRUE(Has(ChatAs(key), "[DONE]"));
+    const std::string refused = ChatAs(key);
+    EXPECT_TRUE(Has(refused, "HTTP/1.1 429") && Has(refused, header)) << refused;
+  }
+  EXPECT_TRUE(StatsSay("\"rate-limited\":4"));
+}
+
+TEST_F(SimulatorTest, EmbedsTheSameTextAlike) {
+  const auto embed = [&](const std::string& body) {
+    return Client(simulator_.port()).Ask("POST", "/v1/embeddings", body);
+  };
+  const std::string answer = embed(R"({"model":"e","input":["ab","ab"],"dimensions":2})");
+  // 97 + 98 + 2 · 1, and + 2 · 2.
+  const size_t first = answer.find("\"embedding\":[0.19699");
+  ASSERT_NE(first, std::string::npos) << answer;
+  EXPECT_NE(answer.find("\"embedding\":[0.19699", first + 1), std::string::npos) << answer;
+  EXPECT_TRUE(Has(answer, "\"usage\":{\"prompt_tokens\":2,\"total_tokens\":2}"));
+  EXPECT_TRUE(Has(embed(R"({"model":"e","input":"ab","dimensions":1,"encoding_format":"base64"})"), "\"embedding\":\""));
+  EXPECT_TRUE(Has(embed(R"({"model":"e","input":"[[alpha status:503]] ab"})"), "HTTP/1.1 503"));
+  EXPECT_TRUE(Has(embed(R"({"model":"e"})"), "HTTP/1.1 400"));
+  EXPECT_TRUE(StatsSay("\"requests\":4,\"embeddings\":4"));
+}
+
+TEST_F(SimulatorTest, TheHealthCheckCanBeSwitched) {
+  EXPECT_TRUE(Has(Client(simulator_.port()).Ask("GET", "/v1/models", ""), "HTTP/1.1 200"));
+  Operate("POST", "/script", R"({"health":"status:503"})");
+  EXPECT_TRUE(Has(Client(simulator_.port()).Ask("GET", "/v1/models", ""), "HTTP/1.1 503"));
+  EXPECT_TRUE(StatsSay("\"models_requests\":2"));
+}
+
+TEST_F(SimulatorTest, RefusesAPromptBeyondItsContext) {
+  Operate("POST", "/script", R"({"context_tokens":2})");
+  EXPECT_TRUE(Has(Chat("one two three"), "context_length_exceeded"));
+  EXPECT_TRUE(Has(Chat("one two"), "[DONE]"));
+}
+
+TEST_F(SimulatorTest, WaitsBeforeTheFirstContentOnly) {
+  Client client(simulator_.port());
+  const auto began = std::chrono::steady_clock::now();
+  client.Ask("POST", "/v1/chat/completions", Body("[[alpha late:150]] hi"), "\"role\"");
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::milliseconds(120));
+  client.Ask("GET", "/v1/models", "", "alpha:0");  // read on; sent while the answer runs, it is answered after
+  EXPECT_GE(std::chrono::steady_clock::now() - began, std::chrono::milliseconds(150));
+}
+
+TEST_F(SimulatorTest, AScriptForOnceEndsWell) {
+  Operate("POST", "/script", R"({"faults":["status:500","status:503"],"once":true})");
+  EXPECT_TRUE(Has(Chat("hi"), "HTTP/1.1 500"));
+  EXPECT_TRUE(Has(Chat("hi"), "HTTP/1.1 503"));
+  EXPECT_TRUE(Has(Chat("hi"), "[DONE]"));
+  EXPECT_TRUE(Has(Chat("hi"), "[DONE]"));
+}
+
+TEST_F(SimulatorTest, RemembersWhatCameAndHowManyAtATime) {
+  {
+    Client one(simulator_.port()), other(simulator_.port());
+    one.Ask("POST", "/v1/chat/completions", Body("[[alpha stall:1]] hi"), "alpha:0");
+    other.Ask("POST", "/v1/chat/completions", Body("[[alpha stall:1]] hi"), "alpha:0");
+    EXPECT_TRUE(StatsSay("\"answers_open_max\":2"));
+  }
+  EXPECT_TRUE(StatsSay("\"by_model\":{\"m\":2}"));
+  const std::string requests = Operate("GET", "/requests");
+  EXPECT_TRUE(Has(requests, R"("path":"/v1/chat/completions","model":"m","key":"","fault":"stall","headers":{"host":"x")"))
+      << requests;
+}
+
+TEST(LatencyTest, ComesByChanceFromTheSeed) {
+  State one, other;
+  one.chance.seed(5);
+  other.chance.seed(5);
+  const Latency latency{std::chrono::milliseconds(10), std::chrono::milliseconds(20)};
+  int more = 0;
+  for (int i = 0; i < 100; ++i) {
+    const auto drawn = one.Draw(latency);
+    EXPECT_EQ(drawn, other.Draw(latency));
+    EXPECT_GE(drawn.count(), 10);
+    EXPECT_LE(drawn.count(), 30);
+    more += drawn.count() > 20;
+  }
+  EXPECT_NEAR(more, 50, 25);
 }
 
 TEST(FaultScriptTest, TheSameSeedGivesTheSameFaults) {
