@@ -130,18 +130,34 @@ absl::Status CheckProxy(absl::string_view url) {
   return Refuse(absl::StrCat(ShownUrl(url), " is not a proxy; write http://host:port"));
 }
 
+// Below an endpoint's url: a path, and a query where a server wants one.
+absl::Status CheckPath(absl::string_view path) {
+  if (!absl::StartsWith(path, "/")) {
+    return Refuse(absl::StrCat(Shown(path), " is not a path; write /path, it is put behind the url"));
+  }
+  if (path.size() > 1024) return Refuse("is too long for a path; 1024 bytes are accepted");
+  if (!All(path, IsVisible)) {
+    return Refuse(absl::StrCat(Shown(path), " has a space or a character that is not ASCII; write it as %20"));
+  }
+  if (absl::StrContains(path, "#")) {
+    return Refuse(absl::StrCat(Shown(path), " has a fragment, which is never sent; leave it out"));
+  }
+  return absl::OkStatus();
+}
+
 struct Form {
   absl::string_view name;
   absl::Status (*check)(absl::string_view);
 };
 
-constexpr std::array<Form, 6> kForms = {{
+constexpr std::array<Form, 7> kForms = {{
     {"name", CheckName},
     {"url", [](absl::string_view url) { return ParseUrl(url).status(); }},
     {"credential", CheckCredential},
     {"model", CheckModel},
     {"header", CheckMetadataKey},
     {"proxy_url", CheckProxy},
+    {"path", CheckPath},
 }};
 
 bool IsTokenCharacter(char c) {
