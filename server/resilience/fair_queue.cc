@@ -1,0 +1,122 @@
+#include "server/resilience/fair_queue.h"
+
+#include <algorithm>
+#include <iterator>
+
+namespace sluice {
+
+bool FairQueue::Push(std::string_view tenant_name, uint64_t cost, uint64_t id, TimePoint deadline, TimePoint now) {
+  MoveExpired(now);
+  // The expired count by themselves, so that they are bounded even if never taken.
+  if (waiting_.size() >= max_length_ || expired_.size() >= max_length_) return false;
+  if (deadline <= now || by_id_.contains(id)) return false;
+
+  Tenant& tenant = TenantOf(tenant_name);
+  const bool first = tenant.calls.empty();
+  waiting_.push_back(Place{.waiter = {.id = id,
+                                      .cost = std::clamp<uint64_t>(cost, 1, kMaxCost),
+                                      .deadline = deadline,
+                                      .since = now},
+                           .tenant = &tenant,
+                           .in_tenant = {}});
+  const Places::iterator place = std::prev(waiting_.end());
+  place->in_tenant = tenant.calls.insert(tenant.calls.end(), place);
+  by_id_.emplace(id, place);
+  by_deadline_.emplace(deadline, id);
+  if (first) turns_.insert(TurnOf(tenant));
+  return true;
+}
+
+std::optional<FairQueue::Waiter> FairQueue::Front(TimePoint now) {
+  MoveExpired(now);
+  if (turns_.empty()) return std::nullopt;
+  return std::get<Tenant*>(*turns_.begin())->calls.front()->waiter;
+}
+
+std::optional<FairQueue::Waiter> FairQueue::PopFront(TimePoint now) {
+  const std::optional<Waiter> front = Front(now);
+  if (!front) return std::nullopt;
+  const Places::iterator place = by_id_.at(front->id);
+  // Not back: a call whose dearer predecessor gave up may have been paid for in
+  // a round that is over.
+  round_ = std::max(round_, std::get<0>(*turns_.begin()));
+  Detach(place, front->cost);
+  by_id_.erase(front->id);
+  waiting_.erase(place);
+  return front;
+}
+
+bool FairQueue::Remove(uint64_t id) {
+  const auto found = by_id_.find(id);
+  if (found == by_id_.end()) return false;
+  const Places::iterator place = found->second;
+  by_id_.erase(found);
+  if (place->tenant == nullptr) {
+    expired_.erase(place);
+  } else {
+    Detach(place, 0);
+    waiting_.erase(place);
+  }
+  return true;
+}
+
+std::vector<uint64_t> FairQueue::TakeExpired(TimePoint now) {
+  MoveExpired(now);
+  std::vector<uint64_t> ids;
+  ids.reserve(expired_.size());
+  for (const Place& place : expired_) {
+    ids.push_back(place.waiter.id);
+    by_id_.erase(place.waiter.id);
+  }
+  expired_.clear();
+  return ids;
+}
+
+TimePoint FairQueue::NextDeadline() const {
+  return by_deadline_.empty() ? absl::InfiniteFuture() : by_deadline_.begin()->first;
+}
+
+Duration FairQueue::OldestAge(TimePoint now) const {
+  return waiting_.empty() ? absl::ZeroDuration() : now - waiting_.front().waiter.since;
+}
+
+FairQueue::Turn FairQueue::TurnOf(Tenant& tenant) {
+  return {tenant.paid_round + tenant.calls.front()->waiter.cost, tenant.joined, &tenant};
+}
+
+FairQueue::Tenant& FairQueue::TenantOf(std::string_view name) {
+  const auto found = tenants_.find(name);
+  if (found != tenants_.end()) return *found->second;
+  // One that comes back has nothing saved up and nothing to make good.
+  auto tenant = std::make_unique<Tenant>(
+      Tenant{.name = std::string(name), .joined = joined_++, .paid_round = round_, .calls = {}});
+  const std::string_view key = tenant->name;
+  return *tenants_.emplace(key, std::move(tenant)).first->second;
+}
+
+void FairQueue::MoveExpired(TimePoint now) {
+  while (!by_deadline_.empty() && by_deadline_.begin()->first <= now) {
+    const Places::iterator place = by_id_.at(by_deadline_.begin()->second);
+    Detach(place, 0);
+    place->tenant = nullptr;
+    expired_.splice(expired_.end(), waiting_, place);
+  }
+}
+
+void FairQueue::Detach(Places::iterator place, uint64_t charge) {
+  Tenant& tenant = *place->tenant;
+  turns_.erase(TurnOf(tenant));
+  tenant.paid_round += charge;
+  tenant.calls.erase(place->in_tenant);
+  by_deadline_.erase({place->waiter.deadline, place->waiter.id});
+  if (!tenant.calls.empty()) {
+    turns_.insert(TurnOf(tenant));
+  } else {
+    // Moved out first: the key is a view of it.
+    const auto found = tenants_.find(tenant.name);
+    const std::unique_ptr<Tenant> gone = std::move(found->second);
+    tenants_.erase(found);
+  }
+}
+
+}  // namespace sluice

@@ -1,0 +1,121 @@
+// A bounded waiting room, fair between tenants and aware of deadlines. Called by
+// the engine under the lock of the route that owns it. Pure: it knows calls by
+// number only; who waits, and how they are woken, is the caller's affair.
+#ifndef SLUICE_SERVER_RESILIENCE_FAIR_QUEUE_H_
+#define SLUICE_SERVER_RESILIENCE_FAIR_QUEUE_H_
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "absl/container/btree_set.h"
+#include "absl/container/flat_hash_map.h"
+#include "server/resilience/time.h"
+
+namespace sluice {
+
+// Deficit round robin (Shreedhar, Varghese 1996) with a quantum of one unit of
+// cost: in each round every waiting tenant, in the order in which they came,
+// gets one unit, and its first call goes when it is paid for. The rounds are
+// not walked but computed, so a small quantum costs nothing: O(log n) for each
+// operation, however large the costs.
+//
+// Fairness: while two tenants both have calls waiting, what was let through of
+// each differs by at most the largest cost of the one plus the largest cost of
+// the other, whatever third tenants send. Within a tenant: first in, first out.
+// A tenant takes memory only while it has calls here.
+class FairQueue {
+ public:
+  struct Waiter {
+    uint64_t id;
+    uint64_t cost;
+    TimePoint deadline;
+    TimePoint since;
+  };
+
+  // Larger costs count as this.
+  static constexpr uint64_t kMaxCost = uint64_t{1} << 32;
+
+  explicit FairQueue(size_t max_length) : max_length_(max_length) {}
+  FairQueue(const FairQueue&) = delete;
+  FairQueue& operator=(const FairQueue&) = delete;
+
+  // False, and nothing changed: it is full of calls that can still make it, the
+  // deadline has passed, or the id is here already. A cost of 0 counts as 1.
+  // The deadline is when it is of no use any more to be let through: the call's
+  // deadline less what an attempt takes, or its longest wait.
+  bool Push(std::string_view tenant, uint64_t cost, uint64_t id, TimePoint deadline, TimePoint now);
+
+  // Whose turn it is, the same until something changes; none when nobody waits
+  // who can still make it.
+  std::optional<Waiter> Front(TimePoint now);
+  // Takes out Front(now), which has its turn with it.
+  std::optional<Waiter> PopFront(TimePoint now);
+  // Gone of its own accord, or expired. False: not here.
+  bool Remove(uint64_t id);
+
+  // The ids of those whose deadline has passed, in the order of their deadlines,
+  // each told once. Front, PopFront and Push pass over them, and remember them
+  // for this: call it after these and at NextDeadline().
+  std::vector<uint64_t> TakeExpired(TimePoint now);
+  // InfiniteFuture when nobody waits.
+  TimePoint NextDeadline() const;
+
+  // Those that wait; not those that expired and were not taken yet.
+  size_t size() const { return waiting_.size(); }
+  bool empty() const { return waiting_.empty(); }
+  size_t tenants() const { return tenants_.size(); }
+  // How long the oldest has waited; zero when nobody does.
+  Duration OldestAge(TimePoint now) const;
+
+  // One that is shorter than the queue lets nobody in until there is room.
+  void set_max_length(size_t max_length) { max_length_ = max_length; }
+
+ private:
+  struct Tenant;
+  struct Place;
+  using Places = std::list<Place>;
+
+  struct Place {
+    Waiter waiter;
+    Tenant* tenant;  // null: expired
+    std::list<Places::iterator>::iterator in_tenant;
+  };
+
+  struct Tenant {
+    std::string name;
+    uint64_t joined;      // its place in a round
+    uint64_t paid_round;  // the round up to which its units are spent
+    std::list<Places::iterator> calls;
+  };
+
+  // The round in which a tenant's first call is paid for, and its place in it.
+  using Turn = std::tuple<uint64_t, uint64_t, Tenant*>;
+
+  static Turn TurnOf(Tenant& tenant);  // who has calls
+  Tenant& TenantOf(std::string_view name);
+  void MoveExpired(TimePoint now);
+  // Takes it out of its tenant, who pays `charge` for it, and of the deadlines;
+  // it stays in its list.
+  void Detach(Places::iterator place, uint64_t charge);
+
+  size_t max_length_;
+  Places waiting_;  // in the order of coming
+  Places expired_;  // to be told by TakeExpired
+  absl::flat_hash_map<uint64_t, Places::iterator> by_id_;
+  absl::btree_set<std::pair<TimePoint, uint64_t>> by_deadline_;
+  absl::flat_hash_map<std::string_view, std::unique_ptr<Tenant>> tenants_;  // views of Tenant::name
+  absl::btree_set<Turn> turns_;
+  uint64_t round_ = 0;   // of the call that went last
+  uint64_t joined_ = 0;  // tenants that ever joined
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_SERVER_RESILIENCE_FAIR_QUEUE_H_
