@@ -36,17 +36,24 @@ std::optional<FairQueue::Waiter> FairQueue::Front(TimePoint now) {
 std::optional<FairQueue::Waiter> FairQueue::PopFront(TimePoint now) {
   const std::optional<Waiter> front = Front(now);
   if (!front) return std::nullopt;
-  const Places::iterator place = by_id_.at(front->id);
-  // Not back: a call whose dearer predecessor gave up may have been paid for in
-  // a round that is over.
-  round_ = std::max(round_, std::get<0>(*turns_.begin()));
-  Detach(place, front->cost);
-  by_id_.erase(front->id);
-  waiting_.erase(place);
+  Admit(front->id);
   return front;
 }
 
-bool FairQueue::Remove(uint64_t id) {
+bool FairQueue::Admit(uint64_t id) {
+  const auto found = by_id_.find(id);
+  if (found == by_id_.end()) return false;
+  // One that goes out of turn leaves the rounds of the others as they are.
+  const bool in_turn = !turns_.empty() && std::get<Tenant*>(*turns_.begin())->calls.front() == found->second;
+  // Not back: a call whose dearer predecessor gave up may have been paid for in
+  // a round that is over.
+  if (in_turn) round_ = std::max(round_, std::get<0>(*turns_.begin()));
+  return TakeOut(id, /*charged=*/true);
+}
+
+bool FairQueue::Remove(uint64_t id) { return TakeOut(id, /*charged=*/false); }
+
+bool FairQueue::TakeOut(uint64_t id, bool charged) {
   const auto found = by_id_.find(id);
   if (found == by_id_.end()) return false;
   const Places::iterator place = found->second;
@@ -54,7 +61,7 @@ bool FairQueue::Remove(uint64_t id) {
   if (place->tenant == nullptr) {
     expired_.erase(place);
   } else {
-    Detach(place, 0);
+    Detach(place, charged ? place->waiter.cost : 0);
     waiting_.erase(place);
   }
   return true;

@@ -57,7 +57,10 @@ class FairQueue {
   std::optional<Waiter> Front(TimePoint now);
   // Takes out Front(now), which has its turn with it.
   std::optional<Waiter> PopFront(TimePoint now);
-  // Gone of its own accord, or expired. False: not here.
+  // Takes out this one as PopFront would, whether it is its turn or not and even
+  // if its deadline passed since Front named it. False: not here.
+  bool Admit(uint64_t id);
+  // Gone of its own accord: its tenant pays nothing. False: not here.
   bool Remove(uint64_t id);
 
   // The ids of those whose deadline has passed, in the order of their deadlines,
@@ -104,6 +107,7 @@ class FairQueue {
   // Takes it out of its tenant, who pays `charge` for it, and of the deadlines;
   // it stays in its list.
   void Detach(Places::iterator place, uint64_t charge);
+  bool TakeOut(uint64_t id, bool charged);
 
   size_t max_length_;
   Places waiting_;  // in the order of coming

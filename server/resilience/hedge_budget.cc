@@ -30,7 +30,7 @@ bool HedgeBudget::TryHedge() {
 
 void HedgeBudget::GiveBack() {
   balance_ = std::min(Most(), balance_ + kHedge);
-  if (hedged_ > 0) --hedged_;
+  ++given_back_;
 }
 
 void HedgeBudget::Configure(double max_hedge_percent) {

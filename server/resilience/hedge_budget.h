@@ -30,7 +30,10 @@ class HedgeBudget {
   // Keeps what was saved, as far as it fits.
   void Configure(double max_hedge_percent);
 
+  // Counters, which never go back: hedges paid for, those of them that were
+  // given back, and those refused.
   uint64_t hedged() const { return hedged_; }
+  uint64_t given_back() const { return given_back_; }
   uint64_t refused() const { return refused_; }
 
  private:
@@ -39,6 +42,7 @@ class HedgeBudget {
   int64_t gain_;     // of a call, in 1/100,000 of a hedge
   int64_t balance_;  // in the same
   uint64_t hedged_ = 0;
+  uint64_t given_back_ = 0;
   uint64_t refused_ = 0;
 };
 
