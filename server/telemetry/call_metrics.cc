@@ -3,8 +3,8 @@
 #include <string>
 #include <utility>
 
-#include "absl/status/status.h"
-#include "server/resilience/failure.h"
+#include "server/telemetry/families.h"
+#include "server/telemetry/observer_names.h"
 
 namespace sluice {
 namespace {
@@ -20,7 +20,20 @@ enum Families : size_t {
   kRetriedCalls,
   kRetrySuccess,
   kCalls,
+  kCallErrors,
   kPaused,
+  kRetryDelay,
+  kRetriesRefused,
+  kHedges,
+  kHedgesWon,
+  kRestarts,
+  kFallbacks,
+  kLimited,
+  kQueued,
+  kQueueWait,
+  kAbandonedTokens,
+  kBreakerChanges,
+  kEjections,
 };
 
 // .01·2^n to 81.92, and on to 655.36: long generations would overflow.
@@ -31,6 +44,9 @@ const std::vector<double> kFirstTokenBounds = {.001, .005, .01, .02, .04, .06, .
 const std::vector<double> kPerTokenBounds = {.01, .025, .05, .075, .1, .15, .2, .3, .4, .5, .75, 1, 2.5};
 const std::vector<double> kTokenBounds = {1,     4,     16,     64,      256,     1024,     4096,
                                           16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864};
+// Backoffs and queues: from what nobody notices to the longest that a policy
+// would ask for.
+const std::vector<double> kWaitBounds = {.001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60};
 
 #define SLUICE_GEN_AI_LABELS \
   "gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "gen_ai_response_model"
@@ -55,61 +71,50 @@ const std::vector<FamilySpec>& Specs() {
       {"sluice_retried_calls_total", "Calls that needed more than one attempt.", {"route"}, {}},
       {"sluice_retry_success_total", "Calls that needed more than one attempt and ended complete.", {"route"}, {}},
       {"sluice_calls_total", "Calls that ended, by outcome and gRPC status.", {"route", "outcome", "code"}, {}},
+      {"sluice_call_errors_total", "Calls that failed or were cut, and not by the caller's own fault.", {"route"}, {}},
       {"sluice_stream_pauses_total", "Times that an upstream was not read because the caller did not read.",
        {"route"}, {}},
+      {"sluice_retry_delay_seconds", "Waits before retries, those of no time included.", {"route"}, kWaitBounds},
+      {"sluice_retries_refused_total", "Retries and hedges that the policy would have made and a limit did not allow.",
+       {"route", "upstream", "reason"}, {}},
+      {"sluice_hedges_total", "Attempts started beside a slow one, by the upstream that was slow.",
+       {"route", "upstream"}, {}},
+      {"sluice_hedges_won_total", "Hedges that were first with content, by their upstream.", {"route", "upstream"}, {}},
+      {"sluice_restarts_total", "Streams that were cut after content and began anew, by the upstream that cut.",
+       {"route", "upstream"}, {}},
+      {"sluice_fallbacks_total", "Calls that a fallback took over, by what made it necessary.",
+       {"route", "fallback", "cause"}, {}},
+      {"sluice_limited_total", "Times that a limit of ours refused a call or made it wait.",
+       {"route", "upstream", "limit"}, {}},
+      {"sluice_queued_total", "Calls that entered the queue of their route.", {"route"}, {}},
+      {"sluice_queue_wait_seconds", "Waits in the queue of a route, by how they ended.", {"route", "result"},
+       kWaitBounds},
+      {"sluice_abandoned_tokens_total", "Tokens of attempts whose answer was not used, as upstreams told them.",
+       {"route", "type"}, {}},
+      {"sluice_breaker_changes_total", "Changes of circuit breakers; no endpoint: the upstream's as a whole.",
+       {"upstream", "endpoint", "from", "to"}, {}},
+      {"sluice_endpoint_ejections_total", "Times that an endpoint was left out for failing in a row.",
+       {"upstream", "endpoint"}, {}},
   };
   return specs;
 }
 
 #undef SLUICE_GEN_AI_LABELS
 
-const char* OutcomeName(CallOutcome outcome) {
-  switch (outcome) {
-    case CallOutcome::kComplete: return "complete";
-    case CallOutcome::kTruncated: return "truncated";
-    case CallOutcome::kFallback: return "fallback";
-    case CallOutcome::kFailed: return "failed";
-    case CallOutcome::kUnspecified: break;
+// The attempt that served, or the last one that failed.
+const AttemptRecord* TellingAttempt(const std::vector<AttemptRecord>& attempts) {
+  for (const AttemptRecord& attempt : attempts) {
+    if (attempt.outcome == AttemptOutcome::kOk) return &attempt;
   }
-  return "unspecified";
-}
-
-const char* OutcomeName(AttemptOutcome outcome) {
-  switch (outcome) {
-    case AttemptOutcome::kOk: return "ok";
-    case AttemptOutcome::kFailed: return "failed";
-    case AttemptOutcome::kCancelled: return "cancelled";
-    case AttemptOutcome::kAbandoned: return "abandoned";
-    case AttemptOutcome::kRunning: break;
-  }
-  return "running";
-}
-
-std::string ErrorClass(FailureKind kind) {
-  return kind == FailureKind::kNone ? "" : std::string(TraitsOf(kind).name);
-}
-
-std::string CodeName(int grpc_code) {
-  return absl::StatusCodeToString(static_cast<absl::StatusCode>(grpc_code));
-}
-
-// A caller that is wrong or went away says nothing about the gateway.
-bool IsError(const CallRecord& record) {
-  if (record.outcome != CallOutcome::kFailed && record.outcome != CallOutcome::kTruncated) return false;
-  return TraitsOf(record.error.kind).fault != Fault::kCaller;
+  return attempts.empty() ? nullptr : &attempts.back();
 }
 
 // The labels that all GenAI metrics have.
 std::vector<std::string> GenAiLabels(const CallInfo& info, const CallRecord& record) {
-  std::string provider;
-  std::string response_model;
-  if (!record.attempts.empty()) {
-    // The last attempt is the one that served, or failed last.
-    provider = record.attempts.back().provider;
-    response_model = record.attempts.back().model;
-  }
-  if (response_model.empty()) response_model = info.model_label;
-  return {info.operation, std::move(provider), info.model_label, std::move(response_model)};
+  const AttemptRecord* attempt = TellingAttempt(record.attempts);
+  if (attempt == nullptr) return {info.operation, "", info.model_label, info.model_label};
+  return {info.operation, attempt->provider, info.model_label,
+          attempt->model.empty() ? info.model_label : attempt->model};
 }
 
 std::vector<std::string> With(std::vector<std::string> labels, std::string last) {
@@ -117,15 +122,14 @@ std::vector<std::string> With(std::vector<std::string> labels, std::string last)
   return labels;
 }
 
-prometheus::MetricFamily Gauge(const char* name, const char* help, double value) {
-  prometheus::MetricFamily family{name, help, prometheus::MetricType::Gauge, {}};
-  family.metric.emplace_back().gauge.value = value;
-  return family;
-}
-
 }  // namespace
 
 CallMetrics::CallMetrics(size_t max_series) : series_(Specs(), max_series) {}
+
+void CallMetrics::Add(size_t family, std::vector<std::string> labels) {
+  std::lock_guard lock(mutex_);
+  series_.Add(family, std::move(labels));
+}
 
 void CallMetrics::CallStarted(const CallInfo& info) {
   std::lock_guard lock(mutex_);
@@ -135,19 +139,60 @@ void CallMetrics::CallStarted(const CallInfo& info) {
 
 void CallMetrics::AttemptEnded(const CallInfo& info, const AttemptRecord& attempt) {
   std::lock_guard lock(mutex_);
-  series_.Add(kAttempts, {info.route, attempt.upstream, attempt.endpoint, OutcomeName(attempt.outcome),
-                          ErrorClass(attempt.failure)});
+  series_.Add(kAttempts, {info.route, attempt.upstream, attempt.endpoint, std::string(NameOf(attempt.outcome)),
+                          std::string(NameOf(attempt.failure))});
 }
 
-void CallMetrics::RetryScheduled(const CallInfo& info, const AttemptRecord& failed, Duration, bool failover) {
+void CallMetrics::RetryScheduled(const CallInfo& info, const AttemptRecord& failed, Duration delay, bool failover) {
   std::lock_guard lock(mutex_);
   series_.Add(kRetries, {info.route, failed.upstream});
   if (failover) series_.Add(kFailovers, {info.route, failed.upstream});
+  series_.Observe(kRetryDelay, {info.route}, absl::ToDoubleSeconds(delay));
+}
+
+void CallMetrics::HedgeStarted(const CallInfo& info, const AttemptRecord& slow) {
+  Add(kHedges, {info.route, slow.upstream});
+}
+
+void CallMetrics::HedgeWon(const CallInfo& info, const AttemptRecord& winner) {
+  Add(kHedgesWon, {info.route, winner.upstream});
+}
+
+void CallMetrics::RetryRefused(const CallInfo& info, std::string_view upstream, RetryRefusal why) {
+  Add(kRetriesRefused, {info.route, std::string(upstream), std::string(NameOf(why))});
+}
+
+void CallMetrics::Restarted(const CallInfo& info, const AttemptRecord& cut) {
+  Add(kRestarts, {info.route, cut.upstream});
+}
+
+void CallMetrics::FallbackEntered(const CallInfo& info, std::string_view fallback, FailureKind cause) {
+  Add(kFallbacks, {info.route, std::string(fallback), std::string(NameOf(cause))});
+}
+
+void CallMetrics::Limited(const CallInfo& info, const LimitRefusal& refusal) {
+  Add(kLimited, {info.route, refusal.upstream, refusal.limit});
+}
+
+void CallMetrics::Queued(const CallInfo& info) { Add(kQueued, {info.route}); }
+
+void CallMetrics::LeftQueue(const CallInfo& info, QueueExit exit, Duration waited) {
+  std::lock_guard lock(mutex_);
+  series_.Observe(kQueueWait, {info.route, std::string(NameOf(exit))}, absl::ToDoubleSeconds(waited));
+}
+
+void CallMetrics::BreakerChanged(std::string_view upstream, std::string_view endpoint, BreakerState from,
+                                 BreakerState to) {
+  Add(kBreakerChanges,
+      {std::string(upstream), std::string(endpoint), std::string(NameOf(from)), std::string(NameOf(to))});
+}
+
+void CallMetrics::EndpointEjected(std::string_view upstream, std::string_view endpoint, Duration) {
+  Add(kEjections, {std::string(upstream), std::string(endpoint)});
 }
 
 void CallMetrics::Paused(const CallInfo& info) {
-  std::lock_guard lock(mutex_);
-  series_.Add(kPaused, {info.route});
+  Add(kPaused, {info.route});
 }
 
 void CallMetrics::CallEnded(const CallInfo& info, const CallRecord& record) {
@@ -155,18 +200,27 @@ void CallMetrics::CallEnded(const CallInfo& info, const CallRecord& record) {
   --totals_.open_calls;
   if (info.streaming) --open_streams_;
   ++totals_.calls;
-  if (IsError(record)) ++totals_.errors;
-  series_.Add(kCalls, {info.route, OutcomeName(record.outcome), CodeName(record.error.grpc_code)});
-  if (record.attempts.size() > 1) {
+  const bool error = IsError(record);
+  if (error) ++totals_.errors;
+  series_.Add(kCalls, {info.route, std::string(NameOf(record.outcome)), std::string(CodeNameOf(record))});
+  // Beside what is counted stands a zero for what was not: a ratio of nothing
+  // would be no number.
+  series_.Add(kCallErrors, {info.route}, error ? 1 : 0);
+  if (WasRetried(record)) {
     series_.Add(kRetriedCalls, {info.route});
-    if (record.outcome == CallOutcome::kComplete) series_.Add(kRetrySuccess, {info.route});
+    series_.Add(kRetrySuccess, {info.route}, record.outcome == CallOutcome::kComplete ? 1 : 0);
   }
+  const UsageCounts& lost = record.abandoned;
+  if (lost.input_tokens) series_.Add(kAbandonedTokens, {info.route, "input"}, *lost.input_tokens);
+  if (lost.output_tokens) series_.Add(kAbandonedTokens, {info.route, "output"}, *lost.output_tokens);
   RecordGenAi(info, record);
 }
 
 void CallMetrics::RecordGenAi(const CallInfo& info, const CallRecord& record) {
   const std::vector<std::string> labels = GenAiLabels(info, record);
-  series_.Observe(kDuration, With(labels, ErrorClass(record.error.kind)), absl::ToDoubleSeconds(record.total));
+  // What a fallback answered ended without an error.
+  const FailureKind error = record.outcome == CallOutcome::kFallback ? FailureKind::kNone : record.error.kind;
+  series_.Observe(kDuration, With(labels, std::string(NameOf(error))), absl::ToDoubleSeconds(record.total));
   const UsageCounts& usage = record.delivered;
   if (usage.input_tokens) series_.Observe(kTokenUsage, With(labels, "input"), *usage.input_tokens);
   if (usage.output_tokens) series_.Observe(kTokenUsage, With(labels, "output"), *usage.output_tokens);
@@ -207,9 +261,10 @@ std::vector<prometheus::MetricFamily> CallMetricsCollector::Collect() const {
     }
   }
   auto families = merged.Render();
-  families.push_back(Gauge("sluice_open_calls", "Calls under way.", static_cast<double>(Totals().open_calls)));
-  families.push_back(
-      Gauge("sluice_open_streams", "Streaming calls under way.", static_cast<double>(open_streams)));
+  families.push_back(SingleFamily("sluice_open_calls", "Calls under way, those in queues included.",
+                                  prometheus::MetricType::Gauge, static_cast<double>(Totals().open_calls)));
+  families.push_back(SingleFamily("sluice_open_streams", "Streaming calls under way.",
+                                  prometheus::MetricType::Gauge, static_cast<double>(open_streams)));
   return families;
 }
 

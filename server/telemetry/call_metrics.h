@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -34,12 +36,24 @@ class CallMetrics : public CallObserver {
   void CallStarted(const CallInfo& info) override;
   void AttemptEnded(const CallInfo& info, const AttemptRecord& attempt) override;
   void RetryScheduled(const CallInfo& info, const AttemptRecord& failed, Duration delay, bool failover) override;
+  void HedgeStarted(const CallInfo& info, const AttemptRecord& slow) override;
+  void HedgeWon(const CallInfo& info, const AttemptRecord& winner) override;
+  void RetryRefused(const CallInfo& info, std::string_view upstream, RetryRefusal why) override;
+  void Restarted(const CallInfo& info, const AttemptRecord& cut) override;
+  void FallbackEntered(const CallInfo& info, std::string_view fallback, FailureKind cause) override;
+  void Limited(const CallInfo& info, const LimitRefusal& refusal) override;
+  void Queued(const CallInfo& info) override;
+  void LeftQueue(const CallInfo& info, QueueExit exit, Duration waited) override;
+  void BreakerChanged(std::string_view upstream, std::string_view endpoint, BreakerState from,
+                      BreakerState to) override;
+  void EndpointEjected(std::string_view upstream, std::string_view endpoint, Duration lasting) override;
   void Paused(const CallInfo& info) override;
   void CallEnded(const CallInfo& info, const CallRecord& record) override;
 
  private:
   friend class CallMetricsCollector;
 
+  void Add(size_t family, std::vector<std::string> labels);
   void RecordGenAi(const CallInfo& info, const CallRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Only a scrape ever contends for it.

@@ -11,26 +11,13 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "server/telemetry/families.h"
 
 namespace sluice {
 namespace {
 
 using prometheus::MetricFamily;
 using prometheus::MetricType;
-
-using Labels = std::vector<prometheus::ClientMetric::Label>;
-
-void AddSample(MetricFamily& family, Labels labels, double value) {
-  auto& metric = family.metric.emplace_back();
-  metric.label = std::move(labels);
-  (family.type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = value;
-}
-
-MetricFamily Single(const char* name, const char* help, MetricType type, double value, Labels labels = {}) {
-  MetricFamily family{name, help, type, {}};
-  AddSample(family, std::move(labels), value);
-  return family;
-}
 
 // Connections by endpoint, several loops summed.
 std::map<std::string, ConnectionFigures> Summed(const std::vector<ConnectionFigures>& all, size_t max_endpoints) {
@@ -92,10 +79,10 @@ double BootTime() {
 std::vector<MetricFamily> ConfigCollector::Collect() const {
   const ConfigStatus status = status_();
   std::vector<MetricFamily> out;
-  out.push_back(Single("sluice_config_revision", "Revision of the policies in force; 0: none.", MetricType::Gauge,
+  out.push_back(SingleFamily("sluice_config_revision", "Revision of the policies in force; 0: none.", MetricType::Gauge,
                        static_cast<double>(status.revision)));
   const bool applied = status.source != ConfigSource::kNone && status.applied_at != absl::InfinitePast();
-  out.push_back(Single("sluice_config_age_seconds", "Time since the policies in force were applied.",
+  out.push_back(SingleFamily("sluice_config_age_seconds", "Time since the policies in force were applied.",
                        MetricType::Gauge, applied ? absl::ToDoubleSeconds(absl::Now() - status.applied_at) : 0));
   MetricFamily source{"sluice_config_source", "1 for where the policies in force came from.", MetricType::Gauge, {}};
   for (ConfigSource each : {ConfigSource::kNone, ConfigSource::kControlPlane, ConfigSource::kLastKnownGood,
@@ -103,17 +90,17 @@ std::vector<MetricFamily> ConfigCollector::Collect() const {
     AddSample(source, {{"source", std::string(ConfigSourceName(each))}}, each == status.source ? 1 : 0);
   }
   out.push_back(std::move(source));
-  out.push_back(Single("sluice_config_connected", "1 while the stream from the control plane is up.",
+  out.push_back(SingleFamily("sluice_config_connected", "1 while the stream from the control plane is up.",
                        MetricType::Gauge, status.connected ? 1 : 0));
   MetricFamily updates{"sluice_config_updates_total", "Revisions that were put in force or refused.",
                        MetricType::Counter, {}};
   AddSample(updates, {{"result", "applied"}}, static_cast<double>(status.updates_applied));
   AddSample(updates, {{"result", "refused"}}, static_cast<double>(status.updates_refused));
   out.push_back(std::move(updates));
-  out.push_back(Single("sluice_config_connects_total", "Streams opened to the control plane.", MetricType::Counter,
+  out.push_back(SingleFamily("sluice_config_connects_total", "Streams opened to the control plane.", MetricType::Counter,
                        static_cast<double>(status.connects)));
   if (status.push_latency) {
-    out.push_back(Single("sluice_config_push_latency_seconds",
+    out.push_back(SingleFamily("sluice_config_push_latency_seconds",
                          "From the commit of the last pushed revision to its being in force here.",
                          MetricType::Gauge, absl::ToDoubleSeconds(*status.push_latency)));
   }
@@ -134,24 +121,37 @@ std::vector<MetricFamily> ConnectionCollector::Collect() const {
   return {std::move(open), std::move(connects), std::move(reuses)};
 }
 
+std::vector<MetricFamily> LogCollector::Collect() const {
+  const LineWriterFigures figures = figures_();
+  MetricFamily dropped{"sluice_log_dropped_total", "Lines of the call log that were not written, by what was full.",
+                       MetricType::Counter, {}};
+  AddSample(dropped, {{"reason", "rate"}}, static_cast<double>(figures.dropped_by_rate));
+  AddSample(dropped, {{"reason", "buffer"}}, static_cast<double>(figures.dropped_by_buffer));
+  std::vector<MetricFamily> out;
+  out.push_back(SingleFamily("sluice_log_lines_total", "Lines taken by the call log.", MetricType::Counter,
+                             static_cast<double>(figures.lines)));
+  out.push_back(std::move(dropped));
+  return out;
+}
+
 std::vector<MetricFamily> ProcessCollector::Collect() const {
   const auto fields = StatFields();
   const double ticks = static_cast<double>(sysconf(_SC_CLK_TCK));
   rlimit limit{};
   getrlimit(RLIMIT_NOFILE, &limit);
   std::vector<MetricFamily> out;
-  out.push_back(Single("sluice_build_info", "1, with the version of this program.", MetricType::Gauge, 1,
+  out.push_back(SingleFamily("sluice_build_info", "1, with the version of this program.", MetricType::Gauge, 1,
                        {{"version", version_}}));
   // Numbers of the fields as in proc(5).
-  out.push_back(Single("process_cpu_seconds_total", "User and system CPU time.", MetricType::Counter,
+  out.push_back(SingleFamily("process_cpu_seconds_total", "User and system CPU time.", MetricType::Counter,
                        (StatField(fields, 14) + StatField(fields, 15)) / ticks));
-  out.push_back(Single("process_start_time_seconds", "When the process started, since the Unix epoch.",
+  out.push_back(SingleFamily("process_start_time_seconds", "When the process started, since the Unix epoch.",
                        MetricType::Gauge, BootTime() + StatField(fields, 22) / ticks));
-  out.push_back(Single("process_virtual_memory_bytes", "Virtual memory.", MetricType::Gauge, StatField(fields, 23)));
-  out.push_back(Single("process_resident_memory_bytes", "Resident memory.", MetricType::Gauge,
+  out.push_back(SingleFamily("process_virtual_memory_bytes", "Virtual memory.", MetricType::Gauge, StatField(fields, 23)));
+  out.push_back(SingleFamily("process_resident_memory_bytes", "Resident memory.", MetricType::Gauge,
                        StatField(fields, 24) * static_cast<double>(sysconf(_SC_PAGESIZE))));
-  out.push_back(Single("process_open_fds", "Open file descriptors.", MetricType::Gauge, CountOpenFds()));
-  out.push_back(Single("process_max_fds", "File descriptors that may be open.", MetricType::Gauge,
+  out.push_back(SingleFamily("process_open_fds", "Open file descriptors.", MetricType::Gauge, CountOpenFds()));
+  out.push_back(SingleFamily("process_max_fds", "File descriptors that may be open.", MetricType::Gauge,
                        static_cast<double>(limit.rlim_cur)));
   return out;
 }

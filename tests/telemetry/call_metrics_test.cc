@@ -5,6 +5,7 @@
 
 #include <sstream>
 #include <string>
+#include <utility>
 
 namespace sluice {
 namespace {
@@ -137,6 +138,123 @@ TEST(CallMetricsTest, TheCallersOwnErrorIsNoErrorOfTheNode) {
   }
   EXPECT_EQ(collector.Totals().calls, 3u);
   EXPECT_EQ(collector.Totals().errors, 1u);
+}
+
+TEST(CallMetricsTest, RowB7RetrySuccessHasAZeroBesideWhatFailed) {
+  CallMetricsCollector collector;
+  CallRecord record = RetriedCall();
+  record.outcome = CallOutcome::kFailed;
+  record.error.kind = FailureKind::kOverload;
+  RunCall(collector.AddLoop(), Info(), record);
+  const std::string text = Render(collector);
+  EXPECT_EQ(ValueOf(text, R"(sluice_retried_calls_total{route="chat"})"), "1");
+  EXPECT_EQ(ValueOf(text, R"(sluice_retry_success_total{route="chat"})"), "0");
+  EXPECT_EQ(ValueOf(text, R"(sluice_call_errors_total{route="chat"})"), "1");
+}
+
+TEST(CallMetricsTest, RowB5RetryShowsItsDelay) {
+  CallMetricsCollector collector;
+  CallMetrics& loop = collector.AddLoop();
+  loop.RetryScheduled(Info(), Attempt("a", FailureKind::kOverload), absl::Milliseconds(200), false);
+  const std::string text = Render(collector);
+  EXPECT_EQ(ValueOf(text, R"(sluice_retry_delay_seconds_bucket{route="chat",le="0.1"})"), "0");
+  EXPECT_EQ(ValueOf(text, R"(sluice_retry_delay_seconds_bucket{route="chat",le="0.25"})"), "1");
+  EXPECT_EQ(ValueOf(text, R"(sluice_retry_delay_seconds_sum{route="chat"})"), "0.2");
+  EXPECT_EQ(ValueOf(text, R"(sluice_retries_total{route="chat",upstream="openai"})"), "1");
+}
+
+TEST(CallMetricsTest, EveryHookHasItsCounter) {
+  CallMetricsCollector collector;
+  CallMetrics& loop = collector.AddLoop();
+  const AttemptRecord slow = Attempt("a", FailureKind::kNone);
+  loop.HedgeStarted(Info(), slow);
+  loop.HedgeStarted(Info(), slow);
+  loop.HedgeWon(Info(), slow);
+  loop.RetryRefused(Info(), "openai", RetryRefusal::kBudgetTokens);
+  loop.RetryRefused(Info(), "openai", RetryRefusal::kBudgetConcurrency);
+  loop.RetryRefused(Info(), "openai", RetryRefusal::kAdaptive);
+  loop.RetryRefused(Info(), "openai", RetryRefusal::kHedgeShare);
+  loop.Restarted(Info(), slow);
+  loop.FallbackEntered(Info(), "local-small", FailureKind::kConnect);
+  loop.Limited(Info(), {"per-minute", "", absl::Seconds(1)});
+  loop.Limited(Info(), {"concurrency", "openai", absl::InfiniteDuration()});
+  loop.Queued(Info());
+  loop.LeftQueue(Info(), QueueExit::kTimedOut, absl::Seconds(3));
+  loop.LeftQueue(Info(), QueueExit::kAdmitted, absl::Milliseconds(40));
+  loop.BreakerChanged("openai", "a", BreakerState::kHalfOpen, BreakerState::kOpen);
+  loop.BreakerChanged("openai", "", BreakerState::kClosed, BreakerState::kForcedOpen);
+  loop.EndpointEjected("openai", "a", absl::Seconds(30));
+  const std::string text = Render(collector);
+  const std::pair<const char*, const char*> expected[] = {
+      {R"(sluice_hedges_total{route="chat",upstream="openai"})", "2"},
+      {R"(sluice_hedges_won_total{route="chat",upstream="openai"})", "1"},
+      {R"(sluice_retries_refused_total{route="chat",upstream="openai",reason="budget_tokens"})", "1"},
+      {R"(sluice_retries_refused_total{route="chat",upstream="openai",reason="budget_concurrency"})", "1"},
+      {R"(sluice_retries_refused_total{route="chat",upstream="openai",reason="adaptive"})", "1"},
+      {R"(sluice_retries_refused_total{route="chat",upstream="openai",reason="hedge_share"})", "1"},
+      {R"(sluice_restarts_total{route="chat",upstream="openai"})", "1"},
+      {R"(sluice_fallbacks_total{route="chat",fallback="local-small",cause="connect"})", "1"},
+      {R"(sluice_limited_total{route="chat",upstream="",limit="per-minute"})", "1"},
+      {R"(sluice_limited_total{route="chat",upstream="openai",limit="concurrency"})", "1"},
+      {R"(sluice_queued_total{route="chat"})", "1"},
+      {R"(sluice_queue_wait_seconds_count{route="chat",result="timed_out"})", "1"},
+      {R"(sluice_queue_wait_seconds_sum{route="chat",result="admitted"})", "0.04"},
+      {R"(sluice_breaker_changes_total{upstream="openai",endpoint="a",from="half_open",to="open"})", "1"},
+      {R"(sluice_breaker_changes_total{upstream="openai",endpoint="",from="closed",to="forced_open"})", "1"},
+      {R"(sluice_endpoint_ejections_total{upstream="openai",endpoint="a"})", "1"},
+  };
+  for (const auto& [series, value] : expected) EXPECT_EQ(ValueOf(text, series), value);
+}
+
+TEST(CallMetricsTest, AHedgedCallIsNoRetriedOneAndTheWinnerNamesItsModel) {
+  CallMetricsCollector collector;
+  CallRecord record = RetriedCall();
+  record.attempts[0].outcome = AttemptOutcome::kOk;
+  record.attempts[0].failure = FailureKind::kNone;
+  record.attempts[1].hedge = true;
+  record.attempts[1].outcome = AttemptOutcome::kAbandoned;
+  record.attempts[1].model = "loser";
+  record.abandoned.input_tokens = 12;
+  record.abandoned.output_tokens = 3;
+  RunCall(collector.AddLoop(), Info(), record);
+  const std::string text = Render(collector);
+  EXPECT_EQ(text.find("sluice_retried_calls_total{"), std::string::npos);
+  EXPECT_EQ(text.find("gen_ai_response_model=\"loser\""), std::string::npos);
+  EXPECT_EQ(ValueOf(text, "gen_ai_server_time_to_first_token_seconds_count{" + std::string(kGenAi) + "}"), "1");
+  EXPECT_EQ(ValueOf(text, R"(sluice_abandoned_tokens_total{route="chat",type="input"})"), "12");
+  EXPECT_EQ(ValueOf(text, R"(sluice_abandoned_tokens_total{route="chat",type="output"})"), "3");
+}
+
+TEST(CallMetricsTest, RowE3AFallbackIsAnOkThatIsToldApart) {
+  CallMetricsCollector collector;
+  CallRecord record = RetriedCall();
+  record.outcome = CallOutcome::kFallback;
+  record.error.kind = FailureKind::kOverload;
+  record.error.grpc_code = TraitsOf(FailureKind::kOverload).grpc_code;
+  RunCall(collector.AddLoop(), Info(), record);
+  const std::string text = Render(collector);
+  EXPECT_EQ(ValueOf(text, R"(sluice_calls_total{route="chat",outcome="fallback",code="OK"})"), "1");
+  EXPECT_EQ(ValueOf(text, R"(sluice_call_errors_total{route="chat"})"), "0");
+  EXPECT_EQ(ValueOf(text, R"(sluice_retry_success_total{route="chat"})"), "0");
+  EXPECT_EQ(text.find("error_type=\"overload\""), std::string::npos);
+}
+
+TEST(CallMetricsTest, NoLabelIsTheCallers) {
+  CallMetricsCollector collector;
+  CallInfo info = Info();
+  info.tenant = "the-tenant";
+  info.call_id = "the-call";
+  info.trace_id = "the-trace";
+  CallRecord record = RetriedCall();
+  record.error.message = "the-message";
+  record.attempts[0].message = "the-message";
+  record.attempts[0].credential = "the-credential";
+  CallMetrics& loop = collector.AddLoop();
+  RunCall(loop, info, record);
+  loop.Limited(info, {"per-minute", "", absl::Seconds(1)});
+  loop.Queued(info);
+  const std::string text = Render(collector);
+  EXPECT_EQ(text.find("\"the-"), std::string::npos) << text;
 }
 
 }  // namespace

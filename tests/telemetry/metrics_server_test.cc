@@ -15,6 +15,7 @@
 
 #include "server/telemetry/call_metrics.h"
 #include "server/telemetry/collectors.h"
+#include "server/telemetry/resilience_collector.h"
 
 namespace sluice {
 namespace {
@@ -66,12 +67,27 @@ std::unique_ptr<MetricsServer> FullServer() {
   loop.AttemptEnded(info, record.attempts[0]);
   loop.RetryScheduled(info, record.attempts[0], absl::ZeroDuration(), true);
   loop.Paused(info);
+  loop.RetryRefused(info, "openai", RetryRefusal::kAdaptive);
+  loop.LeftQueue(info, QueueExit::kAdmitted, absl::Milliseconds(3));
+  loop.BreakerChanged("openai", "a", BreakerState::kClosed, BreakerState::kOpen);
   loop.CallEnded(info, record);
   (*server)->Register(calls);
   (*server)->Register(std::make_shared<ConfigCollector>(Status));
   (*server)->Register(std::make_shared<ConnectionCollector>([] {
     return std::vector<ConnectionFigures>{{"a:443", 3, 1, 5, 9}, {"a:443", 2, 2, 1, 1}, {"b:443", 1, 0, 1, 0}};
   }));
+  (*server)->Register(std::make_shared<ResilienceCollector>([] {
+    ResilienceFigures figures;
+    figures.breakers.emplace_back();
+    figures.endpoints.emplace_back();
+    figures.upstreams.push_back({"openai", 3, 1, 100, 8, 2});
+    figures.budgets.emplace_back();
+    figures.queues.emplace_back();
+    figures.rate_limits.emplace_back();
+    figures.idempotency.emplace();
+    return figures;
+  }));
+  (*server)->Register(std::make_shared<LogCollector>([] { return LineWriterFigures{7, 2, 1}; }));
   (*server)->Register(std::make_shared<ProcessCollector>("0.1.0"));
   return *std::move(server);
 }
@@ -92,6 +108,13 @@ TEST(MetricsServerTest, SumsConnectionsOfAllLoops) {
   EXPECT_THAT(text, HasSubstr("sluice_upstream_connections{endpoint=\"a:443\",state=\"idle\"} 3\n"));
   EXPECT_THAT(text, HasSubstr("sluice_upstream_connects_total{endpoint=\"a:443\"} 6\n"));
   EXPECT_THAT(text, HasSubstr("sluice_upstream_connection_reuses_total{endpoint=\"a:443\"} 10\n"));
+}
+
+TEST(MetricsServerTest, ShowsTheLog) {
+  const std::string text = Get(FullServer()->port(), "/metrics");
+  EXPECT_THAT(text, HasSubstr("\nsluice_log_lines_total 7\n"));
+  EXPECT_THAT(text, HasSubstr("sluice_log_dropped_total{reason=\"rate\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("sluice_log_dropped_total{reason=\"buffer\"} 1\n"));
 }
 
 TEST(MetricsServerTest, ShowsTheProcess) {
