@@ -4,8 +4,10 @@
 #define SLUICE_SERVER_ENGINE_CALL_OBSERVER_H_
 
 #include <string>
+#include <string_view>
 
 #include "server/engine/call_record.h"
+#include "server/resilience/circuit_breaker.h"
 
 namespace sluice {
 
@@ -19,7 +21,22 @@ struct CallInfo {
   // text ("*" routes: "other").
   std::string model_label;
   std::string trace_id;
+  // The caller's `sluice-tenant`; never a metric label.
+  std::string tenant;
 };
+
+// Why a call waited or was refused by a limit of ours.
+struct LimitRefusal {
+  std::string limit;     // the RateLimit's name, or "concurrency", "cooldown"
+  std::string upstream;  // where it is an upstream's; else empty
+  Duration wait;         // until it would let the call pass; infinite: unknown
+};
+
+// Why a repeat or a hedge was not made though attempts were left.
+enum class RetryRefusal { kBudgetTokens, kBudgetConcurrency, kAdaptive, kHedgeShare };
+
+// How a call left its route's queue.
+enum class QueueExit { kAdmitted, kTimedOut, kCancelled, kFull };
 
 class CallObserver {
  public:
@@ -30,6 +47,26 @@ class CallObserver {
   // After `failed`, another attempt follows in `delay`. `failover`: at another
   // endpoint than the failed one.
   virtual void RetryScheduled(const CallInfo&, const AttemptRecord& failed, Duration delay, bool failover) {}
+  // After `slow` gave no content for the hedge's delay, another attempt starts
+  // beside it. `HedgeWon`: such a one was the first with content.
+  virtual void HedgeStarted(const CallInfo&, const AttemptRecord& slow) {}
+  virtual void HedgeWon(const CallInfo&, const AttemptRecord& winner) {}
+  // A retry or hedge that the policy would have made was not allowed.
+  virtual void RetryRefused(const CallInfo&, std::string_view upstream, RetryRefusal why) {}
+  // The stream was cut after content and begins anew.
+  virtual void Restarted(const CallInfo&, const AttemptRecord& cut) {}
+  // Everything failed with `cause`; `fallback` (its name, or the route's own)
+  // answers now.
+  virtual void FallbackEntered(const CallInfo&, std::string_view fallback, FailureKind cause) {}
+  // A limit of ours refused the call, or made it wait.
+  virtual void Limited(const CallInfo&, const LimitRefusal&) {}
+  virtual void Queued(const CallInfo&) {}
+  virtual void LeftQueue(const CallInfo&, QueueExit exit, Duration waited) {}
+  // By the end of this attempt; names as in BreakerStateName. `endpoint` empty:
+  // the upstream's as a whole.
+  virtual void BreakerChanged(std::string_view upstream, std::string_view endpoint, BreakerState from,
+                              BreakerState to) {}
+  virtual void EndpointEjected(std::string_view upstream, std::string_view endpoint, Duration lasting) {}
   // The caller does not read: the upstream is paused.
   virtual void Paused(const CallInfo&) {}
   virtual void CallEnded(const CallInfo&, const CallRecord&) {}

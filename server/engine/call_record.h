@@ -19,6 +19,7 @@ enum class CallOutcome { kUnspecified = 0, kComplete, kTruncated, kFallback, kFa
 enum class AttemptOutcome { kRunning, kOk, kFailed, kCancelled, kAbandoned };
 
 struct AttemptRecord {
+  int number = 0;  // 1: the call's first
   std::string upstream;
   std::string endpoint;
   std::string provider;  // the wire format's name
@@ -33,6 +34,9 @@ struct AttemptRecord {
   Duration duration;
   std::optional<Duration> retry_after;
   UsageCounts usage;
+  // By its name in the policy ("env:KEY_A"); empty: none. Never the secret.
+  std::string credential;
+  bool hedge = false;  // ran beside another attempt
   // As the policy names it at the upstream; empty: the caller's, unchanged.
   std::string model;
 };
@@ -52,7 +56,11 @@ struct CallRecord {
   std::string served_by;  // "upstream/endpoint"
   UsageCounts delivered;
   UsageCounts abandoned;
+  // With kFallback: what made it necessary.
   CallError error;
+  std::string fallback;  // the name of the fallback that answered or failed
+  int restarts = 0;      // how often the stream began anew after a cut
+  Duration queued;       // waited in the route's queue
   TimePoint started;
   std::optional<Duration> time_to_first_token;
   Duration total;

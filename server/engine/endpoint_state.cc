@@ -1,32 +1,123 @@
 #include "server/engine/endpoint_state.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace sluice {
+namespace {
 
-void EndpointState::CoolDownUntil(TimePoint until) {
-  std::lock_guard lock(mutex_);
-  cooling_until_ = std::max(cooling_until_, until);
+std::optional<BreakerChange> ChangeBetween(BreakerState before, BreakerState after) {
+  if (before == after) return std::nullopt;
+  return BreakerChange{before, after};
 }
 
-TimePoint EndpointState::cooling_until() const {
+}  // namespace
+
+EndpointState::EndpointState(TimePoint now) : breaker_(CircuitBreakerConfig{}, now), available_since_(now) {}
+
+void EndpointState::Configure(const CircuitBreakerConfig& breaker, TimePoint now) {
   std::lock_guard lock(mutex_);
-  return cooling_until_;
+  if (breaker_.config() != breaker) breaker_.Configure(breaker, now);
 }
 
-void EndpointState::AttemptStarted() {
+EndpointView EndpointState::View(TimePoint now) const {
   std::lock_guard lock(mutex_);
-  ++in_flight_;
+  EndpointView view;
+  view.healthy = healthy_;
+  view.ejected_until = outlier_.ejected_until();
+  view.admits_at = breaker_.AdmitsAt(now);
+  view.in_flight = in_flight_;
+  view.ewma = ewma_.Value(now, ewma_decay_);
+  view.available_since = std::max(available_since_, view.ejected_until);
+  return view;
 }
 
-void EndpointState::AttemptEnded() {
+std::optional<CircuitBreaker::Permit> EndpointState::TryStart(TimePoint now, Random& random) {
+  std::lock_guard lock(mutex_);
+  const auto permit = breaker_.TryAcquire(now, random);
+  if (permit) ++in_flight_;
+  return permit;
+}
+
+void EndpointState::Withdrawn(const CircuitBreaker::Permit& permit, TimePoint now, Random& random) {
   std::lock_guard lock(mutex_);
   --in_flight_;
+  breaker_.Record(permit, CircuitBreaker::Outcome::kIgnored, std::nullopt, "", now, random);
+}
+
+std::optional<BreakerChange> EndpointState::Answers(const CircuitBreaker::Permit& permit, Duration time_to_first_token,
+                                                    Duration ewma_decay, TimePoint now, Random& random) {
+  std::lock_guard lock(mutex_);
+  ewma_decay_ = ewma_decay;
+  ewma_.Observe(time_to_first_token, now, ewma_decay);
+  if (!permit.probe) return std::nullopt;
+  return RecordBreaker(permit, {CircuitBreaker::Outcome::kSuccess, "", time_to_first_token}, now, random);
+}
+
+std::optional<BreakerChange> EndpointState::RecordBreaker(const CircuitBreaker::Permit& permit,
+                                                          const AttemptResult& result, TimePoint now,
+                                                          Random& random) {
+  const BreakerState before = breaker_.state(now);
+  breaker_.Record(permit, result.outcome, result.time_to_first_token, result.failure, now, random);
+  return ChangeBetween(before, breaker_.state(now));
+}
+
+EndpointState::Learned EndpointState::Ended(const CircuitBreaker::Permit& permit, const AttemptResult& result,
+                                            const OutlierConfig* outlier, TimePoint now, Random& random) {
+  std::lock_guard lock(mutex_);
+  --in_flight_;
+  Learned learned;
+  learned.breaker = RecordBreaker(permit, result, now, random);
+  if (outlier == nullptr) return learned;
+  if (result.outcome == CircuitBreaker::Outcome::kFailure) {
+    learned.wants_ejection = outlier_.OnFailure(*outlier, now);
+  } else if (result.outcome == CircuitBreaker::Outcome::kSuccess) {
+    outlier_.OnSuccess();
+  }
+  return learned;
+}
+
+Duration EndpointState::Eject(const OutlierConfig& outlier, TimePoint now) {
+  std::lock_guard lock(mutex_);
+  outlier_.Eject(outlier, now);
+  ++ejections_;
+  return outlier_.ejected_until() - now;
+}
+
+bool EndpointState::out(TimePoint now) const {
+  std::lock_guard lock(mutex_);
+  return outlier_.ejected(now) || breaker_.AdmitsAt(now) > now;
+}
+
+void EndpointState::SetHealthy(bool healthy, TimePoint now) {
+  std::lock_guard lock(mutex_);
+  if (healthy && !healthy_) available_since_ = now;
+  healthy_ = healthy;
+}
+
+BreakerFigures EndpointState::breaker_figures(TimePoint now) const {
+  std::lock_guard lock(mutex_);
+  return breaker_.Figures(now);
+}
+
+bool EndpointState::TripBreaker(TimePoint now, Duration lasting, std::string reason) {
+  std::lock_guard lock(mutex_);
+  return breaker_.Trip(now, lasting, std::move(reason));
+}
+
+void EndpointState::ResetBreaker(TimePoint now) {
+  std::lock_guard lock(mutex_);
+  breaker_.Reset(now);
 }
 
 int EndpointState::in_flight() const {
   std::lock_guard lock(mutex_);
   return in_flight_;
+}
+
+uint64_t EndpointState::ejections() const {
+  std::lock_guard lock(mutex_);
+  return ejections_;
 }
 
 }  // namespace sluice

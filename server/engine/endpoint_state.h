@@ -1,33 +1,103 @@
-// What a data plane learns about one (endpoint, credential) while it runs.
-// Shared by every loop and by successive revisions; touched once or twice per
+// What a data plane learns about one endpoint while it runs: its breaker,
+// whether it is ejected or fails its health checks, how fast it answers.
+// Shared by every loop and by successive revisions; touched a few times per
 // attempt, never per chunk.
 #ifndef SLUICE_SERVER_ENGINE_ENDPOINT_STATE_H_
 #define SLUICE_SERVER_ENGINE_ENDPOINT_STATE_H_
 
+#include <cstdint>
 #include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
 
 #include "absl/base/thread_annotations.h"
+#include "server/resilience/circuit_breaker.h"
+#include "server/resilience/outlier.h"
+#include "server/resilience/peak_ewma.h"
+#include "server/resilience/random.h"
 #include "server/resilience/time.h"
 
 namespace sluice {
 
+// What a plan has to know of a candidate, read at one moment.
+struct EndpointView {
+  bool healthy = true;      // by its health checks; true where there are none
+  TimePoint ejected_until = absl::InfinitePast();
+  TimePoint admits_at = absl::InfinitePast();  // the breaker; in the past: now
+  int in_flight = 0;
+  Duration ewma;            // of the time to first token; zero: not known
+  TimePoint available_since = absl::InfinitePast();  // slow start counts from here
+};
+
+// A change of a breaker's state that one result made.
+struct BreakerChange {
+  BreakerState from;
+  BreakerState to;
+};
+
+// How an attempt ended, as far as its endpoint and upstream learn from it.
+struct AttemptResult {
+  CircuitBreaker::Outcome outcome = CircuitBreaker::Outcome::kIgnored;
+  std::string_view failure;  // "503", "timeout"; for people
+  std::optional<Duration> time_to_first_token;
+};
+
 // Thread-safe.
 class EndpointState {
  public:
-  // The upstream asked for rest (Retry-After, rate limit). Never shortens a
-  // cooldown that is already longer.
-  void CoolDownUntil(TimePoint until);
-  // InfinitePast if it never rested.
-  TimePoint cooling_until() const;
+  explicit EndpointState(TimePoint now = absl::InfinitePast());
 
-  void AttemptStarted();
-  void AttemptEnded();
+  void Configure(const CircuitBreakerConfig& breaker, TimePoint now);
+  EndpointView View(TimePoint now) const;
+
+  // A permit of the breaker, or none. The attempt counts as in flight from
+  // here to Ended or Withdrawn, exactly one of which follows.
+  std::optional<CircuitBreaker::Permit> TryStart(TimePoint now, Random& random);
+  // Not begun after all: the permit goes back.
+  void Withdrawn(const CircuitBreaker::Permit& permit, TimePoint now, Random& random);
+
+  // The first content came. Where the permit is a probe's it is used up now: a
+  // half-open breaker need not wait for a long stream's end.
+  std::optional<BreakerChange> Answers(const CircuitBreaker::Permit& permit, Duration time_to_first_token,
+                                       Duration ewma_decay, TimePoint now, Random& random);
+
+  struct Learned {
+    std::optional<BreakerChange> breaker;
+    bool wants_ejection = false;  // enough failures in a row
+  };
+  // `outlier` null: no outlier detection.
+  Learned Ended(const CircuitBreaker::Permit& permit, const AttemptResult& result, const OutlierConfig* outlier,
+                TimePoint now, Random& random);
+  // The time for which it is out.
+  Duration Eject(const OutlierConfig& outlier, TimePoint now);
+  // Ejected, or its breaker admits nothing.
+  bool out(TimePoint now) const;
+
+  // The verdict of active health checks.
+  void SetHealthy(bool healthy, TimePoint now);
+
+  // For operators and metrics.
+  BreakerFigures breaker_figures(TimePoint now) const;
+  // False: its mode keeps the breaker from refusing calls.
+  bool TripBreaker(TimePoint now, Duration lasting, std::string reason);
+  void ResetBreaker(TimePoint now);
   int in_flight() const;
+  uint64_t ejections() const;
 
  private:
+  std::optional<BreakerChange> RecordBreaker(const CircuitBreaker::Permit& permit, const AttemptResult& result,
+                                             TimePoint now, Random& random) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
   mutable std::mutex mutex_;
-  TimePoint cooling_until_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+  CircuitBreaker breaker_ ABSL_GUARDED_BY(mutex_);
+  OutlierHost outlier_ ABSL_GUARDED_BY(mutex_);
+  PeakEwma ewma_ ABSL_GUARDED_BY(mutex_);
+  Duration ewma_decay_ ABSL_GUARDED_BY(mutex_) = absl::Seconds(10);
+  bool healthy_ ABSL_GUARDED_BY(mutex_) = true;
+  TimePoint available_since_ ABSL_GUARDED_BY(mutex_);
   int in_flight_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t ejections_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace sluice

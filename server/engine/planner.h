@@ -1,9 +1,10 @@
-// Where a call's next attempt goes. The seam for breakers, balancers and
-// limits: they take part by what they say of an endpoint here. One per call, on
+// Where a call's next attempt goes: priorities with spill, health, breakers,
+// cooldowns and limits, and the upstream's way of balancing. One per call, on
 // its loop.
 #ifndef SLUICE_SERVER_ENGINE_PLANNER_H_
 #define SLUICE_SERVER_ENGINE_PLANNER_H_
 
+#include <cstdint>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -18,45 +19,58 @@ namespace sluice {
 struct Plan {
   const TargetConfig* target = nullptr;
   const EndpointConfig* endpoint = nullptr;
+  size_t credential = 0;  // of the upstream's
+
+  const UpstreamConfig& upstream() const { return *target->upstream; }
+  Cooldown& cooldown() const { return *endpoint->cooldowns[credential]; }
+};
+
+// What the call is, as far as its place depends on it.
+struct PlanTraits {
+  // Equal for calls that belong together; not set: no affinity.
+  std::optional<uint64_t> affinity;
+  uint64_t estimated_tokens = 0;
 };
 
 class Planner {
  public:
   // The route must outlive the planner.
-  explicit Planner(const RouteConfig& route) : route_(route) {}
+  Planner(const RouteConfig& route, PlanTraits traits) : route_(&route), traits_(traits) {}
 
-  // An endpoint that is not cooling at `when`: of those tried least in this
-  // call the best target priority, in it a target by weight, in it the best
-  // endpoint priority, in it an endpoint by weight. None if all are cooling or
-  // barred.
+  // A place that can take an attempt at `when`: of the endpoints tried least in
+  // this call the best target priority, in it a target by weight (or by the
+  // affinity's hash), in it the endpoint that the upstream's balancing picks
+  // among those of a priority that is healthy enough, with the next credential
+  // that does not rest. None if nothing can take it.
   std::optional<Plan> Pick(TimePoint when, Random& random) const;
 
   // What Pick could still give, for the retry decision.
   EndpointsLeft Left(TimePoint now) const;
 
-  void Tried(const EndpointConfig& endpoint);
-  // This call goes there no more: its credential or quota was refused.
+  void Tried(const Plan& plan);
+  // The failure was the account's, not the endpoint's: with another credential
+  // the endpoint counts as not tried.
+  void BlameCredential(const Plan& plan);
+  // The call goes there no more: the upstream cannot carry it.
   void Bar(const UpstreamConfig& upstream);
+  // Nor with this credential at this upstream, which was refused or is used up.
+  void BarCredential(const Plan& plan);
   // Nor to this endpoint with this target's model, which it does not know.
   void Bar(const Plan& plan);
+  // The prompt is too long for an upstream with this context: only one that
+  // declares a larger one will do.
+  void RequireContextAbove(uint32_t tokens);
+  // Refused at the moment of going there (a half-open breaker's last permit, a
+  // limit): left out until TakeBack.
+  void SetAside(const EndpointConfig& endpoint);
+  void SetAside(const UpstreamConfig& upstream);
+  void TakeBack();
+  // Starts anew: nothing counts as tried.
+  void ForgetTries();
 
  private:
-  struct Candidate {
-    Plan plan;
-    int tries = 0;
-  };
-
-  bool Usable(const TargetConfig& target) const;
-  bool Usable(const TargetConfig& target, const EndpointConfig& endpoint) const;
-  int TriesOf(const EndpointConfig& endpoint) const;
-  template <typename Visitor>
-  void ForEachUsable(Visitor visit) const;
-
-  const RouteConfig& route_;
-  // A handful at most: attempts are bounded.
-  std::vector<std::pair<const EndpointConfig*, int>> tries_;
-  std::vector<const UpstreamConfig*> barred_;
-  std::vector<Plan> barred_plans_;
+  const RouteConfig* route_;
+  PlanTraits traits_;
 };
 
 }  // namespace sluice

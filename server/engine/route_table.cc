@@ -24,10 +24,29 @@ bool ConditionsHold(const RouteConfig& route, std::string_view tenant, MetadataL
                      [&](const auto& condition) { return metadata(condition.first) == condition.second; });
 }
 
+void ConfigureUpstream(const UpstreamConfig& upstream, TimePoint now) {
+  upstream.state->Configure({upstream.overall_breaker, upstream.limits, upstream.throttle}, now);
+  for (const EndpointConfig& endpoint : upstream.endpoints) endpoint.state->Configure(upstream.breaker, now);
+}
+
+void ConfigureRoute(const RouteConfig& route, TimePoint now) {
+  for (const RateLimitUse& use : route.rate_limits) use.state->Configure(use.config, use.max_keys, now);
+  RoutePolicy policy;
+  policy.budget = route.retry.budget;
+  if (route.hedge) policy.max_hedge_percent = route.hedge->max_percent;
+  policy.hedges_at_p95 = route.hedge && !route.hedge->delay;
+  policy.adaptive = route.retry.adaptive;
+  if (route.queue) policy.queue = {route.queue->max_length, route.queue->window};
+  route.state->Configure(policy);
+  if (!route.queue) return;
+  for (const TargetConfig& target : route.targets) target.upstream->state->AddWaiter(route.state->queue_ref());
+}
+
 }  // namespace
 
-RouteTable::RouteTable(std::string epoch, uint64_t revision, std::vector<std::shared_ptr<const RouteConfig>> routes)
-    : epoch_(std::move(epoch)), revision_(revision), routes_(std::move(routes)) {
+RouteTable::RouteTable(std::string epoch, uint64_t revision, std::vector<std::shared_ptr<const RouteConfig>> routes,
+                       std::vector<std::shared_ptr<const UpstreamConfig>> upstreams)
+    : epoch_(std::move(epoch)), revision_(revision), routes_(std::move(routes)), upstreams_(std::move(upstreams)) {
   std::sort(routes_.begin(), routes_.end(), [](const auto& a, const auto& b) { return MoreSpecific(*a, *b); });
   for (const auto& route : routes_) by_model_[route->model].push_back(&route);
 }
@@ -51,6 +70,16 @@ std::shared_ptr<const RouteConfig> RouteTable::Match(std::string_view model, std
 std::shared_ptr<const RouteConfig> RouteTable::Find(std::string_view route) const {
   const auto found = std::find_if(routes_.begin(), routes_.end(), [&](const auto& r) { return r->name == route; });
   return found == routes_.end() ? nullptr : *found;
+}
+
+void RouteTable::ConfigureStates(TimePoint now) const {
+  for (const auto& upstream : upstreams_) ConfigureUpstream(*upstream, now);
+  for (const auto& route : routes_) {
+    for (const RouteConfig* each = route.get(); each != nullptr;
+         each = each->fallback ? each->fallback->route.get() : nullptr) {
+      ConfigureRoute(*each, now);
+    }
+  }
 }
 
 }  // namespace sluice

@@ -18,6 +18,7 @@ class StreamSink {
 
   // Before the first content; the call is committed now if the sink shows
   // content at once. Again after a Discard, for another upstream.
+  // `served_by`: "upstream/endpoint", or "fallback/name" of a static answer.
   virtual void Started(std::string_view served_by, std::string_view model) = 0;
   // In order. Valid for the call: the sink copies or serialises.
   virtual void Write(const StreamEvent& event) = 0;
@@ -29,6 +30,10 @@ class StreamSink {
   // call may be retried after content. Such a sink may be told to Discard.
   virtual bool shows_content() const = 0;
   virtual void Discard() = 0;
+  // The stream was cut after content was shown, and begins anew elsewhere: what
+  // was shown is void. The caller asked for this (allow_restart); Started
+  // follows. Only with shows_content.
+  virtual void Restart() = 0;
   // The call is over; the last thing the engine says. The call may be
   // destroyed from here on, but not within.
   virtual void Finish(const CallRecord& record) = 0;

@@ -1,0 +1,44 @@
+// A call's place in its route's queue, given up with it. On the call's loop,
+// woken from any.
+#ifndef SLUICE_SERVER_ENGINE_QUEUE_SEAT_H_
+#define SLUICE_SERVER_ENGINE_QUEUE_SEAT_H_
+
+#include <functional>
+#include <memory>
+#include <string_view>
+
+#include "server/engine/route_queue.h"
+#include "server/runtime/loop.h"
+
+namespace sluice {
+
+class QueueSeat {
+ public:
+  // `wake` runs on the loop, never from within Take, and not after the seat was
+  // left.
+  QueueSeat(Loop& loop, std::function<void()> wake);
+  ~QueueSeat();
+
+  // False: the room is full. The queue must outlive the seat.
+  bool Take(RouteQueue& queue, std::string_view tenant, uint64_t cost, TimePoint until);
+  bool taken() const { return queue_ != nullptr; }
+  TimePoint since() const { return since_; }
+
+  TimePoint MayTry() const { return queue_->MayTry(id_, loop_.Now()); }
+  void Refused() { queue_->Refused(id_, loop_.Now()); }
+  void Leave(bool admitted);
+
+ private:
+  Loop& loop_;
+  // Shared with wakes that are under way from other threads; the function in it
+  // is emptied when the seat is left, on the loop.
+  std::shared_ptr<std::function<void()>> wake_;
+  const std::function<void()> on_wake_;
+  RouteQueue* queue_ = nullptr;
+  RouteQueue::Id id_ = 0;
+  TimePoint since_;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_SERVER_ENGINE_QUEUE_SEAT_H_
