@@ -5,7 +5,9 @@ The stub is generated from proto/ at build time and runs on Debian's grpcio: a
 client that shares no code with Sluice.
 """
 
+import contextlib
 import json
+import math
 import os
 import re
 import signal
@@ -13,6 +15,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 import urllib.request
@@ -114,15 +117,31 @@ class Process:
                 total += value
         return total
 
+    def threads(self):
+        return len(os.listdir(f"/proc/{self.pid}/task"))
+
+    def log_lines(self):
+        """The log's lines that are JSON objects (--log-format json)."""
+        lines = []
+        for line in self.stderr().splitlines():
+            with contextlib.suppress(ValueError):
+                lines.append(json.loads(line))
+        return [line for line in lines if isinstance(line, dict)]
+
     def resident_kib(self):
         with open(f"/proc/{self.pid}/status") as status:
             return int(re.search(r"VmRSS:\s+(\d+)", status.read()).group(1))
 
 
 class Simulator(Process):
-    def __init__(self, name, *args):
+    """Operated on a port of its own, so that it can be asked also while it
+    refuses connections."""
+
+    def __init__(self, name, *args, port=0):
         self.name = name
-        super().__init__([os.path.join(BIN, "sluice-simulator"), "--listen", "127.0.0.1:0", "--name", name, *args])
+        super().__init__([os.path.join(BIN, "sluice-simulator"), "--listen", f"127.0.0.1:{port}", "--operate",
+                          "127.0.0.1:0", "--name", name, *args])
+        self.operate_port = self.metrics_port
 
     @property
     def url(self):
@@ -130,7 +149,7 @@ class Simulator(Process):
 
     def _get(self, path, data=None):
         scheme = "https" if "--tls-cert" in self.args else "http"
-        request = urllib.request.Request(f"{scheme}://{self.address}{path}", data=data)
+        request = urllib.request.Request(f"{scheme}://127.0.0.1:{self.operate_port}{path}", data=data)
         unchecked = ssl._create_unverified_context()
         with urllib.request.urlopen(request, timeout=5, context=unchecked) as response:
             return json.loads(response.read() or b"{}")
@@ -140,6 +159,13 @@ class Simulator(Process):
 
     def script(self, **script):
         return self._get("/script", json.dumps(script).encode())
+
+    def requests(self):
+        """What came, oldest first: at_ms, path, model, key, fault, headers."""
+        return self._get("/requests")
+
+    def reset_stats(self):
+        return self._get("/stats/reset", b"")
 
 
 class ControlPlane(Process):
@@ -190,6 +216,22 @@ def chat_request(text="Why is the sky blue?", model="chat", **fields):
     return gateway_pb2.ChatRequest(model=model, messages=[user(text)], **fields)
 
 
+def details_of(error):
+    """The typed details of a status, by message name."""
+    found = {}
+    for key, value in error.trailing_metadata() or ():
+        if key == "grpc-status-details-bin":
+            for detail in status_pb2.Status.FromString(value).details:
+                name = detail.type_url.rpartition("/")[2]
+                kinds = {"google.rpc.ErrorInfo": error_details_pb2.ErrorInfo,
+                         "google.rpc.RetryInfo": error_details_pb2.RetryInfo,
+                         "google.rpc.BadRequest": error_details_pb2.BadRequest,
+                         "sluice.v1.AttemptList": gateway_pb2.AttemptList}
+                if name in kinds:
+                    found[name.rpartition(".")[2]] = kinds[name].FromString(detail.value)
+    return found
+
+
 class Answer:
     """What a caller saw of one stream."""
 
@@ -207,19 +249,10 @@ class Answer:
         return self.error.code() if self.error else grpc.StatusCode.OK
 
     def details(self):
-        """The typed details of the status, by message name."""
-        found = {}
-        for key, value in self.error.trailing_metadata() or ():
-            if key == "grpc-status-details-bin":
-                for detail in status_pb2.Status.FromString(value).details:
-                    name = detail.type_url.rpartition("/")[2]
-                    kinds = {"google.rpc.ErrorInfo": error_details_pb2.ErrorInfo,
-                             "google.rpc.RetryInfo": error_details_pb2.RetryInfo,
-                             "google.rpc.BadRequest": error_details_pb2.BadRequest,
-                             "sluice.v1.AttemptList": gateway_pb2.AttemptList}
-                    if name in kinds:
-                        found[name.rpartition(".")[2]] = kinds[name].FromString(detail.value)
-        return found
+        return details_of(self.error)
+
+    def continuations(self):
+        return [event.continuation for event in self.events if event.HasField("continuation")]
 
     def attempts(self):
         if self.end:
@@ -240,6 +273,8 @@ def stream(stub, request, timeout=30, metadata=None, on_event=None):
                 kind = event.WhichOneof("kind")
                 if kind == "content":
                     answer.text += event.content.text
+                elif kind == "continuation" and event.continuation.mode == gateway_pb2.CONTINUATION_MODE_RESTART:
+                    answer.text = ""  # what was shown is void
                 elif kind == "reasoning":
                     answer.reasoning += event.reasoning.text
                 elif kind == "end":
@@ -249,6 +284,65 @@ def stream(stub, request, timeout=30, metadata=None, on_event=None):
     except grpc.RpcError as error:
         answer.error = error
     return answer
+
+
+def streams(stub, requests, timeout=30, metadata=None):
+    """Calls at the same time, a thread each; the answers in the order of the requests."""
+    requests = list(requests)
+    answers = [None] * len(requests)
+
+    def call(index):
+        answers[index] = stream(stub, requests[index], timeout,
+                                metadata(index) if callable(metadata) else metadata)
+
+    threads = [threading.Thread(target=call, args=(index,)) for index in range(len(requests))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers
+
+
+class Background:
+    """One call on a thread of its own; `answer()` waits for it."""
+
+    def __init__(self, stub, request, timeout=30, metadata=None, on_event=None):
+        self._answer = None
+        self._thread = threading.Thread(target=self._run, args=(stub, request, timeout, metadata, on_event))
+        self._thread.start()
+
+    def _run(self, *args):
+        self._answer = stream(*args)
+
+    def answer(self):
+        self._thread.join()
+        return self._answer
+
+
+def seconds(duration):
+    return duration.seconds + duration.nanos / 1e9
+
+
+def numbered(name, chunks=10):
+    """The whole answer of a simulator in numbered mode."""
+    return " ".join(f"{name}:{i}" for i in range(chunks))
+
+
+def binomial_bounds(trials, share, sigmas=5):
+    """Where a count lies but for one run in a million."""
+    spread = sigmas * math.sqrt(trials * share * (1 - share))
+    return trials * share - spread, trials * share + spread
+
+
+def pool_yaml(name, *endpoints, extra=""):
+    """An upstream; an endpoint is an url, or the inside of its YAML map."""
+    lines = ["kind: Upstream", f"name: {name}", "format: OPENAI"]
+    if extra:
+        lines.append(extra)
+    lines.append("endpoints:")
+    lines += [f"- {{{endpoint if endpoint.startswith(('url:', 'name:')) else f'url: {endpoint}'}}}"
+              for endpoint in endpoints]
+    return "\n".join(lines)
 
 
 def upstream_yaml(name, *urls, extra=""):
@@ -292,8 +386,9 @@ class IntegrationTest(unittest.TestCase):
             return
         received = sum(simulator.stats()["requests"] for simulator in self.simulators)
         attempts = sum(server.metric("sluice_attempts_total") for server in self.servers)
-        unsent = sum(server.metric("sluice_attempts_total", error_class="connect") +
-                     server.metric("sluice_attempts_total", error_class="cancelled") for server in self.servers)
+        # Those never reached an upstream, or not for certain.
+        unsent = sum(server.metric("sluice_attempts_total", error_class=error_class)
+                     for server in self.servers for error_class in ("connect", "cancelled", "shed"))
         self.assertLessEqual(received, attempts)
         self.assertGreaterEqual(received, attempts - unsent)
 
@@ -305,6 +400,52 @@ class IntegrationTest(unittest.TestCase):
         status = process.stop()
         if isinstance(process, Process) and status not in (0, -signal.SIGKILL, -signal.SIGTERM):
             self.fail(f"{process.args[0]} ended with {status}:\n{process.stderr()[-4000:]}")
+
+    def gateway(self, *policies, env=None, args=()):
+        """A control plane that pushes the policies to a data plane, which runs them."""
+        self.control = self.control_plane()
+        self.applied(self.control, *policies)
+        self.server = self.data_plane(None, self.control, "--node-id", "edge-1", "--log-format", "json", *args, env=env)
+        wait_for("the first revision", lambda: self.server.metric("sluice_config_revision") >= 1)
+        return self.server.stub()
+
+    def upstreams(self, *names, args=()):
+        """A simulator for each name, with numbered answers."""
+        return [self.simulator(name, "--answer", "numbered", *args) for name in names]
+
+    def push(self, *policies):
+        """Changes what the data plane runs; back when it runs it."""
+        out = self.applied(self.control, *policies)
+        self.assertIn("acked by 1/1", out)
+
+    def operator(self, *args, status=0):
+        """sluicectl; what it prints."""
+        got, out, err = ctl(self.control, *args)
+        self.assertEqual(got, status, out + err)
+        return out + err
+
+    def reaches(self, name, least, seconds=5, server=None, **labels):
+        """Waits until a metric of the data plane is at least that."""
+        server = server or self.server
+        seen = []
+
+        def there():
+            seen.append(server.metric(name, **labels))
+            return seen[-1] >= least
+
+        try:
+            wait_for(f"{name}{labels} >= {least}", there, seconds)
+        except AssertionError as error:
+            near = {sample: value for sample, value in server.metrics().items() if sample.startswith(name)}
+            raise AssertionError(f"{error}; it is {seen[-1]}; {near}") from None
+        return seen[-1]
+
+    def ok(self, answer, text=None):
+        self.assertEqual(answer.code, grpc.StatusCode.OK, answer.error)
+        self.assertEqual(answer.after_end, 0)
+        if text is not None:
+            self.assertEqual(answer.text, text)
+        return answer
 
     def file(self, name, text):
         path = os.path.join(self.folder, name)
