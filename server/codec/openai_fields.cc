@@ -44,6 +44,9 @@ std::string_view FieldOfOpenAiParam(std::string_view param) {
   const std::string_view key = param.substr(0, param.find_first_of(".["));
   // Some servers name the old key though they were given the new one.
   if (key == "max_tokens") return FieldOfOpenAiKey("max_completion_tokens");
+  // Of an embeddings request.
+  if (key == "input") return "inputs";
+  if (key == "dimensions") return "dimensions";
   return FieldOfOpenAiKey(key);
 }
 

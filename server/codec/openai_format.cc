@@ -1,4 +1,5 @@
 #include "server/codec/ascii_text.h"
+#include "server/codec/openai_embeddings.h"
 #include "server/codec/openai_error.h"
 #include "server/codec/openai_request.h"
 #include "server/codec/openai_stream.h"
@@ -28,6 +29,19 @@ class OpenAi final : public WireFormat {
 
   std::unique_ptr<ResponseDecoder> NewDecoder(const DecoderLimits& limits) const override {
     return NewOpenAiDecoder(limits);
+  }
+
+  absl::StatusOr<EncodedRequest> EncodeEmbed(const v1::EmbedRequest& request, std::string_view model) const override {
+    return EncodeOpenAiEmbed(request, model);
+  }
+
+  bool AcceptsEmbedContentType(std::string_view content_type) const override {
+    return EqualsIgnoringCase(TrimBlanks(content_type.substr(0, content_type.find(';'))), "application/json");
+  }
+
+  std::unique_ptr<ResponseDecoder> NewEmbedDecoder(const DecoderLimits& limits,
+                                                   const EmbedShape& shape) const override {
+    return NewOpenAiEmbedDecoder(limits, shape);
   }
 
   UpstreamError ReadError(int http_status, const HeaderLookup& header, std::string_view body) const override {

@@ -6,15 +6,13 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "server/codec/ascii_text.h"
 #include "server/codec/json_check.h"
+#include "server/codec/openai_extras.h"
 #include "server/codec/openai_fields.h"
 
 namespace sluice {
 namespace {
 
-constexpr char kWireFormat[] = "openai";
-constexpr std::string_view kExtrasField = "extras_json[\"openai\"]";
 constexpr int kMaxChoices = 128;
 constexpr int kMaxTopLogprobs = 20;
 
@@ -205,21 +203,8 @@ class RequestWriter {
     return absl::OkStatus();
   }
 
-  // The extras' own text goes in front of our closing brace, to the letter.
   absl::Status MergeExtras(std::string& body) {
-    const auto it = request_.extras_json().find(kWireFormat);
-    if (it == request_.extras_json().end()) return absl::OkStatus();
-    const auto keys = KeysOfJsonObject(it->second, kExtrasField);
-    if (!keys.ok()) return keys.status();
-    for (const std::string& key : *keys) {
-      if (absl::Status status = CheckExtra(key); !status.ok()) return status;
-    }
-    if (keys->empty()) return absl::OkStatus();
-    std::string_view members = TrimBlanks(it->second);
-    members = members.substr(1, members.size() - 2);
-    body.back() = ',';
-    body.append(members).push_back('}');
-    return absl::OkStatus();
+    return MergeOpenAiExtras(request_.extras_json(), [this](const std::string& key) { return CheckExtra(key); }, body);
   }
 
   absl::Status CheckExtra(const std::string& key) {
@@ -228,10 +213,10 @@ class RequestWriter {
       const std::string instead = field == "stream" || field == "stream_options"
                                       ? std::string()
                                       : absl::StrCat("; use ", std::string(field));
-      return FieldError(kExtrasField, absl::StrCat("\"", key, "\" is set by Sluice itself", instead));
+      return FieldError(kOpenAiExtrasField, absl::StrCat("\"", key, "\" is set by Sluice itself", instead));
     }
     if (key == "max_tokens" && request_.sampling().has_max_output_tokens()) {
-      return FieldError(kExtrasField, "\"max_tokens\" and sampling.max_output_tokens are both set");
+      return FieldError(kOpenAiExtrasField, "\"max_tokens\" and sampling.max_output_tokens are both set");
     }
     return absl::OkStatus();
   }

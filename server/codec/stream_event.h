@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,6 +49,7 @@ struct StreamEvent {
     kChoiceEnd,      // finish_reason, text: the provider's word
     kUsage,          // usage
     kExtras,         // name: wire format, text: JSON
+    kEmbedding,      // choice: index of the input, embedding; the whole vector
   };
 
   Kind kind = Kind::kContent;
@@ -61,11 +63,12 @@ struct StreamEvent {
   FinishReason finish_reason = FinishReason::kUnspecified;
   const UsageCounts* usage = nullptr;                        // kUsage only
   const std::vector<TokenLogprobValue>* logprobs = nullptr;  // kContent, or null
+  std::span<const float> embedding;                          // kEmbedding only
 
   // Content commits a call: what was shown cannot be taken back.
   bool is_content() const {
     return kind == Kind::kContent || kind == Kind::kReasoning || kind == Kind::kRefusal ||
-           kind == Kind::kToolCallStart || kind == Kind::kToolCallDelta;
+           kind == Kind::kToolCallStart || kind == Kind::kToolCallDelta || kind == Kind::kEmbedding;
   }
 };
 

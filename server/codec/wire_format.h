@@ -19,6 +19,7 @@
 
 namespace sluice::v1 {
 class ChatRequest;
+class EmbedRequest;
 }
 
 namespace sluice {
@@ -40,10 +41,18 @@ struct UpstreamError {
   std::string code;
   // The field of the caller's request that is wrong, or empty.
   std::string field;
+  // The prompt is longer than the model's context: a larger one would do.
+  bool context_exceeded = false;
 };
 
 struct DecoderLimits {
   size_t max_event_bytes = 1 << 20;
+};
+
+// What an answer to an EmbedRequest must be made of.
+struct EmbedShape {
+  size_t count = 0;       // vectors, one for each input
+  size_t dimensions = 0;  // of each; 0: whatever the model has
 };
 
 // Bytes of one successful response → events.
@@ -90,6 +99,15 @@ class WireFormat {
   virtual bool AcceptsContentType(std::string_view content_type) const = 0;
 
   virtual std::unique_ptr<ResponseDecoder> NewDecoder(const DecoderLimits& limits) const = 0;
+
+  // The same for embeddings. A format without them refuses every request, and
+  // then the other two are never asked. The decoder gives one kEmbedding for
+  // each input, in any order; an answer that is not of this shape is kProtocol.
+  virtual absl::StatusOr<EncodedRequest> EncodeEmbed(const v1::EmbedRequest& request, std::string_view model) const;
+  virtual bool AcceptsEmbedContentType(std::string_view content_type) const { return false; }
+  virtual std::unique_ptr<ResponseDecoder> NewEmbedDecoder(const DecoderLimits& limits, const EmbedShape& shape) const {
+    return nullptr;
+  }
 
   // Reads a response outside 2xx; `body` may be cut at some bound.
   virtual UpstreamError ReadError(int http_status, const HeaderLookup& header, std::string_view body) const = 0;

@@ -1,0 +1,62 @@
+// Cuts a JSON document, fed in any split, into the objects of the array at one
+// of its top keys, and what is around them: so that a long list is read piece by
+// piece. Finds borders only; whether the pieces are JSON is their reader's to
+// say. One per document.
+#ifndef SLUICE_SERVER_CODEC_JSON_LIST_SPLITTER_H_
+#define SLUICE_SERVER_CODEC_JSON_LIST_SPLITTER_H_
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace sluice {
+
+class JsonListSplitter {
+ public:
+  enum class Result {
+    kMore,      // all bytes are used up
+    kElement,   // element() is whole; call Next again with the rest
+    kEnd,       // the document is over; envelope() is whole
+    kTooLarge,  // a piece is larger than max_bytes
+    kMalformed,
+  };
+
+  JsonListSplitter(std::string_view key, size_t max_bytes) : key_(key), max_bytes_(max_bytes) {}
+
+  // Takes bytes from the front of `bytes` up to the next border.
+  Result Next(std::string_view& bytes);
+
+  // Until the next call of Next.
+  const std::string& element() const { return element_; }
+  // The document with an empty array at the key.
+  const std::string& envelope() const { return envelope_; }
+
+ private:
+  // Bytes at the front that cannot be a border, as things stand.
+  size_t PlainRun(std::string_view bytes) const;
+  // The next byte, which may be one. kMore: go on.
+  Result Take(char c);
+  Result InString(char c);
+  Result BetweenElements(char c);
+  Result Outside(char c);
+  Result Close();
+  // kTooLarge over the bound, else kMore.
+  Result Keep(std::string_view bytes);
+
+  const std::string key_;
+  const size_t max_bytes_;
+  std::string envelope_;
+  std::string element_;
+  std::string last_text_;  // the last string at the top level, cut
+  int depth_ = 0;
+  bool in_string_ = false;
+  bool escaped_ = false;
+  bool in_list_ = false;
+  bool in_element_ = false;
+  bool comma_due_ = false;
+  bool element_due_ = false;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_SERVER_CODEC_JSON_LIST_SPLITTER_H_
