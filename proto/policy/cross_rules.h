@@ -17,7 +17,8 @@ namespace sluice {
 void CheckTogether(const google::protobuf::Message& message, const std::string& path,
                    Violations& out);
 
-// Resources against each other: names given twice, routes with one match.
+// Resources against each other: names given twice, routes with one match,
+// choices that leave each other nothing to do, fallbacks in a circle.
 void CheckAcross(absl::Span<const v1::Resource* const> all, Violations& out);
 
 }  // namespace sluice

@@ -52,6 +52,7 @@ class Walk {
   void CheckOneof(const Message& message, const std::string& path) {
     const auto* oneof = message.GetDescriptor()->FindOneofByName("kind");
     if (oneof == nullptr || message.GetReflection()->HasOneof(message, oneof)) return;
+    if (RulesOf(*message.GetDescriptor()).optional_kind()) return;
     const ChoiceFields choice = ChoiceOf(*message.GetDescriptor());
     out_.Add(path, "REQUIRED",
              choice.in_place == nullptr

@@ -212,7 +212,7 @@ TEST(NotServedTest, EveryMarkedFieldIsRefusedWhereverItCanBeSet) {
     marks += ExpectRefused(*field.containing_type(),
                            [&](Message& place) { SetAnything(place, field); }) > 0;
   });
-  EXPECT_GE(marks, 15);
+  EXPECT_GE(marks, 2);
 }
 
 TEST(NotServedTest, EveryMarkedEnumValueIsRefusedWhereverItCanBeSet) {
@@ -228,17 +228,13 @@ TEST(NotServedTest, EveryMarkedEnumValueIsRefusedWhereverItCanBeSet) {
                }) > 0;
     }
   });
-  EXPECT_GE(marks, 6);
+  EXPECT_GE(marks, 3);
 }
 
-TEST(NotServedTest, EveryMarkedKindIsRefused) {
-  int marks = 0;
+TEST(NotServedTest, EveryKindIsServed) {
   for (const FieldDescriptor* kind : Kinds()) {
-    if (!RulesOf(*kind->message_type()).not_served()) continue;
-    ++marks;
-    ExpectRefused(*kind->message_type(), [](Message&) {});
+    EXPECT_FALSE(RulesOf(*kind->message_type()).not_served()) << kind->name();
   }
-  EXPECT_EQ(marks, 3);
 }
 
 TEST(KindsTest, WhatIsReferredToComesFirst) {
@@ -285,7 +281,7 @@ TEST(DefaultsTest, FillWhatIsThereAndMakeNoMessages) {
   policy.mutable_backoff()->mutable_exponential()->mutable_max()->set_seconds(9);
   FillDefaults(policy);
   EXPECT_EQ(policy.max_attempts(), 3u);
-  EXPECT_EQ(policy.on_exhaustion(), v1::EXHAUSTION_ERROR);
+  EXPECT_EQ(policy.on_exhaustion(), v1::EXHAUSTION_FALLBACK);
   const auto& backoff = policy.backoff().exponential();
   EXPECT_EQ(backoff.base().nanos(), 500'000'000);
   EXPECT_EQ(backoff.max().seconds(), 9);

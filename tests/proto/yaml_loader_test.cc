@@ -69,10 +69,11 @@ INSTANTIATE_TEST_SUITE_P(
                 "p.yaml:3: retrypolicy/r: backoff_before_failover: \"yes\" is neither true nor "
                 "false"},
         Refusal{"NumberForEnum", Retry("on_exhaustion: 1"),
-                "p.yaml:3: retrypolicy/r: on_exhaustion: \"1\" is not known; use ERROR"},
+                "p.yaml:3: retrypolicy/r: on_exhaustion: \"1\" is not known; use ERROR, "
+                "FALLBACK or QUEUE"},
         Refusal{"UnspecifiedEnum", Retry("on_exhaustion: UNSPECIFIED"),
                 "p.yaml:3: retrypolicy/r: on_exhaustion: \"UNSPECIFIED\" is not known; use "
-                "ERROR"},
+                "ERROR, FALLBACK or QUEUE"},
         Refusal{"MisspeltEnum", Retry("backoff: {exponential: {jitter: FUL}}"),
                 "p.yaml:3: retrypolicy/r: backoff.exponential.jitter: \"FUL\" is not known; did "
                 "you mean FULL?"},
