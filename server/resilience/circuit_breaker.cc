@@ -247,7 +247,10 @@ bool CircuitBreaker::Trip(TimePoint now, Duration lasting, std::string reason) {
   return !Admits(now);
 }
 
-void CircuitBreaker::Reset(TimePoint now) { Close(now); }
+void CircuitBreaker::Reset(TimePoint now) {
+  Advance(now);  // what it did until now stays told
+  Close(now);
+}
 
 BreakerState CircuitBreaker::state(TimePoint now) const {
   switch (config_.mode) {

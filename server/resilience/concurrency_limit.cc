@@ -58,10 +58,9 @@ std::optional<ConcurrencyLimit::Bound> ConcurrencyLimit::Exceeds(uint64_t tokens
   const std::optional<uint32_t> most = limit();
   if (most && requests_ >= *most) return Bound::kRequests;
   if (config_.max_pending && pending_ >= *config_.max_pending) return Bound::kPending;
+  const uint64_t most_tokens = config_.max_tokens.value_or(UINT64_MAX);
   const bool alone = tokens_ == 0;
-  if (config_.max_tokens && !alone && tokens > *config_.max_tokens - std::min(tokens_, *config_.max_tokens)) {
-    return Bound::kTokens;
-  }
+  if (!alone && (tokens_ > most_tokens || tokens > most_tokens - tokens_)) return Bound::kTokens;
   return std::nullopt;
 }
 

@@ -17,9 +17,9 @@ namespace sluice {
 
 struct ConcurrencyConfig {
   // Not set: no limit.
-  std::optional<uint32_t> max_requests;  // pending ones included
-  std::optional<uint32_t> max_pending;   // admitted and not yet connected
-  std::optional<uint64_t> max_tokens;    // estimates, as charged at admission
+  std::optional<uint32_t> max_requests = std::nullopt;  // pending ones included
+  std::optional<uint32_t> max_pending = std::nullopt;   // admitted and not yet connected
+  std::optional<uint64_t> max_tokens = std::nullopt;    // estimates, as charged at admission
   // Beside max_requests: the smaller one holds.
   bool adaptive = false;
   uint32_t adaptive_min = 4;     // enough to keep measuring; >= 1
