@@ -190,7 +190,7 @@ class DataPlane(Process):
         """Nothing of a call is left behind."""
         samples = self.metrics()
         left = {name: value for name, value in samples.items()
-                if value and re.match(r"sluice_(open_calls|open_streams|upstream_requests_in_flight)\b", name)}
+                if value and re.match(r"sluice_(open_calls|open_streams|upstream_in_flight|queue_length)\b", name)}
         busy = {name: value for name, value in samples.items()
                 if value and name.startswith("sluice_upstream_connections{") and 'state="busy"' in name}
         return not left and not busy

@@ -34,7 +34,7 @@ class RowsB(IntegrationTest):
         open_calls = [stub.StreamChat(chat_request(f"call {i}"), timeout=30) for i in range(calls)]
         wait_for("all to have failed once", lambda: self.alpha.stats()["by_fault"].get("status") == calls)
         began = time.monotonic()
-        wait_for("all to wait", lambda: self.server.metric("sluice_upstream_requests_in_flight") == 0 and
+        wait_for("all to wait", lambda: self.server.metric("sluice_upstream_in_flight") == 0 and
                  self.server.metric("sluice_open_calls") == calls)
         self.assertLessEqual(self.server.threads(), threads)
         texts = ["".join(event.content.text for response in call for event in response.events) for call in open_calls]
@@ -129,10 +129,11 @@ class RowsB(IntegrationTest):
                     for attempt in answer.end.attempts]
         self.assertEqual(attempts, [("failed", "overload", 0), ("failed", "reset", 15), ("ok", "", 15)])
         lines = wait_for("the lines", lambda: self.lines_of(answer, 3))
-        self.assertEqual([line["error_type"] for line in lines], ["overload", "reset", ""])
+        self.assertEqual([line.get("error_type") for line in lines], ["overload", "reset", None])
         self.assertEqual([line["retry_count"] for line in lines], [0, 1, 2])
-        self.reaches("sluice_retries_total", 1, route="chat", error_class="overload")
-        self.reaches("sluice_retries_total", 1, route="chat", error_class="reset")
+        self.reaches("sluice_retries_total", 2, route="chat", upstream="alpha")
+        self.reaches("sluice_retry_delay_seconds_count", 2, route="chat")
+        self.assertAlmostEqual(self.server.metric("sluice_retry_delay_seconds_sum", route="chat"), 0.03, 5)
 
     def lines_of(self, answer, count):
         started = next(event.started for event in answer.events if event.HasField("started"))

@@ -248,15 +248,16 @@ class RowsC(IntegrationTest):
 
         def lines():
             found = [line for line in self.server.log_lines() if line.get("call_id") == call_id]
-            return found if len(found) >= 3 else None
+            return found if any(line["message"] == "call" for line in found) else None
 
         found = wait_for("the lines", lines)
-        attempts = [line for line in found if "retry_count" in line]
-        calls = [line for line in found if "retry_count" not in line]
+        attempts = [line for line in found if line["message"] == "attempt"]
+        calls = [line for line in found if line["message"] == "call"]
         self.assertEqual((len(attempts), len(calls)), (2, 1))
-        self.assertEqual([(line["upstream"], line["error_type"]) for line in attempts], [("alpha", "overload"), ("beta", "")])
-        self.assertEqual(attempts[0]["status"], 503)
-        self.assertEqual(calls[0]["route"], "chat")
+        self.assertEqual([(line["upstream"], line.get("error_type")) for line in attempts],
+                         [("alpha", "overload"), ("beta", None)])
+        self.assertEqual((attempts[0]["http_status"], attempts[0]["credential"]), (503, "env:TEST_KEY_ONE_API_KEY"))
+        self.assertEqual((calls[0]["route"], calls[0]["tenant"], calls[0]["attempts"]), ("chat", "acme", 2))
         for word in (secret, "private words", "alpha:0", "beta:0"):
             self.assertNotIn(word, self.server.stderr())
         self.reaches("sluice_attempts_total", 2, route="chat")
@@ -279,7 +280,7 @@ class RowsC(IntegrationTest):
         self.ok(stream(stub, chat_request()))
         self.ok(stream(stub, chat_request()))
         self.reaches("sluice_breaker_state", 1, state="closed", upstream="alpha")
-        self.reaches("sluice_breaker_transitions_total", 1, to="half_open")
+        self.reaches("sluice_breaker_changes_total", 1, to="half_open")
 
     def test_row_c6_what_is_slow_trips_it_too(self):
         stub = self.breaker("count_window: 10, min_calls: 3, slow_after: 30ms, slow_percent: 100, open: 60s")
@@ -302,4 +303,4 @@ class RowsC(IntegrationTest):
         for _ in range(2):
             self.assertEqual(stream(stub, request, metadata=failing).code, grpc.StatusCode.INVALID_ARGUMENT)
         self.assertEqual(self.alpha.stats()["requests"], 3)
-        self.reaches("sluice_idempotency_total", 1, result="replayed")
+        self.reaches("sluice_idempotency_hits_total", 1, result="replayed")

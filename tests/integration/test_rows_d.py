@@ -158,8 +158,8 @@ class RowsD(IntegrationTest):
         self.assertEqual(other.answer().code, grpc.StatusCode.ALREADY_EXISTS)
         self.assertIn("k-1", other.answer().error.details())
         self.assertEqual(self.alpha.stats()["requests"], 1)
-        self.reaches("sluice_idempotency_total", 1, result="joined")
-        self.reaches("sluice_idempotency_total", 1, result="conflict")
+        self.reaches("sluice_idempotency_hits_total", 1, result="joined")
+        self.reaches("sluice_idempotency_hits_total", 1, result="conflict")
 
     def test_row_d5_the_caller_that_came_first_may_leave(self):
         stub = self.one(args=("--chunks", "30", "--interval", "20ms"))
@@ -175,7 +175,7 @@ class RowsD(IntegrationTest):
         # Whichever came first: nobody was given half an answer as a whole one.
         self.assertLessEqual(self.alpha.stats()["requests"], 2)
         wait_for("all of it to be gone", self.server.idle)
-        self.reaches("sluice_idempotency_total", 1)
+        self.reaches("sluice_idempotency_hits_total", 1)
 
     def test_row_d5_the_key_is_the_tenants_own_and_unary_calls_have_it_too(self):
         stub = self.one()
@@ -191,7 +191,7 @@ class RowsD(IntegrationTest):
         metadata = [("idempotency-key", "k-3")]
         self.assertEqual(stub.Embed(embed, timeout=10, metadata=metadata), stub.Embed(embed, timeout=10, metadata=metadata))
         self.assertEqual(self.alpha.stats()["requests"], 4)
-        self.reaches("sluice_idempotency_total", 2, result="replayed")
+        self.reaches("sluice_idempotency_hits_total", 2, result="replayed")
 
     # D6 -------------------------------------------------------------------
 
@@ -324,7 +324,7 @@ class RowsD(IntegrationTest):
         # Then two probes at most, however many call.
         self.alpha.script(content_delay_ms=300)
         wait_for("a probe", lambda: stream(stub, chat_request(), timeout=5).code == grpc.StatusCode.OK, 5)
-        self.reaches("sluice_breaker_transitions_total", 1, to="half_open")
+        self.reaches("sluice_breaker_changes_total", 1, to="half_open")
         wait_for("it to close", lambda: stream(stub, chat_request()).code == grpc.StatusCode.OK and
                  self.server.metric("sluice_breaker_state", state="closed") == 1, 5)
 
@@ -415,8 +415,9 @@ class RowsD(IntegrationTest):
             return found if len(found) == 2 else None
 
         first, second = wait_for("the lines", lines)
-        self.assertEqual((first["retry_count"], first["error_type"], first["status"]), (0, "overload", 503))
-        self.assertEqual((second["retry_count"], second["error_type"], second["status"]), (1, "", 200))
+        self.assertEqual((first["retry_count"], first["error_type"], first["status"], first["http_status"]),
+                         (0, "overload", "failed", 503))
+        self.assertEqual((second["retry_count"], second.get("error_type"), second["status"]), (1, None, "ok"))
         self.assertAlmostEqual(second["backoff_delay_ms"], 25, delta=0.1)
         self.assertGreater(second["duration_ms"], 0)
         # One trace, and a span of its own for each attempt.
@@ -492,7 +493,7 @@ class RowsD(IntegrationTest):
         self.assertEqual(self.server.metric("sluice_queue_length", route="chat"), 4)
         self.reaches("sluice_queue_oldest_seconds", 0.05, route="chat")
         self.assertEqual(self.server.metric("sluice_open_calls"), 6)
-        self.assertEqual(self.server.metric("sluice_upstream_requests_in_flight", upstream="alpha"), 2)
+        self.assertEqual(self.server.metric("sluice_upstream_in_flight", upstream="alpha"), 2)
         for call in calls:
             self.ok(call.answer())
         wait_for("the queue to be empty", lambda: self.server.metric("sluice_queue_length") == 0)
