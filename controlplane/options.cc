@@ -61,6 +61,14 @@ void AddPush(CLI::App& app, PushSettings& push) {
       ->check(CLI::Range(size_t{1}, size_t{10000000}));
   app.add_option("--admission-rate", push.admission_rate, "New streams of data planes admitted a second")
       ->check(CLI::Range(0.1, 1000000.0));
+  app.add_option("--max-commands", push.commands.max_open, "Operators' queries and commands under way at a time, at most")
+      ->check(CLI::Range(size_t{1}, size_t{100000}));
+  app.add_option("--max-commands-per-node", push.commands.max_per_node,
+                 "Queries and commands that one data plane may leave unanswered")
+      ->check(CLI::Range(size_t{1}, size_t{64}));
+  app.add_option("--max-command-response-bytes", push.commands.max_response_bytes,
+                 "All answers to one query or command together; what is beyond is left out")
+      ->check(CLI::Range(size_t{64} << 10, size_t{1} << 30));
   app.add_option("--admission-burst", push.admission_burst, "New streams admitted at once")
       ->check(CLI::Range(1.0, 1000000.0));
 }

@@ -5,9 +5,11 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "controlplane/admin/command_check.h"
 #include "controlplane/admin/rpc_status.h"
 #include "proto/policy/duration_text.h"
 #include "proto/policy/kinds.h"
+#include "spdlog/spdlog.h"
 
 namespace sluice {
 namespace {
@@ -141,8 +143,22 @@ AdminService::Reactor* AdminService::AwaitRevision(Context* context, const v1::A
 
 AdminService::Reactor* AdminService::Command(Context* context, const v1::CommandRequest* request,
                                              v1::CommandResponse* response) {
-  return Finish(context, "Command",
-                MakeStatus(grpc::StatusCode::UNIMPLEMENTED, "Admin.Command is not served by this version"));
+  if (grpc::Status status = CheckCommand(*request); !status.ok()) return Finish(context, "Command", status);
+  absl::Duration timeout = request->has_timeout() ? ToAbsl(request->timeout()) : kDefaultCommandTimeout;
+  Reactor* reactor = context->DefaultReactor();
+  absl::Status status = fleet_.Command(
+      *request, timeout, [this, reactor, response, text = CommandText(*request)](v1::CommandResponse result) {
+        if (!text.empty()) {
+          auto done = std::count_if(result.answers().begin(), result.answers().end(),
+                                    [](const v1::NodeAnswer& answer) { return answer.answer().code() == 0; });
+          spdlog::info("{}: done by {} of {} data planes", text, done, result.answers_size());
+        }
+        *response = std::move(result);
+        if (observer_ != nullptr) observer_->OnRequest("Command", grpc::StatusCode::OK);
+        reactor->Finish(grpc::Status::OK);
+      });
+  if (!status.ok()) return Finish(context, "Command", ToGrpcStatus(status));
+  return reactor;
 }
 
 grpc::Status AdminService::DoGet(const v1::GetRequest& request, v1::GetResponse& response) {

@@ -1,6 +1,6 @@
 // The gRPC face of the Admin service (control.proto). Callback API: each method
-// runs on a thread of gRPC's and is as long as one commit; AwaitRevision holds
-// no thread while it waits.
+// runs on a thread of gRPC's and is as long as one commit; AwaitRevision and
+// Command hold no thread while they wait.
 #ifndef SLUICE_CONTROLPLANE_ADMIN_ADMIN_SERVICE_H_
 #define SLUICE_CONTROLPLANE_ADMIN_ADMIN_SERVICE_H_
 

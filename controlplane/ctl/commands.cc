@@ -10,19 +10,35 @@
 
 namespace sluice::ctl {
 
-CLI::App& CommandSet::Add(const std::string& name, const std::string& description, const std::string& examples,
-                          Run run) {
-  CLI::App* app = root_.add_subcommand(name, description);
-  // Global options may stand after the command too.
-  app->fallthrough();
+namespace {
+
+std::string Footer(const std::string& examples) {
   std::string indented;
   for (size_t from = 0; from < examples.size();) {
     const size_t end = std::min(examples.find('\n', from), examples.size());
     absl::StrAppend(&indented, "\n  ", examples.substr(from, end - from));
     from = end + 1;
   }
-  app->footer(absl::StrCat("Examples:", indented));
+  return absl::StrCat("Examples:", indented);
+}
+
+}  // namespace
+
+CLI::App& CommandSet::Add(CLI::App& group, const std::string& name, const std::string& description,
+                          const std::string& examples, Run run) {
+  CLI::App* app = group.add_subcommand(name, description);
+  // Global options may stand after the command too.
+  app->fallthrough();
+  app->footer(Footer(examples));
   entries_.push_back({app, std::move(run)});
+  return *app;
+}
+
+CLI::App& CommandSet::AddGroup(const std::string& name, const std::string& description, const std::string& examples) {
+  CLI::App* app = root_.add_subcommand(name, description);
+  app->fallthrough();
+  app->footer(Footer(examples));
+  app->require_subcommand(1);
   return *app;
 }
 

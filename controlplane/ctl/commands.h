@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "CLI/CLI.hpp"
@@ -20,7 +21,14 @@ class CommandSet {
   explicit CommandSet(CLI::App& root) : root_(root) {}
 
   // `examples` are lines of a shell. The caller adds options to the result.
-  CLI::App& Add(const std::string& name, const std::string& description, const std::string& examples, Run run);
+  CLI::App& Add(const std::string& name, const std::string& description, const std::string& examples, Run run) {
+    return Add(root_, name, description, examples, std::move(run));
+  }
+  // Below a group.
+  CLI::App& Add(CLI::App& group, const std::string& name, const std::string& description, const std::string& examples,
+                Run run);
+  // Commands that belong together: "breaker list", "breaker trip".
+  CLI::App& AddGroup(const std::string& name, const std::string& description, const std::string& examples);
   // The command that was parsed. Requires that one was.
   const Run& Chosen() const;
   CLI::App& root() const { return root_; }
@@ -35,6 +43,7 @@ class CommandSet {
 };
 
 void AddApply(CommandSet& commands);
+void AddBreaker(CommandSet& commands);
 void AddCompletion(CommandSet& commands);
 void AddDelete(CommandSet& commands);
 void AddDiff(CommandSet& commands);
@@ -45,6 +54,7 @@ void AddList(CommandSet& commands);
 void AddRollback(CommandSet& commands);
 void AddSet(CommandSet& commands);
 void AddStatus(CommandSet& commands);
+void AddTop(CommandSet& commands);
 void AddValidate(CommandSet& commands);
 
 // "retrypolicy/default" or the two words of it. Nothing: said what is wrong

@@ -16,6 +16,7 @@ constexpr char kExamples[] = R"(Examples:
   sluicectl apply -f policy.yaml                        put policies in place
   sluicectl list                                        what is in force
   sluicectl status                                      what each data plane runs
+  sluicectl top; sluicectl breaker explain openai       how the upstreams do, and why
   sluicectl set retrypolicy/default max_attempts=4      change one field, live
   sluicectl diff -f policy.yaml                         what apply would change
   sluicectl history; sluicectl rollback --to 7          go back
@@ -42,7 +43,7 @@ void AddGlobals(CLI::App& root, GlobalOptions& globals) {
   root.add_option("--ca", globals.ca_file, "Speak TLS, trusting the authorities of this PEM file");
   root.add_option("--cert", globals.cert_file, "Show this certificate (PEM chain) to the control plane; with --key");
   root.add_option("--key", globals.key_file, "PEM key of --cert");
-  root.add_option("--reason", globals.reason, "Why, for the history");
+  root.add_option("--reason", globals.reason, "Why, for the history (with breaker trip: beside the breaker)");
   root.add_option("--author", globals.author, "Who, for the history; left out: $USER");
   root.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::Throw);
   root.add_flag("--no-wait", globals.no_wait, "After a change, do not wait for the data planes");
@@ -58,6 +59,8 @@ void AddCommands(CommandSet& commands) {
   AddHistory(commands);
   AddRollback(commands);
   AddStatus(commands);
+  AddTop(commands);
+  AddBreaker(commands);
   AddExplain(commands);
   AddValidate(commands);
   AddCompletion(commands);
@@ -66,7 +69,7 @@ void AddCommands(CommandSet& commands) {
 }  // namespace
 
 ExitCode RunCtl(const std::vector<std::string>& args, CtlIo io) {
-  CLI::App root("Reads and changes the policies of a Sluice control plane.", "sluicectl");
+  CLI::App root("Reads and changes the policies of a Sluice control plane, and looks after its data planes.", "sluicectl");
   GlobalOptions globals;
   AddGlobals(root, globals);
   root.set_version_flag("--version", absl::StrCat("sluicectl ", SLUICE_VERSION));

@@ -18,9 +18,11 @@ enum class ExitCode {
   kInvalidPolicy = 5,
   // Somebody was faster (etag), or others refer to it; nothing was changed.
   kConflict = 6,
-  // Committed, and a data plane refused it and runs the revision before.
+  // A data plane refused. After a change of policies: committed, and it runs the
+  // revision before.
   kNodeRefused = 7,
-  // Committed, and a data plane has not answered in time.
+  // A data plane has not answered in time, or is not there. After a change of
+  // policies: committed.
   kNotAcked = 8,
   // Only `diff --exit-code`.
   kDifferent = 9,
@@ -35,8 +37,8 @@ inline constexpr char kExitCodeHelp[] = R"(Exit status:
   4  not found
   5  the policy is wrong; nothing was changed
   6  conflict: changed by somebody else, or still referred to; nothing was changed
-  7  committed, but a data plane refused it and keeps the revision before
-  8  committed, but a data plane has not acknowledged it in time
+  7  a data plane refused it; a change of policies is committed, and it keeps the revision before
+  8  a data plane did not answer in time or is not there; a change of policies is committed
   9  differences found (diff --exit-code only))";
 
 ExitCode ExitCodeOf(grpc::StatusCode code);

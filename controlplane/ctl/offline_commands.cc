@@ -1,4 +1,5 @@
 // explain and completion: what needs no control plane.
+#include <algorithm>
 #include <memory>
 
 #include "absl/strings/ascii.h"
@@ -28,6 +29,8 @@ constexpr char kBashTemplate[] = R"sh(_sluicectl() {
   else
     case $command in
       get|set|delete|history) COMPREPLY=($(compgen -W "$(sluicectl --timeout 1s list -o name 2>/dev/null)" -- "$word")) ;;
+      breaker) COMPREPLY=($(compgen -W "list explain trip reset $(sluicectl --timeout 1s breaker list -o name 2>/dev/null)" -- "$word")) ;;
+      top) COMPREPLY=($(compgen -W "$(sluicectl --timeout 1s breaker list -o name 2>/dev/null)" -- "$word")) ;;
       list|explain) COMPREPLY=($(compgen -W "@KINDS@" -- "$word")) ;;
     esac
   fi
@@ -44,8 +47,17 @@ ExitCode ExplainPath(Session& session, const std::string& path) {
 
 std::string OptionsOf(const CLI::App& app) {
   std::vector<std::string> names;
-  for (const CLI::Option* option : app.get_options()) {
-    for (const std::string& name : option->get_lnames()) names.push_back(absl::StrCat("--", name));
+  const auto add = [&names](const CLI::App& of) {
+    for (const CLI::Option* option : of.get_options()) {
+      for (const std::string& name : option->get_lnames()) {
+        const std::string word = absl::StrCat("--", name);
+        if (std::find(names.begin(), names.end(), word) == names.end()) names.push_back(word);
+      }
+    }
+  };
+  add(app);
+  if (app.get_parent() != nullptr) {
+    for (const CLI::App* below : app.get_subcommands([](const CLI::App*) { return true; })) add(*below);
   }
   return absl::StrJoin(names, " ");
 }

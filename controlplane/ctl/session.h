@@ -25,6 +25,8 @@ struct CtlIo {
   // `out` is a terminal and NO_COLOR is not set.
   bool color = false;
   std::function<absl::Time()> now = [] { return absl::Now(); };
+  // Of the times of day that are shown.
+  absl::TimeZone zone = absl::LocalTimeZone();
   // Set by Ctrl-C; ends --watch. Null: never.
   const std::atomic<bool>* stop = nullptr;
 };
@@ -87,6 +89,7 @@ class Session {
   std::ostream& err() const { return io_.err; }
   bool color() const { return io_.color; }
   absl::Time now() const { return io_.now(); }
+  absl::TimeZone zone() const { return io_.zone; }
   bool stopped() const { return io_.stop != nullptr && io_.stop->load(); }
   absl::Duration timeout() const { return timeout_; }
   const GlobalOptions& options() const { return options_; }

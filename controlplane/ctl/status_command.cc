@@ -1,26 +1,22 @@
 // status: what every data plane runs.
 #include <algorithm>
 #include <memory>
-#include <thread>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "controlplane/ctl/commands.h"
 #include "controlplane/ctl/json_text.h"
 #include "controlplane/ctl/table.h"
+#include "controlplane/ctl/watch.h"
 #include "proto/policy/duration_text.h"
 #include "proto/policy/kinds.h"
 
 namespace sluice::ctl {
 namespace {
 
-// Ctrl-C is seen this soon while --watch waits.
-constexpr std::chrono::milliseconds kStopCheck(50);
-
 struct StatusOptions {
   std::string output = "table";
-  bool watch = false;
-  std::string interval = "2s";
+  WatchOptions watch;
   bool check = false;
 };
 
@@ -95,35 +91,13 @@ ExitCode ShowOnce(Session& session, const StatusOptions& options) {
   if (!status.ok()) return session.Fail(status);
   std::sort(response.mutable_nodes()->begin(), response.mutable_nodes()->end(),
             [](const v1::NodeStatus& a, const v1::NodeStatus& b) { return a.node_id() < b.node_id(); });
-  if (options.watch && session.color()) session.out() << "\x1b[H\x1b[2J";
+  BeginLook(session, options.watch);
   if (options.output == "json") {
     session.out() << JsonText(response) << "\n";
   } else {
     PrintNodes(session, response);
   }
-  session.out() << std::flush;
   return options.check ? CheckCode(response) : ExitCode::kOk;
-}
-
-void WaitFor(absl::Duration interval, const Session& session) {
-  const absl::Time until = absl::Now() + interval;
-  while (!session.stopped() && absl::Now() < until) std::this_thread::sleep_for(kStopCheck);
-}
-
-ExitCode Status(Session& session, const StatusOptions& options) {
-  if (!options.watch) return ShowOnce(session, options);
-  const absl::StatusOr<absl::Duration> interval = ParseDurationText(options.interval);
-  if (!interval.ok() || *interval < absl::Milliseconds(100)) {
-    return session.Fail(ExitCode::kUsage,
-                        absl::StrCat("--interval: \"", options.interval, "\" will not do; write 100ms or more, as in 2s"));
-  }
-  // A control plane that is away for a moment is what one watches for.
-  ExitCode last = ExitCode::kOk;
-  while (!session.stopped()) {
-    last = ShowOnce(session, options);
-    WaitFor(*interval, session);
-  }
-  return last;
 }
 
 }  // namespace
@@ -135,10 +109,11 @@ void AddStatus(CommandSet& commands) {
                                "sluicectl status --watch\n"
                                "sluicectl status --check || page-somebody\n"
                                "sluicectl status -o json | jq '.nodes[] | select(.state == \"NODE_STATE_NACKED\")'",
-                               [options](Session& session) { return Status(session, *options); });
+                               [options](Session& session) {
+                                 return Watch(session, options->watch, [&] { return ShowOnce(session, *options); });
+                               });
   app.add_option("-o,--output", options->output, "Form")->check(CLI::IsMember({"table", "json"}))->capture_default_str();
-  app.add_flag("-w,--watch", options->watch, "Again and again, until Ctrl-C");
-  app.add_option("--interval", options->interval, "Between two looks of --watch")->capture_default_str();
+  AddWatchOptions(app, options->watch);
   app.add_flag("--check", options->check, "Exit with 7 if a data plane refused, 8 if one is behind or lost");
 }
 

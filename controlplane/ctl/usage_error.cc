@@ -11,6 +11,15 @@
 namespace sluice::ctl {
 namespace {
 
+// The command that was given, down to the last word of it; null: none.
+const CLI::App* DeepestCommand(const CLI::App& root) {
+  const CLI::App* command = nullptr;
+  for (std::vector<CLI::App*> chosen = root.get_subcommands(); !chosen.empty(); chosen = command->get_subcommands()) {
+    command = chosen.front();
+  }
+  return command;
+}
+
 std::vector<std::string> CommandNames(const CLI::App& root) {
   std::vector<std::string> names;
   for (const CLI::App* command : root.get_subcommands([](const CLI::App*) { return true; })) {
@@ -39,10 +48,16 @@ std::string UnknownOption(const CLI::App& root, const CLI::App* command, const s
   return absl::StrCat("unknown option ", name, Meant(name, known));
 }
 
-std::string UnknownCommand(const CLI::App& root, const std::string& word) {
-  const std::vector<std::string> names = CommandNames(root);
+// `group` is the root, or a command of several.
+std::string UnknownCommand(const CLI::App& group, const std::string& of, const std::string& word) {
+  const std::vector<std::string> names = CommandNames(group);
   const std::string meant = Meant(word, names);
-  return absl::StrCat(Shown(word), " is no command", meant.empty() ? absl::StrCat("; there are ", absl::StrJoin(names, ", ")) : meant);
+  return absl::StrCat(Shown(word), " is no command", of,
+                      meant.empty() ? absl::StrCat("; there are ", absl::StrJoin(names, ", ")) : meant);
+}
+
+std::string NoCommand(const CLI::App& group) {
+  return absl::StrCat("no command was given; there are ", absl::StrJoin(CommandNames(group), ", "));
 }
 
 bool IsOption(const std::string& word) { return word.size() > 1 && word[0] == '-'; }
@@ -50,18 +65,21 @@ bool IsOption(const std::string& word) { return word.size() > 1 && word[0] == '-
 }  // namespace
 
 std::string UsageErrorText(const CLI::App& root, const CLI::ParseError& error) {
-  const std::vector<CLI::App*> chosen = root.get_subcommands();
-  const CLI::App* command = chosen.empty() ? nullptr : chosen.front();
+  const CLI::App* command = DeepestCommand(root);
   const std::vector<std::string> left = root.remaining(true);
   const auto option = std::find_if(left.begin(), left.end(), IsOption);
   if (command == nullptr) {
     const auto word = std::find_if_not(left.begin(), left.end(), IsOption);
     if (option != left.end() && (word == left.end() || option < word)) return UnknownOption(root, nullptr, *option);
-    if (word != left.end()) return UnknownCommand(root, *word);
+    if (word != left.end()) return UnknownCommand(root, "", *word);
     if (error.get_name() != "RequiredError") return error.what();
-    return absl::StrCat("no command was given; there are ", absl::StrJoin(CommandNames(root), ", "));
+    return NoCommand(root);
   }
   if (option != left.end()) return UnknownOption(root, command, *option);
+  if (!CommandNames(*command).empty()) {
+    return left.empty() ? absl::StrCat(command->get_name(), ": ", NoCommand(*command))
+                        : UnknownCommand(*command, absl::StrCat(" of ", command->get_name()), left.front());
+  }
   if (!left.empty()) return absl::StrCat(command->get_name(), ": ", Shown(left.front()), " is one word too many");
   return absl::StrCat(command->get_name(), ": ", error.what());
 }

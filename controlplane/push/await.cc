@@ -40,7 +40,7 @@ absl::Status PushHub::Await(uint64_t revision, absl::Duration timeout, AwaitCall
     WakeBy(now + timeout);
     completed = TakeCompleted(now);
   }
-  for (auto& [done, response] : completed) done(std::move(response));
+  completed.Call();
   return absl::OkStatus();
 }
 
@@ -89,9 +89,10 @@ PushHub::Completed PushHub::TakeCompleted(absl::Time now) {
   std::erase_if(waiters_, [&](Waiter& waiter) {
     mutex_.AssertHeld();
     if (!IsDone(waiter, now)) return false;
-    completed.emplace_back(std::move(waiter.callback), Summarise(waiter));
+    completed.awaits.emplace_back(std::move(waiter.callback), Summarise(waiter));
     return true;
   });
+  completed.commands = board_.TakeFinished(now);
   return completed;
 }
 

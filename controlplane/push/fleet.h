@@ -16,6 +16,7 @@ class Fleet {
  public:
   // Called once, from any thread, without locks held.
   using AwaitCallback = std::function<void(v1::AwaitRevisionResponse)>;
+  using CommandCallback = std::function<void(v1::CommandResponse)>;
 
   virtual ~Fleet() = default;
 
@@ -26,6 +27,12 @@ class Fleet {
   // one, or the time is over; possibly before it returns. RESOURCE_EXHAUSTED:
   // too many wait already; OUT_OF_RANGE: no such revision. Then it never calls.
   virtual absl::Status Await(uint64_t revision, absl::Duration timeout, AwaitCallback callback) = 0;
+
+  // Hands the request's query or command to the node that it names, or to all,
+  // and calls back as Await does. NOT_FOUND: no such node; RESOURCE_EXHAUSTED:
+  // too many are under way. Then it never calls.
+  virtual absl::Status Command(const v1::CommandRequest& request, absl::Duration timeout,
+                               CommandCallback callback) = 0;
 };
 
 }  // namespace sluice

@@ -4,6 +4,7 @@
 #define SLUICE_CONTROLPLANE_PUSH_NODE_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "absl/status/status.h"
@@ -21,6 +22,9 @@ class SubscriberStream {
   virtual ~SubscriberStream() = default;
   // Never called while another plan is unanswered.
   virtual void Send(UpdatePlanPtr plan) = 0;
+  // A query or command; goes before what is left of a plan. False: too many
+  // wait to be read already, and nothing was done.
+  virtual bool SendCommand(std::shared_ptr<const v1::SubscribeResponse> message) = 0;
   virtual void Drain(const v1::Drain& drain) = 0;
   // The last call; the stream ends with this status.
   virtual void End(const absl::Status& status) = 0;

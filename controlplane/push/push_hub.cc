@@ -25,14 +25,17 @@ PushHub::PushHub(Options options)
       clock_(std::move(options.clock)),
       observer_(options.observer),
       wake_(std::move(options.wake)),
+      random_(options.seed),
+      nonce_tag_(absl::StrCat(absl::Hex(random_(), absl::kZeroPad8))),
       newest_(std::make_shared<Catalog>()),
       published_(newest_),
       debounce_(settings_.debounce, settings_.debounce_max),
       admission_(settings_.admission_rate, settings_.admission_burst),
-      random_(options.seed) {
-  // Plans are counted from one again after a restart; a node must not take a
-  // new one for one that it has answered.
-  nonce_tag_ = absl::StrCat(absl::Hex(random_(), absl::kZeroPad8));
+      board_(settings_.commands, nonce_tag_) {}
+
+void PushHub::Completed::Call() {
+  for (auto& [callback, response] : awaits) callback(std::move(response));
+  for (auto& [callback, response] : commands) callback(std::move(response));
 }
 
 absl::StatusOr<std::unique_ptr<StoreWatch>> PushHub::Follow(Store& store) {
@@ -172,13 +175,16 @@ absl::Status PushHub::OnMessage(uint64_t stream_id, const v1::SubscribeRequest& 
       case v1::SubscribeRequest::kDigest:
         OnDigest(*node, message.digest(), now);
         break;
+      case v1::SubscribeRequest::kAnswer:
+        board_.OnAnswer(node->id, message.answer(), now);
+        break;
       default:
-        break;  // reports and answers were not asked for, and newer kinds are safe to ignore
+        break;  // newer kinds are safe to ignore
     }
     UpdateState(*node, now);
     completed = TakeCompleted(now);
   }
-  for (auto& [callback, response] : completed) callback(std::move(response));
+  completed.Call();
   return absl::OkStatus();
 }
 
@@ -285,6 +291,9 @@ void PushHub::EndStream(Node& node, const absl::Status& status, absl::Time now) 
   node.stream = nullptr;
   node.outstanding = nullptr;
   UpdateState(node, now);
+  if (board_.CountOpen(node.id) == 0) return;
+  board_.OnLost(node.id, now);
+  WakeBy(now);  // for whoever waits for it, once the mutex is free
 }
 
 void PushHub::Detach(uint64_t stream_id) {
@@ -299,10 +308,11 @@ void PushHub::Detach(uint64_t stream_id) {
     node->stream = nullptr;
     node->outstanding = nullptr;
     UpdateState(*node, now);
+    board_.OnLost(node->id, now);
     WakeBy(now + settings_.forget_lost_after);
     completed = TakeCompleted(now);
   }
-  for (auto& [callback, response] : completed) callback(std::move(response));
+  completed.Call();
 }
 
 absl::Time PushHub::TickNode(Node& node, absl::Time now) {
@@ -350,9 +360,10 @@ absl::Time PushHub::Tick() {
     }
     completed = TakeCompleted(now);
     for (const Waiter& waiter : waiters_) next = std::min(next, waiter.deadline);
+    next = std::min(next, board_.due());
     next_tick_ = next;
   }
-  for (auto& [callback, response] : completed) callback(std::move(response));
+  completed.Call();
   return next;
 }
 
@@ -390,10 +401,11 @@ void PushHub::Drain(absl::Duration within) {
     for (auto& [id, node] : nodes_) {
       if (node.connected()) node.stream->Drain(drain);
     }
-    for (Waiter& waiter : waiters_) completed.emplace_back(std::move(waiter.callback), Summarise(waiter));
+    for (Waiter& waiter : waiters_) completed.awaits.emplace_back(std::move(waiter.callback), Summarise(waiter));
     waiters_.clear();
+    completed.commands = board_.TakeAll();
   }
-  for (auto& [callback, response] : completed) callback(std::move(response));
+  completed.Call();
 }
 
 void PushHub::EndAll() {

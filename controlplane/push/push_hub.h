@@ -19,6 +19,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "controlplane/push/admission.h"
+#include "controlplane/push/command_board.h"
 #include "controlplane/push/debounce.h"
 #include "controlplane/push/fleet.h"
 #include "controlplane/push/node.h"
@@ -41,6 +42,7 @@ struct PushSettings {
   // Istio admits at most 100 a second.
   double admission_rate = 100;
   double admission_burst = 100;
+  CommandLimits commands = {};
 };
 
 class PushHub : public Fleet {
@@ -77,6 +79,7 @@ class PushHub : public Fleet {
 
   std::vector<v1::NodeStatus> ListNodes() override;
   absl::Status Await(uint64_t revision, absl::Duration timeout, AwaitCallback callback) override;
+  absl::Status Command(const v1::CommandRequest& request, absl::Duration timeout, CommandCallback callback) override;
 
   uint64_t revision();
   std::map<v1::NodeState, int> CountByState();
@@ -97,7 +100,12 @@ class PushHub : public Fleet {
     // A node that had not answered when it was last looked at.
     std::string blocker;
   };
-  using Completed = std::vector<std::pair<AwaitCallback, v1::AwaitRevisionResponse>>;
+  // Who waited and has got what for; called when the mutex is free again.
+  struct Completed {
+    std::vector<std::pair<AwaitCallback, v1::AwaitRevisionResponse>> awaits;
+    CommandBoard::Finished commands;
+    void Call();
+  };
 
   void OnEvent(const StoreEvent& event);
   void Publish(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -121,12 +129,18 @@ class PushHub : public Fleet {
   bool IsDone(Waiter& waiter, absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   v1::AwaitRevisionResponse Summarise(const Waiter& waiter) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Completed TakeCompleted(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Ask(Node& node, const std::string& id, const std::shared_ptr<const v1::SubscribeResponse>& message,
+           absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const PushSettings settings_;
   const std::string epoch_;
   const std::function<absl::Time()> clock_;
   PushObserver* const observer_;
   const std::function<void()> wake_;
+  std::minstd_rand random_ ABSL_GUARDED_BY(mutex_);
+  // Plans and commands are counted from one again after a restart; a node must
+  // not take a new one for one that it has answered.
+  const std::string nonce_tag_;
 
   absl::Mutex mutex_;
   // Committed, and given to nodes.
@@ -143,12 +157,11 @@ class PushHub : public Fleet {
   // (revision, when it was committed), the last few.
   std::deque<std::pair<uint64_t, absl::Time>> commits_ ABSL_GUARDED_BY(mutex_);
   std::vector<Waiter> waiters_ ABSL_GUARDED_BY(mutex_);
+  CommandBoard board_ ABSL_GUARDED_BY(mutex_);
   absl::Time next_tick_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
   uint64_t last_stream_id_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::string nonce_tag_;
   uint64_t last_plan_ ABSL_GUARDED_BY(mutex_) = 0;
   bool closing_ ABSL_GUARDED_BY(mutex_) = false;
-  std::minstd_rand random_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace sluice

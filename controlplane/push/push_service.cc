@@ -1,9 +1,15 @@
 #include "controlplane/push/push_service.h"
 
+#include <deque>
+#include <memory>
 #include <optional>
 
 namespace sluice {
 namespace {
+
+// Commands that wait for a peer that does not read. Those that were not
+// answered in time count here too, unlike at the hub.
+constexpr size_t kMaxUnreadCommands = 64;
 
 grpc::Status ToGrpc(const absl::Status& status) {
   return grpc::Status(static_cast<grpc::StatusCode>(status.code()), std::string(status.message()));
@@ -29,6 +35,14 @@ class SubscribeStream : public grpc::ServerBidiReactor<v1::SubscribeRequest, v1:
     plan_ = std::move(plan);
     next_chunk_ = 0;
     Continue();
+  }
+
+  bool SendCommand(std::shared_ptr<const v1::SubscribeResponse> message) override {
+    absl::MutexLock lock(&mutex_);
+    if (commands_.size() >= kMaxUnreadCommands) return false;
+    commands_.push_back(std::move(message));
+    Continue();
+    return true;
   }
 
   void Drain(const v1::Drain& drain) override {
@@ -62,6 +76,7 @@ class SubscribeStream : public grpc::ServerBidiReactor<v1::SubscribeRequest, v1:
   void OnWriteDone(bool ok) override {
     absl::MutexLock lock(&mutex_);
     writing_ = false;
+    writing_command_ = nullptr;
     if (!ok && !end_.has_value()) end_ = grpc::Status(grpc::StatusCode::CANCELLED, "the peer is gone");
     Continue();
   }
@@ -86,6 +101,11 @@ class SubscribeStream : public grpc::ServerBidiReactor<v1::SubscribeRequest, v1:
     if (end_.has_value()) {
       finished_ = true;
       Finish(*end_);
+    } else if (!commands_.empty()) {
+      writing_ = true;
+      writing_command_ = std::move(commands_.front());
+      commands_.pop_front();
+      StartWrite(writing_command_.get());
     } else if (plan_ && next_chunk_ < plan_->chunks.size()) {
       writing_ = true;
       // A node may answer before it has read all: the next plan then replaces
@@ -109,6 +129,8 @@ class SubscribeStream : public grpc::ServerBidiReactor<v1::SubscribeRequest, v1:
   UpdatePlanPtr plan_ ABSL_GUARDED_BY(mutex_);
   UpdatePlanPtr writing_plan_ ABSL_GUARDED_BY(mutex_);
   size_t next_chunk_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::deque<std::shared_ptr<const v1::SubscribeResponse>> commands_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<const v1::SubscribeResponse> writing_command_ ABSL_GUARDED_BY(mutex_);
   std::optional<v1::SubscribeResponse> drain_ ABSL_GUARDED_BY(mutex_);
   bool drain_sent_ ABSL_GUARDED_BY(mutex_) = false;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;

@@ -261,14 +261,5 @@ TEST_F(AdminTest, ConcurrentWritersAllGetRevisionsOfTheirOwn) {
   EXPECT_EQ(Revision(), 80);
 }
 
-TEST_F(AdminTest, CommandSaysThatItIsNotServed) {
-  v1::CommandRequest request;
-  v1::CommandResponse response;
-  grpc::ClientContext context;
-  grpc::Status status = server_.admin().Command(&context, request, &response);
-  EXPECT_EQ(status.error_code(), StatusCode::UNIMPLEMENTED);
-  EXPECT_THAT(status.error_message(), HasSubstr("Admin.Command"));
-}
-
 }  // namespace
 }  // namespace sluice

@@ -17,6 +17,7 @@ using testing::SizeIs;
 class FakeStream : public SubscriberStream {
  public:
   void Send(UpdatePlanPtr plan) override { plans.push_back(std::move(plan)); }
+  bool SendCommand(std::shared_ptr<const v1::SubscribeResponse>) override { return true; }
   void Drain(const v1::Drain& drain) override { drains.push_back(drain); }
   void End(const absl::Status& status) override { ended = status; }
 

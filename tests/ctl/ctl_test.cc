@@ -415,7 +415,9 @@ TEST_F(CtlTest, ExplainReadsTypesDefaultsRangesAndComments) {
   EXPECT_EQ(Run({"explain", "route.tragets"}), ExitCode::kNotFound);
   EXPECT_THAT(err_, HasSubstr("\"tragets\" is no field of route; there are match, targets"));
   EXPECT_EQ(Run({"explain"}), ExitCode::kOk);
-  EXPECT_THAT(out_, HasSubstr("circuitbreaker   not served by this version"));
+  EXPECT_THAT(out_, HasSubstr("\n  circuitbreaker\n"));
+  EXPECT_EQ(Run({"explain", "upstream.can_continue_prefix"}), ExitCode::kOk);
+  EXPECT_THAT(out_, HasSubstr("not served by this version"));
 }
 
 TEST_F(CtlTest, NobodyThereIsOneLineAndStatus3) {
@@ -467,6 +469,12 @@ INSTANTIATE_TEST_SUITE_P(
                       UsageRow{"BadTimeout", {"--timeout", "10", "list"}, "--timeout: \"10\""},
                       UsageRow{"BadServer", {"--server", "https://x", "list"}, "write host:port"},
                       UsageRow{"BadCa", {"--ca", "/no/ca.pem", "list"}, "--ca: cannot read /no/ca.pem"},
+                      UsageRow{"BreakerOfNothing", {"breaker"}, "breaker: no command was given; there are list, explain, trip, reset"},
+                      UsageRow{"BreakerMisspelt", {"breaker", "tripp", "openai"}, "\"tripp\" is no command of breaker; did you mean trip?"},
+                      UsageRow{"BreakerMisspeltOption", {"breaker", "trip", "openai", "--fo", "5m"}, "unknown option --fo; did you mean --for?"},
+                      UsageRow{"TripOfNothing", {"breaker", "trip"}, "trip: target is required"},
+                      UsageRow{"TripForNoTime", {"breaker", "trip", "openai", "--for", "5"}, "--for: \"5\" is no time; write 5m"},
+                      UsageRow{"TopTooOften", {"top", "-w", "--interval", "1ms"}, "--interval: \"1ms\" will not do"},
                       UsageRow{"DiffOfNothing", {"diff"}, "name files with -f, or revisions"}),
     [](const auto& info) { return std::string(info.param.name); });
 
@@ -480,7 +488,7 @@ TEST_P(CtlHelpTest, ShowsAnExampleOfTheCommand) {
 
 INSTANTIATE_TEST_SUITE_P(Commands, CtlHelpTest,
                          ::testing::Values("apply", "get", "list", "diff", "set", "delete", "history", "rollback", "status",
-                                           "explain", "validate", "completion"),
+                                           "explain", "validate", "completion", "top", "breaker"),
                          [](const auto& info) { return std::string(info.param); });
 
 TEST_F(CtlTest, HelpShowsExamplesAndEveryExitStatus) {

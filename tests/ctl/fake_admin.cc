@@ -244,4 +244,11 @@ Status FakeAdmin::AwaitRevision(grpc::ServerContext*, const v1::AwaitRevisionReq
   return Status::OK;
 }
 
+Status FakeAdmin::Command(grpc::ServerContext*, const v1::CommandRequest* request, v1::CommandResponse* response) {
+  std::lock_guard lock(mutex_);
+  command = *request;
+  *response = command_answer;
+  return command_status;
+}
+
 }  // namespace sluice::testing

@@ -24,6 +24,10 @@ class FakeAdmin final : public v1::Admin::Service {
   // Answers of AwaitRevision and ListNodes from now on.
   v1::AwaitRevisionResponse await;
   v1::ListNodesResponse nodes;
+  // Answers of Command from now on, and what it was last asked.
+  v1::CommandResponse command_answer;
+  v1::CommandRequest command;
+  grpc::Status command_status;
   // Not OK: the next Delete, Set or Rollback answers this.
   grpc::Status refusal;
   // UNAVAILABLE this many times before anything else.
@@ -50,6 +54,8 @@ class FakeAdmin final : public v1::Admin::Service {
   grpc::Status ListNodes(grpc::ServerContext*, const v1::ListNodesRequest*, v1::ListNodesResponse*) override;
   grpc::Status AwaitRevision(grpc::ServerContext*, const v1::AwaitRevisionRequest*,
                              v1::AwaitRevisionResponse*) override;
+
+  grpc::Status Command(grpc::ServerContext*, const v1::CommandRequest*, v1::CommandResponse*) override;
 
   template <class Request>
   grpc::Status Enter(const Request& request);

@@ -1,0 +1,235 @@
+// breaker: circuit breakers of all data planes, seen and operated.
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <set>
+#include <tuple>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "controlplane/ctl/breaker_text.h"
+#include "controlplane/ctl/command_call.h"
+#include "controlplane/ctl/commands.h"
+#include "controlplane/ctl/json_text.h"
+#include "controlplane/ctl/table.h"
+#include "controlplane/ctl/watch.h"
+#include "proto/policy/duration_text.h"
+
+namespace sluice::ctl {
+namespace {
+
+struct BreakerOptions {
+  std::string target;
+  std::string node;
+  std::string output;
+  std::string lasting;
+  WatchOptions watch;
+};
+
+// One breaker of one node.
+struct Seen {
+  const std::string* node;
+  const v1::BreakerStatus* breaker;
+};
+
+// By upstream, endpoint, node: what is to be compared stands together.
+std::vector<Seen> Breakers(const v1::CommandResponse& response) {
+  std::vector<Seen> all;
+  for (const v1::NodeAnswer* answer : Done(response)) {
+    for (const v1::BreakerStatus& breaker : answer->answer().breakers().breakers()) {
+      all.push_back({&answer->node_id(), &breaker});
+    }
+  }
+  std::stable_sort(all.begin(), all.end(), [](const Seen& a, const Seen& b) {
+    return std::tie(a.breaker->upstream(), a.breaker->endpoint()) <
+           std::tie(b.breaker->upstream(), b.breaker->endpoint());
+  });
+  return all;
+}
+
+std::vector<Table::Cell> RowOf(const Seen& seen, absl::TimeZone zone) {
+  const v1::BreakerStatus& breaker = *seen.breaker;
+  const v1::BreakerWindow& window = breaker.window();
+  const bool counted = window.calls() > 0;
+  return {TargetOf(breaker),
+          *seen.node,
+          BreakerStateCell(breaker.state()),
+          breaker.has_age() ? AgeText(ToAbsl(breaker.age())) : "–",
+          counted ? PercentText(window.failure_percent()) : "–",
+          counted ? PercentText(window.slow_percent()) : "–",
+          absl::StrCat(window.calls()),
+          OpenUntilText(breaker, zone).empty() ? "–" : OpenUntilText(breaker, zone),
+          WhyText(breaker)};
+}
+
+void PrintTable(Session& session, const std::vector<Seen>& all) {
+  Table table({"UPSTREAM/ENDPOINT", "NODE", "STATE", "SINCE", "FAILED", "SLOW", "CALLS", "OPEN UNTIL", "WHY"});
+  for (const Seen& seen : all) table.AddRow(RowOf(seen, session.zone()));
+  table.Print(session.out(), session.color());
+}
+
+void PrintNames(Session& session, const std::vector<Seen>& all) {
+  std::set<std::string> names;
+  for (const Seen& seen : all) names.insert(TargetOf(*seen.breaker));
+  for (const std::string& name : names) session.out() << name << "\n";
+}
+
+v1::CommandRequest QueryOf(const BreakerOptions& options) {
+  v1::CommandRequest request;
+  request.set_node_id(options.node);
+  request.mutable_query()->mutable_breakers()->set_target(options.target);
+  return request;
+}
+
+ExitCode List(Session& session, const BreakerOptions& options) {
+  const v1::CommandRequest request = QueryOf(options);
+  v1::CommandResponse response;
+  if (const ExitCode code = CallNodes(session, request, response); code != ExitCode::kOk) return code;
+  BeginLook(session, options.watch);
+  const std::vector<Seen> all = Breakers(response);
+  if (options.output == "json") {
+    session.out() << JsonText(response) << "\n";
+  } else if (options.output == "name") {
+    PrintNames(session, all);
+  } else if (!all.empty()) {
+    PrintTable(session, all);
+  } else if (!Done(response).empty()) {
+    session.err() << "no upstream is in force\n";
+  }
+  return TellFailures(session, request, response);
+}
+
+// "openai/primary on edge-1: ", as far as it is not clear.
+std::string Heading(const Seen& seen, bool several_targets, bool several_nodes) {
+  if (!several_targets && !several_nodes) return "";
+  return absl::StrCat(several_targets ? TargetOf(*seen.breaker) : "", several_targets && several_nodes ? " on " : "",
+                      several_nodes ? *seen.node : "", ": ");
+}
+
+ExitCode ExplainBreakers(Session& session, const BreakerOptions& options) {
+  const v1::CommandRequest request = QueryOf(options);
+  v1::CommandResponse response;
+  if (const ExitCode code = CallNodes(session, request, response); code != ExitCode::kOk) return code;
+  BeginLook(session, options.watch);
+  const std::vector<Seen> all = Breakers(response);
+  if (options.output == "json") session.out() << JsonText(response) << "\n";
+  std::set<std::string> targets, nodes;
+  for (const Seen& seen : all) {
+    targets.insert(TargetOf(*seen.breaker));
+    nodes.insert(*seen.node);
+  }
+  for (const Seen& seen : all) {
+    if (options.output == "json") break;
+    session.out() << Paint(Heading(seen, targets.size() > 1, nodes.size() > 1), Color::kDim, session.color())
+                  << ExplainBreaker(*seen.breaker, session.zone());
+  }
+  return TellFailures(session, request, response);
+}
+
+// "openai/primary tripped on 2/2 data planes in 12 ms".
+ExitCode Operate(Session& session, const BreakerOptions& options, v1::CommandRequest request, const std::string& done,
+                 const std::string& until) {
+  request.set_node_id(options.node);
+  request.mutable_command()->set_reason(session.options().reason);
+  request.mutable_command()->set_author(session.options().author);
+  v1::CommandResponse response;
+  if (const ExitCode code = CallNodes(session, request, response); code != ExitCode::kOk) return code;
+  const size_t worked = Done(response).size();
+  if (options.output == "json") {
+    session.out() << JsonText(response) << "\n";
+  } else if (worked > 0) {
+    const int asked = response.answers_size();
+    session.out() << options.target << " " << done << " on " << worked << "/" << asked
+                  << (asked == 1 ? " data plane" : " data planes") << " in "
+                  << ElapsedText(ToAbsl(response.elapsed())) << until << "\n";
+  }
+  return TellFailures(session, request, response);
+}
+
+ExitCode Trip(Session& session, const BreakerOptions& options) {
+  v1::CommandRequest request;
+  v1::BreakerTrip& trip = *request.mutable_command()->mutable_trip_breaker();
+  trip.set_target(options.target);
+  if (options.lasting.empty()) {
+    return Operate(session, options, request, "tripped",
+                   absl::StrCat(" · until: sluicectl breaker reset ", options.target));
+  }
+  const absl::StatusOr<absl::Duration> lasting = ParseDurationText(options.lasting);
+  if (!lasting.ok() || *lasting <= absl::ZeroDuration()) {
+    return session.Fail(ExitCode::kUsage, absl::StrCat("--for: \"", options.lasting, "\" is no time; write 5m or 1h30m, or "
+                                                       "leave it out for \"until it is reset\""));
+  }
+  *trip.mutable_lasting() = ToProto(*lasting);
+  return Operate(session, options, request, "tripped",
+                 absl::StrCat(" · until ", absl::FormatTime("%H:%M:%S", session.now() + *lasting, session.zone())));
+}
+
+ExitCode Reset(Session& session, const BreakerOptions& options) {
+  v1::CommandRequest request;
+  request.mutable_command()->mutable_reset_breaker()->set_target(options.target);
+  return Operate(session, options, request, "reset", "");
+}
+
+void AddCommon(CLI::App& app, BreakerOptions& options, bool target_required, std::vector<std::string> forms) {
+  CLI::Option* target = app.add_option("target", options.target, "UPSTREAM/ENDPOINT, or UPSTREAM with all its endpoints");
+  if (target_required) target->required();
+  app.add_option("--node", options.node, "Only this data plane; left out: all");
+  options.output = forms.front();
+  app.add_option("-o,--output", options.output, "Form")->check(CLI::IsMember(std::move(forms)))->capture_default_str();
+}
+
+void AddReading(CommandSet& commands, CLI::App& group) {
+  auto list = std::make_shared<BreakerOptions>();
+  CLI::App& list_app = commands.Add(group, "list", "Every breaker of every data plane",
+                                    "sluicectl breaker list\n"
+                                    "sluicectl breaker list openai --watch\n"
+                                    "sluicectl breaker list -o json | jq '.answers[].answer.breakers.breakers[]'",
+                                    [list](Session& session) {
+                                      return Watch(session, list->watch, [&] { return List(session, *list); });
+                                    });
+  AddCommon(list_app, *list, false, {"table", "json", "name"});
+  AddWatchOptions(list_app, list->watch);
+  auto explain = std::make_shared<BreakerOptions>();
+  CLI::App& explain_app = commands.Add(group, "explain", "Why a breaker is as it is: state, time, figures, failures",
+                                       "sluicectl breaker explain openai/primary\n"
+                                       "sluicectl breaker explain openai --node edge-1",
+                                       [explain](Session& session) {
+                                         return Watch(session, explain->watch,
+                                                      [&] { return ExplainBreakers(session, *explain); });
+                                       });
+  AddCommon(explain_app, *explain, true, {"text", "json"});
+  AddWatchOptions(explain_app, explain->watch);
+}
+
+void AddOperating(CommandSet& commands, CLI::App& group) {
+  auto trip = std::make_shared<BreakerOptions>();
+  CLI::App& trip_app =
+      commands.Add(group, "trip",
+                   "Open a breaker by hand, on every data plane at once. A data plane that restarts forgets it; for what "
+                   "is to stay, set a CircuitBreaker's mode to FORCED_OPEN",
+                   "sluicectl breaker trip openai/primary --for 5m --reason \"provider incident\"\n"
+                   "sluicectl breaker trip openai                       until it is reset",
+                   [trip](Session& session) { return Trip(session, *trip); });
+  AddCommon(trip_app, *trip, true, {"text", "json"});
+  trip_app.add_option("--for", trip->lasting, "How long, as in 5m; then probes go first. Left out: until it is reset");
+  auto reset = std::make_shared<BreakerOptions>();
+  CLI::App& reset_app = commands.Add(group, "reset", "Close a breaker by hand and forget what it has counted",
+                                     "sluicectl breaker reset openai/primary\n"
+                                     "sluicectl breaker reset openai --node edge-1",
+                                     [reset](Session& session) { return Reset(session, *reset); });
+  AddCommon(reset_app, *reset, true, {"text", "json"});
+}
+
+}  // namespace
+
+void AddBreaker(CommandSet& commands) {
+  CLI::App& group = commands.AddGroup("breaker", "See, explain, trip and reset circuit breakers",
+                                      "sluicectl breaker list\n"
+                                      "sluicectl breaker explain openai/primary\n"
+                                      "sluicectl breaker trip openai/primary --for 5m --reason \"provider incident\"\n"
+                                      "sluicectl breaker reset openai");
+  AddReading(commands, group);
+  AddOperating(commands, group);
+}
+
+}  // namespace sluice::ctl
