@@ -49,8 +49,9 @@ void Replace(UsageCounts& usage, const UsageCounts& later) {
 
 }  // namespace
 
-Attempt::Attempt(Loop& loop, Mailbox<CallMessage>& inbox, const WireFormat& format, const AttemptLimits& limits)
-    : loop_(loop), inbox_(inbox), format_(format), limits_(limits), watch_(loop), total_(loop) {}
+Attempt::Attempt(Loop& loop, Mailbox<CallMessage>& inbox, const WireFormat& format, const CallRequest& request,
+                 const AttemptLimits& limits)
+    : loop_(loop), inbox_(inbox), format_(format), request_(request), limits_(limits), watch_(loop), total_(loop) {}
 
 void Attempt::Start(HttpTransport& transport, HttpRequest request) {
   watch_.Set(loop_.Now() + limits_.connect, [this] { FailByTimer("connect", limits_.connect); });
@@ -82,19 +83,21 @@ void Attempt::OnConnected(bool reused) {
   if (lingerer_) return;
   const TimePoint now = loop_.Now();
   watch_.Set(now + limits_.first_content, [this] { FailByTimer("first content", limits_.first_content); });
-  if (limits_.total == absl::InfiniteDuration()) return;
-  total_.Set(now + limits_.total, [this] { FailByTimer("total", limits_.total); });
+  if (limits_.total != absl::InfiniteDuration()) {
+    total_.Set(now + limits_.total, [this] { FailByTimer("total", limits_.total); });
+  }
+  Tell(CallMessage::Kind::kConnected);
 }
 
 void Attempt::OnHead(const HttpHead& head) {
   http_status_ = head.status();
   if (http_status_ < 200 || http_status_ >= 300) return ReadErrorHead(head);
   const std::string type(head.header("content-type"));
-  if (!format_.AcceptsContentType(type)) {
+  if (!request_.AcceptsContentType(format_, type)) {
     return Fail(FailureKind::kProtocol,
                 "content type \"" + type + "\" is no answer in format " + std::string(format_.name()));
   }
-  decoder_ = format_.NewDecoder(limits_.decoder);
+  decoder_ = request_.NewDecoder(format_, limits_.decoder);
 }
 
 void Attempt::ReadErrorHead(const HttpHead& head) {
@@ -146,7 +149,7 @@ void Attempt::OnEvent(const StreamEvent& event) {
     first_content_ = loop_.Now();
     WatchIdle();
   }
-  const CallMessage message{CallMessage::Kind::kEvent, &event};
+  const CallMessage message{CallMessage::Kind::kEvent, this, &event};
   inbox_.Push(message);
 }
 
@@ -160,6 +163,7 @@ void Attempt::ClassifyErrorBody() {
   UpstreamError error = format_.ReadError(http_status_, header, error_body_);
   if (error.kind == FailureKind::kNone) error.kind = KindOfHttpStatus(http_status_);
   failure_.field = std::move(error.field);
+  failure_.context_exceeded = error.context_exceeded;
   Fail(error.kind, MessageOf(error));
 }
 
@@ -192,7 +196,11 @@ void Attempt::Fail(FailureKind kind, std::string message) {
 void Attempt::Report(CallMessage::Kind kind) {
   watch_.Cancel();
   total_.Cancel();
-  const CallMessage message{kind};
+  Tell(kind);
+}
+
+void Attempt::Tell(CallMessage::Kind kind) {
+  const CallMessage message{kind, this};
   inbox_.Push(message);
 }
 

@@ -12,6 +12,7 @@
 
 #include "server/codec/wire_format.h"
 #include "server/engine/call_message.h"
+#include "server/engine/call_request.h"
 #include "server/engine/lingerer.h"
 #include "server/resilience/failure.h"
 #include "server/runtime/loop.h"
@@ -33,6 +34,8 @@ struct AttemptFailure {
   std::string message;  // one line for people
   std::string field;    // of the caller's request, where that is wrong
   std::optional<Duration> retry_after;
+  // The prompt is longer than the model's context.
+  bool context_exceeded = false;
   // The answer is larger than what may be collected: trying again would give
   // the same.
   bool too_large = false;
@@ -45,9 +48,11 @@ class Attempt final : public HttpExchangeObserver, private StreamEventHandler {
   static constexpr size_t kMaxErrorBody = 16 << 10;
   static constexpr Duration kErrorBodyWait = absl::Seconds(2);
 
-  Attempt(Loop& loop, Mailbox<CallMessage>& inbox, const WireFormat& format, const AttemptLimits& limits);
+  // `request` outlives the attempt, unless it lingers.
+  Attempt(Loop& loop, Mailbox<CallMessage>& inbox, const WireFormat& format, const CallRequest& request,
+          const AttemptLimits& limits);
 
-  // Tells the inbox kEvent…, then once kAnswered or kFailed; the attempt may be
+  // Tells the inbox kConnected, kEvent…, then once kAnswered or kFailed; the attempt may be
   // destroyed from within those last two.
   void Start(HttpTransport& transport, HttpRequest request);
 
@@ -86,6 +91,7 @@ class Attempt final : public HttpExchangeObserver, private StreamEventHandler {
   void FailByTimer(const char* what, Duration limit);
   void Fail(FailureKind kind, std::string message);
   void Report(CallMessage::Kind kind);
+  void Tell(CallMessage::Kind kind);
   void LingerEnded();
   void WatchIdle();
   void IdleDue();
@@ -93,6 +99,7 @@ class Attempt final : public HttpExchangeObserver, private StreamEventHandler {
   Loop& loop_;
   Mailbox<CallMessage>& inbox_;
   const WireFormat& format_;
+  const CallRequest& request_;
   const AttemptLimits limits_;
 
   std::unique_ptr<ResponseDecoder> decoder_;  // from a head that can be decoded

@@ -4,19 +4,18 @@
 #ifndef SLUICE_SERVER_ENGINE_CALL_H_
 #define SLUICE_SERVER_ENGINE_CALL_H_
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "server/engine/call_observer.h"
+#include "server/engine/call_request.h"
 #include "server/engine/route_table.h"
 #include "server/engine/stream_sink.h"
 #include "server/resilience/random.h"
 #include "server/runtime/loop.h"
 #include "server/upstream/http_transport.h"
-
-namespace sluice::v1 {
-class ChatRequest;
-}
 
 namespace sluice {
 
@@ -39,8 +38,9 @@ struct CallParams {
   CallInfo info;
   // Keeps the table's part that the call uses.
   std::shared_ptr<const RouteConfig> route;
-  // Outlives the call (the service owns it).
-  const v1::ChatRequest* request = nullptr;
+  std::shared_ptr<const CallRequest> request;
+  // Equal for calls that belong together, where the route asks for affinity.
+  std::optional<uint64_t> affinity;
   // The caller's own deadline; InfiniteFuture if none.
   TimePoint deadline = absl::InfiniteFuture();
   std::string traceparent;

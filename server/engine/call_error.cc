@@ -9,6 +9,9 @@
 namespace sluice {
 namespace {
 
+// Room comes as calls end, at no known time.
+constexpr Duration kRoomRetryAfter = absl::Seconds(1);
+
 std::string Prefix(std::string_view route) {
   return "route \"" + OneLine(route, 128) + "\": ";
 }
@@ -50,6 +53,8 @@ std::string WhyNoMore(const RetryDecision& why) {
   switch (why.verdict) {
     case RetryDecision::Verdict::kAllCooling:
       return "; every endpoint is cooling down";
+    case RetryDecision::Verdict::kNoBudget:
+      return "; the retry budget allows no other now";
     case RetryDecision::Verdict::kPastDeadline:
       return "; the deadline leaves no time to wait " + ShortDuration(why.delay) + " for another";
     default:
@@ -96,6 +101,47 @@ CallError NowhereToGo(std::string_view route, const EndpointsLeft& left, TimePoi
                                                            ShortDuration(cooldown));
   error.reason = "ALL_ENDPOINTS_COOLING";
   error.retry_after = cooldown;
+  return error;
+}
+
+CallError NoRoom(std::string_view route, const std::optional<LimitRefusal>& refused) {
+  const std::string where = refused ? "upstream \"" + refused->upstream + "\" (" + refused->limit + ")" : "every upstream";
+  CallError error = ErrorOf(FailureKind::kShed, Prefix(route) + where + " takes no more calls for now");
+  error.reason = "UPSTREAM_LIMIT";
+  error.retry_after = kRoomRetryAfter;
+  return error;
+}
+
+CallError OverLimit(std::string_view route, const LimitRefusal& refusal) {
+  const bool never = refusal.wait == absl::InfiniteDuration();
+  CallError error = ErrorOf(FailureKind::kShed, Prefix(route) + "rate limit \"" + OneLine(refusal.limit, 128) +
+                                                    "\" is used up" +
+                                                    (never ? "" : "; retry after " + ShortDuration(refusal.wait)));
+  error.reason = "RATE_LIMIT";
+  if (!never) error.retry_after = refusal.wait;
+  return error;
+}
+
+CallError OthersWait(std::string_view route) {
+  CallError error = ErrorOf(FailureKind::kShed, Prefix(route) + "others wait before this call");
+  error.reason = "QUEUED";
+  error.retry_after = kRoomRetryAfter;
+  return error;
+}
+
+CallError QueueFull(std::string_view route, size_t max_length, const CallError& cause) {
+  CallError error = ErrorOf(FailureKind::kShed, Prefix(route) + "the queue is full (max_length " +
+                                                    std::to_string(max_length) + "); " + cause.message);
+  error.reason = "QUEUE_FULL";
+  error.retry_after = cause.retry_after.value_or(kRoomRetryAfter);
+  return error;
+}
+
+CallError QueueTimedOut(std::string_view route, Duration waited, const CallError& cause) {
+  CallError error = ErrorOf(FailureKind::kShed, Prefix(route) + "waited " + ShortDuration(waited) +
+                                                    " in the queue in vain; " + cause.message);
+  error.reason = "QUEUE_TIMEOUT";
+  error.retry_after = cause.retry_after.value_or(kRoomRetryAfter);
   return error;
 }
 

@@ -3,11 +3,14 @@
 #ifndef SLUICE_SERVER_ENGINE_CALL_ERROR_H_
 #define SLUICE_SERVER_ENGINE_CALL_ERROR_H_
 
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "server/engine/call_observer.h"
 #include "server/engine/call_record.h"
 #include "server/resilience/retry_decision.h"
 
@@ -25,6 +28,19 @@ CallError ResponseTooLarge(std::string_view route, const AttemptRecord& attempt)
 
 // No attempt was made, for all endpoints are cooling, or there is none.
 CallError NowhereToGo(std::string_view route, const EndpointsLeft& left, TimePoint now);
+
+// No attempt was made: the breaker, throttle or limit of every upstream that is
+// left refused it for now.
+CallError NoRoom(std::string_view route, const std::optional<LimitRefusal>& refused);
+
+// A rate limit of the policy's asks the caller to wait.
+CallError OverLimit(std::string_view route, const LimitRefusal& refusal);
+
+// The route's queue: why a call is in it that only waits behind others; no
+// place left; waited in vain. `cause`: what made the call wait.
+CallError OthersWait(std::string_view route);
+CallError QueueFull(std::string_view route, size_t max_length, const CallError& cause);
+CallError QueueTimedOut(std::string_view route, Duration waited, const CallError& cause);
 
 // The request cannot be put into any target's wire format.
 CallError CannotEncode(std::string_view route, const absl::Status& why);

@@ -6,12 +6,18 @@
 
 namespace sluice {
 
+class Attempt;
+
 struct CallMessage {
   enum class Kind {
-    kEvent,     // the running attempt decoded `event`
-    kAnswered,  // the running attempt's answer is whole
-    kFailed,    // the running attempt failed; it knows how
-    kRetryDue,  // the backoff is over
+    kConnected,  // `attempt` has a connection
+    kEvent,      // `attempt` decoded `event`
+    kAnswered,   // `attempt` has its answer whole
+    kFailed,     // `attempt` failed; it knows how
+    kRetryDue,   // the backoff is over
+    kHedgeDue,   // the running attempts are slow
+    kTurn,       // the call may be the one to leave its route's queue
+    kQueueOver,  // it has waited there for long enough
     kDrained,   // the sink has room again
     kDeadline,
     kCancel,
@@ -19,6 +25,8 @@ struct CallMessage {
   };
 
   Kind kind;
+  // The first four; still there when the message is received.
+  const Attempt* attempt = nullptr;
   // kEvent only. Valid until the call awaits again: an event is received
   // within the Push, never queued.
   const StreamEvent* event = nullptr;

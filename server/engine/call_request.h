@@ -17,6 +17,9 @@ class ChatRequest;
 
 namespace sluice {
 
+// A token of most languages and tokenizers is about four bytes.
+inline constexpr uint64_t kBytesPerToken = 4;
+
 class CallRequest {
  public:
   virtual ~CallRequest() = default;
@@ -31,6 +34,8 @@ class CallRequest {
   // What it may cost, for token limits: bytes of the prompt ÷ 4 and the most
   // output tokens that it asks for.
   virtual uint64_t EstimatedTokens() const = 0;
+  // The prompt's share of it.
+  virtual uint64_t PromptTokens() const { return EstimatedTokens(); }
   // The beginning of the prompt, for affinity; at most `bytes` of it.
   virtual std::string PromptPrefix(size_t bytes) const = 0;
   // The caller agreed to a stream that begins anew after a cut.

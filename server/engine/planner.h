@@ -44,6 +44,9 @@ class Planner {
   // that does not rest. None if nothing can take it.
   std::optional<Plan> Pick(TimePoint when, Random& random) const;
 
+  // This call has tried it, and the failure was not the credential's alone.
+  bool IsRepeat(const Plan& plan) const;
+
   // What Pick could still give, for the retry decision.
   EndpointsLeft Left(TimePoint now) const;
 

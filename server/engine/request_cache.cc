@@ -1,7 +1,6 @@
 #include "server/engine/request_cache.h"
 
 #include "absl/strings/match.h"
-#include "sluice/v1/gateway.pb.h"
 
 namespace sluice {
 namespace {
@@ -11,6 +10,10 @@ using Headers = std::vector<std::pair<std::string, std::string>>;
 void SetHeader(Headers& headers, const std::string& name, const std::string& value) {
   std::erase_if(headers, [&](const auto& header) { return absl::EqualsIgnoreCase(header.first, name); });
   headers.emplace_back(name, value);
+}
+
+Headers AuthHeadersOf(const UpstreamConfig& upstream, size_t credential) {
+  return upstream.format->AuthHeaders(upstream.credentials[credential].secret);
 }
 
 }  // namespace
@@ -26,7 +29,7 @@ const RequestCache::Encoded& RequestCache::Get(const TargetConfig& target) {
     if (encoded.format == format && encoded.model == model) return encoded;
   }
   Encoded& fresh = encoded_.emplace_back(Encoded{format, std::string(model), {}, {}, {}, {}});
-  absl::StatusOr<EncodedRequest> result = format->EncodeChat(request_, model);
+  absl::StatusOr<EncodedRequest> result = request_.Encode(*format, model);
   fresh.status = result.status();
   if (!result.ok()) return fresh;
   fresh.path = std::move(result->path);
@@ -45,7 +48,7 @@ HttpRequest RequestCache::Build(const Plan& plan, std::string_view traceparent) 
   request.path = encoded.path;
   request.body = encoded.body;
   request.headers = encoded.headers;
-  for (const auto& [name, value] : upstream.format->AuthHeaders(upstream.secret)) {
+  for (const auto& [name, value] : AuthHeadersOf(upstream, plan.credential)) {
     SetHeader(request.headers, name, value);
   }
   if (!traceparent.empty()) SetHeader(request.headers, "traceparent", std::string(traceparent));

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "server/engine/call_request.h"
 #include "server/engine/planner.h"
 #include "server/upstream/http_transport.h"
 
@@ -19,7 +20,7 @@ namespace sluice {
 class RequestCache {
  public:
   // The request must outlive the cache.
-  explicit RequestCache(const v1::ChatRequest& request) : request_(request) {}
+  explicit RequestCache(const CallRequest& request) : request_(request) {}
 
   // The model's name at the target: its own or, where it has none, the caller's.
   std::string_view ModelAt(const TargetConfig& target) const;
@@ -48,7 +49,7 @@ class RequestCache {
 
   const Encoded& Get(const TargetConfig& target);
 
-  const v1::ChatRequest& request_;
+  const CallRequest& request_;
   std::list<Encoded> encoded_;
 };
 

@@ -129,6 +129,7 @@ class RetryCharge {
   }
   ~RetryCharge() { Release(); }
   void Release();
+  bool held() const { return route_ != nullptr; }
 
  private:
   RouteState* route_ = nullptr;

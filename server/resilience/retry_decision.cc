@@ -13,6 +13,7 @@ bool SaysCallerIsWrong(int status) { return status == 400 || status == 413 || st
 }  // namespace
 
 RetryScope ScopeOf(const RetryPolicy& policy, const FailedAttempt& failed) {
+  if (failed.context_exceeded) return RetryScope::kOtherPlace;
   const RetryScope scope = TraitsOf(failed.kind).retry;
   if (policy.retry_on_status.contains(failed.http_status) && !SaysCallerIsWrong(failed.http_status)) {
     // An unusual 4xx ("409 busy") is the caller's fault by its number only: the
@@ -27,11 +28,11 @@ RetryScope ScopeOf(const RetryPolicy& policy, const FailedAttempt& failed) {
   return scope;
 }
 
-RetryDecision DecideRetry(const RetryPolicy& policy, int attempts, const FailedAttempt& failed,
+RetryDecision DecideRetry(const RetryPolicy& policy, int attempts, int max_attempts, const FailedAttempt& failed,
                           const EndpointsLeft& left, TimePoint now, TimePoint deadline, Backoff& backoff,
                           Random& random) {
   if (ScopeOf(policy, failed) == RetryScope::kNever) return {.verdict = Verdict::kNotRetryable};
-  if (attempts >= policy.max_attempts) return {.verdict = Verdict::kAttemptsExhausted};
+  if (attempts >= max_attempts) return {.verdict = Verdict::kAttemptsExhausted};
   if (left.soonest == absl::InfiniteFuture()) return {.verdict = Verdict::kNoEndpoint};
 
   // A first visit repeats nothing, so it need not wait.

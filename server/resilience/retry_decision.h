@@ -15,6 +15,8 @@ namespace sluice {
 struct FailedAttempt {
   FailureKind kind = FailureKind::kNone;
   int http_status = 0;
+  // The prompt was too long there; a target with a larger context may take it.
+  bool context_exceeded = false;
 };
 
 // Where a call may still go: endpoints that take calls and that no failure of
@@ -25,13 +27,16 @@ struct EndpointsLeft {
   // When the first of all of them is free of cooldown (in the past: now);
   // InfiniteFuture if there are none.
   TimePoint soonest = absl::InfiniteFuture();
+  // Something would take an attempt but for a limit on what is under way there.
+  bool crowded = false;
 };
 
 struct RetryDecision {
   enum class Verdict {
     kRetry,
     kNotRetryable,       // this kind of failure is not to be tried again
-    kAttemptsExhausted,  // max_attempts were made
+    kAttemptsExhausted,  // as many as allowed were made
+    kNoBudget,           // the retry budget allows no repeat
     kNoEndpoint,         // nowhere is left to go
     kAllCooling,         // every endpoint asked for rest: see cooldown
     kPastDeadline,       // the wait would not leave time
@@ -49,10 +54,10 @@ struct RetryDecision {
 // whatever the policy says.
 RetryScope ScopeOf(const RetryPolicy& policy, const FailedAttempt& failed);
 
-// `attempts` were made so far, over the whole call. Draws from `backoff` only
+// `attempts` of at most `max_attempts` were made so far. Draws from `backoff` only
 // if there is something to wait for. An endpoint under cooldown is not waited
 // for unless its time is over by the end of the backoff.
-RetryDecision DecideRetry(const RetryPolicy& policy, int attempts, const FailedAttempt& failed,
+RetryDecision DecideRetry(const RetryPolicy& policy, int attempts, int max_attempts, const FailedAttempt& failed,
                           const EndpointsLeft& left, TimePoint now, TimePoint deadline, Backoff& backoff,
                           Random& random);
 

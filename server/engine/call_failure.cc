@@ -1,0 +1,165 @@
+// What a failed attempt means for its call: again, anew after a cut, fallback,
+// or the error.
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_replace.h"
+#include "server/engine/call_error.h"
+#include "server/engine/call_impl.h"
+
+namespace sluice {
+namespace {
+
+// A used-up quota comes back when somebody pays, or at the turn of the period:
+// one request a minute is enough to find out.
+constexpr Duration kQuotaCooldown = absl::Minutes(1);
+
+}  // namespace
+
+CallImpl::Step CallImpl::Failed(RunningAttempt& running) {
+  const AttemptFailure failure = running.attempt->failure();
+  const FailedAttempt failed{failure.kind, running.attempt->http_status(),
+                             failure.context_exceeded && running.plan.upstream().context_tokens > 0};
+  const Plan plan = running.plan;
+  const size_t index = running.index;
+  const bool won = winner_ == &running;
+  const bool cut = won && sink_.shows_content();
+  last_upstream_ = plan.upstream().state.get();
+  winner_ = nullptr;
+  attempts_.End(running, AttemptOutcome::kFailed, cut ? FailureKind::kTruncated : failure.kind, failure.message);
+  CoolDown(plan, failure);
+  Learn(plan, failed);
+
+  if (won && !cut) {
+    sink_.Discard();
+    collected_bytes_ = 0;
+    record_.time_to_first_token.reset();
+  }
+  if (failure.too_large) return End(ResponseTooLarge(route_name(), record_.attempts[index]));
+  if (cut) {
+    if (!MayBeginAnew()) return End(Truncated(route_name(), record_.attempts[index]));
+    cut_index_ = index;
+    if (route_->retry.transient) {
+      attempts_before_ = record_.attempts.size();
+      backoff_->Reset();
+    }
+  }
+  // The other side of a hedge may still answer, unless the request is wrong.
+  if (!attempts_.empty() && TraitsOf(failure.kind).fault != Fault::kCaller) return Step::kStay;
+  attempts_.EndAll(AttemptOutcome::kAbandoned, FailureKind::kNone, "another attempt showed that the request is wrong");
+  return Decide(failed, index, failure.field);
+}
+
+void CallImpl::CoolDown(const Plan& plan, const AttemptFailure& failure) {
+  if (!TraitsOf(failure.kind).cools_down) return;
+  if (failure.kind == FailureKind::kQuota) {
+    // The credential's, so every endpoint that it is used at.
+    const TimePoint until = Now() + std::max(kQuotaCooldown, failure.retry_after.value_or(absl::ZeroDuration()));
+    for (const EndpointConfig& endpoint : plan.upstream().endpoints) {
+      endpoint.cooldowns[plan.credential]->RestUntil(until);
+    }
+  } else if (failure.retry_after) {
+    plan.cooldown().RestUntil(Now() + *failure.retry_after);
+  }
+}
+
+// What this failure rules out for the rest of the call.
+void CallImpl::Learn(const Plan& plan, const FailedAttempt& failed) {
+  const RetryScope scope = ScopeOf(route_->retry, failed);
+  if (scope == RetryScope::kOtherUpstream) planner_->BarCredential(plan);
+  if (failed.kind == FailureKind::kRateLimited || scope == RetryScope::kOtherUpstream) {
+    planner_->BlameCredential(plan);
+  }
+  if (failed.context_exceeded) {
+    planner_->RequireContextAbove(plan.upstream().context_tokens);
+  } else if (scope == RetryScope::kOtherPlace) {
+    planner_->Bar(plan);
+  }
+}
+
+bool CallImpl::MayBeginAnew() const {
+  return route_->after_cut == AfterCut::kRestart && params_.request->allows_restart() &&
+         record_.restarts < route_->max_restarts;
+}
+
+CallImpl::Step CallImpl::Decide(const FailedAttempt& failed, size_t index, std::string field) {
+  using Verdict = RetryDecision::Verdict;
+  const int max_attempts = MaxAttempts();
+  const RetryDecision decision = DecideRetry(route_->retry, AttemptsMade(), max_attempts, failed,
+                                             planner_->Left(Now()), Now(), deadline_, *backoff_, context_.random);
+  if (decision.retry()) return Retry(decision, index);
+  CallError error = AttemptsFailed(route_name(), record_.attempts, decision, std::move(field));
+  if (decision.verdict == Verdict::kAllCooling) return Wait(Now() + decision.cooldown, std::move(error));
+  if (decision.verdict != Verdict::kAttemptsExhausted) return GiveUp(std::move(error));
+  if (AttemptsMade() < route_->retry.max_attempts) {
+    context_.observer.RetryRefused(params_.info, record_.attempts[index].upstream, RetryRefusal::kAdaptive);
+  }
+  return Exhausted(std::move(error));
+}
+
+CallImpl::Step CallImpl::Exhausted(CallError error) {
+  if (route_->retry.on_exhaustion != Exhaustion::kQueue || shown()) return GiveUp(std::move(error));
+  // Anew, but not at once: the backoff goes on from where it is.
+  attempts_before_ = record_.attempts.size();
+  planner_->ForgetTries();
+  next_backoff_ = backoff_->Next(context_.random);
+  return Wait(Now() + next_backoff_, std::move(error));
+}
+
+CallImpl::Step CallImpl::GiveUp(CallError error) {
+  if (shown()) return End(Truncated(route_name(), record_.attempts[*shown_index_]));
+  if (FallbackTakes(error)) return EnterFallback(std::move(error));
+  return End(std::move(error));
+}
+
+bool CallImpl::FallbackTakes(const CallError& error) const {
+  const FallbackConfig* fallback = route_->fallback.get();
+  if (fallback == nullptr || route_->retry.on_exhaustion == Exhaustion::kError) return false;
+  if (TraitsOf(error.kind).fault == Fault::kCaller) return false;
+  if (!fallback->causes.empty() && !fallback->causes.contains(error.kind)) return false;
+  return fallback->route ? Now() < deadline_ : params_.request->takes_static_answer();
+}
+
+CallImpl::Step CallImpl::EnterFallback(CallError cause) {
+  const FallbackConfig& fallback = *route_->fallback;
+  if (seat_.taken()) LeaveQueue(QueueExit::kTimedOut);
+  record_.fallback = fallback.name.empty() ? route_->name : fallback.name;
+  context_.observer.FallbackEntered(params_.info, record_.fallback, cause.kind);
+  // The first cause is the one that the caller should know.
+  if (record_.error.message.empty()) record_.error = std::move(cause);
+  if (!fallback.route) return ServeStatic(fallback);
+  EnterRoute(*fallback.route);
+  return Go();
+}
+
+CallImpl::Step CallImpl::ServeStatic(const FallbackConfig& fallback) {
+  const std::string model(params_.request->model());
+  const std::string cause(TraitsOf(record_.error.kind).name);
+  const std::string text =
+      absl::StrReplaceAll(fallback.static_answer, {{"{cause}", cause}, {"{model}", model}});
+  record_.served_by = "fallback/" + record_.fallback;
+  record_.time_to_first_token = Now() - started_;
+  sink_.Started(record_.served_by, model);
+  StreamEvent content;
+  content.kind = StreamEvent::Kind::kContent;
+  content.text = text;
+  sink_.Write(content);
+  StreamEvent part_end;
+  part_end.kind = StreamEvent::Kind::kPartEnd;
+  sink_.Write(part_end);
+  StreamEvent choice_end;
+  choice_end.kind = StreamEvent::Kind::kChoiceEnd;
+  choice_end.finish_reason = FinishReason::kStop;
+  sink_.Write(choice_end);
+  record_.outcome = CallOutcome::kFallback;
+  return Step::kEnd;
+}
+
+CallImpl::Step CallImpl::End(CallError error) {
+  if (seat_.taken()) LeaveQueue(QueueExit::kTimedOut);
+  record_.outcome = shown() ? CallOutcome::kTruncated : CallOutcome::kFailed;
+  record_.error = std::move(error);
+  return Step::kEnd;
+}
+
+}  // namespace sluice

@@ -1,0 +1,154 @@
+// The call's state and its steps, spread over three files by what they decide:
+//   call.cc          its life: messages in, events out, the end
+//   call_way.cc      where to go and when: limits, plan, queue, retry, hedge
+//   call_failure.cc  what a failure means: again, anew after a cut, fallback, error
+// Private to the engine.
+#ifndef SLUICE_SERVER_ENGINE_CALL_IMPL_H_
+#define SLUICE_SERVER_ENGINE_CALL_IMPL_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "server/engine/call.h"
+#include "server/engine/call_message.h"
+#include "server/engine/limit_charges.h"
+#include "server/engine/planner.h"
+#include "server/engine/queue_seat.h"
+#include "server/engine/request_cache.h"
+#include "server/engine/route_state.h"
+#include "server/engine/running_attempts.h"
+#include "server/resilience/backoff.h"
+#include "server/resilience/retry_decision.h"
+#include "server/runtime/mailbox.h"
+#include "server/runtime/task.h"
+
+namespace sluice {
+
+class CallImpl final : public Call, private StreamEventHandler {
+ public:
+  CallImpl(const EngineContext& context, CallParams params, StreamSink& sink);
+  ~CallImpl() override;
+
+  void Start() override { task_.Start(); }
+  void Cancel() override { Push(CallMessage::Kind::kCancel); }
+  void Stop() override { Push(CallMessage::Kind::kStop); }
+  void SinkDrained() override { Push(CallMessage::Kind::kDrained); }
+
+ private:
+  enum class Step { kStay, kEnd };
+
+  // --- call.cc
+  Task<> Run();
+  Step Begin();
+  Step React(const CallMessage& message);
+  void Deliver(const CallMessage& message);
+  void Win(RunningAttempt& running);
+  void OnEvent(const StreamEvent& event) override;  // from HeldEvents
+  void ShowHeld(RunningAttempt& running);
+  Step Answered(RunningAttempt& running);
+  Step CancelledByCaller();
+  Step Stopped();
+  Step DeadlineReached();
+  void Finish();
+  void Tally();
+  void Push(CallMessage::Kind kind);
+
+  // --- call_way.cc
+  // A route's own state of the call begins anew: at the start, and for a
+  // fallback's route.
+  void EnterRoute(const RouteConfig& route);
+  // The first attempt of a route, by its limits and its queue.
+  Step Go();
+  // An attempt where one can be made now; `preferred` if that can.
+  bool Launch(const Plan* preferred, Duration backoff, RetryCharge charge);
+  std::optional<Plan> Choose(TimePoint when);
+  bool TryStart(const Plan& plan, Duration backoff, RetryCharge& charge, bool hedge);
+  Step NowhereNow();
+  bool CanWaitUntil(TimePoint when) const;
+  Step Limited(const LimitRefusal& refusal);
+  Step Wait(TimePoint until, CallError otherwise);
+  void AwaitTurn(TimePoint at);
+  Step Turn();
+  Step QueueOver();
+  void LeaveQueue(QueueExit exit);
+  Step Retry(const RetryDecision& decision, size_t failed);
+  bool ChargeRepeat(const Plan& plan, RetryCharge& charge);
+  Step RetryDue();
+  void SetHedgeTimer();
+  void HedgeDue();
+  int AttemptsMade() const { return static_cast<int>(record_.attempts.size() - attempts_before_); }
+  int MaxAttempts() const;
+  CallError ErrorOfNowhere(const EndpointsLeft& left) const;
+
+  // --- call_failure.cc
+  Step Failed(RunningAttempt& running);
+  void CoolDown(const Plan& plan, const AttemptFailure& failure);
+  void Learn(const Plan& plan, const FailedAttempt& failed);
+  bool MayBeginAnew() const;
+  Step Decide(const FailedAttempt& failed, size_t index, std::string field);
+  Step Exhausted(CallError error);
+  // The call's end, or its fallback.
+  Step GiveUp(CallError error);
+  bool FallbackTakes(const CallError& error) const;
+  Step EnterFallback(CallError cause);
+  Step ServeStatic(const FallbackConfig& fallback);
+  Step End(CallError error);
+
+  TimePoint Now() const { return context_.loop.Now(); }
+  const std::string& route_name() const { return params_.route->name; }
+  // The caller has seen content that is not void.
+  bool shown() const { return shown_index_.has_value(); }
+
+  const EngineContext& context_;
+  const CallParams params_;
+  StreamSink& sink_;
+  const TimePoint started_;
+  TimePoint deadline_;
+  const uint64_t estimated_tokens_;
+
+  // Of the route that is tried: the matched one, or a fallback's.
+  const RouteConfig* route_ = nullptr;
+  std::optional<Planner> planner_;
+  std::optional<Backoff> backoff_;
+  size_t attempts_before_ = 0;  // those that do not count for max_attempts any more
+  int hedges_ = 0;
+  const UpstreamState* last_upstream_ = nullptr;  // of the last failure
+
+  RequestCache requests_;
+  LimitCharges charges_;
+  CallPresence presence_;
+  absl::Status encode_error_;
+  std::optional<LimitRefusal> refused_;  // by what the last Launch was refused
+
+  // Between a failure and its retry.
+  std::optional<Plan> next_plan_;
+  Duration next_backoff_;
+  RetryCharge next_charge_;
+
+  // In the queue.
+  QueueSeat seat_;
+  TimePoint queue_until_ = absl::InfiniteFuture();  // set at the first wait
+  TimePoint not_before_ = absl::InfinitePast();
+  CallError wait_error_;  // told when the wait was in vain
+
+  CallRecord record_;
+  RunningAttempt* winner_ = nullptr;  // the one whose content goes to the sink
+  std::optional<size_t> shown_index_;  // of the attempt that the caller saw content of
+  std::optional<size_t> cut_index_;    // ended after content; what it showed becomes void with the next content
+  size_t collected_bytes_ = 0;
+  bool announced_ = false;
+  bool finished_ = false;
+
+  Mailbox<CallMessage> inbox_;
+  Timer retry_timer_;
+  Timer hedge_timer_;
+  Timer queue_timer_;
+  Timer deadline_timer_;
+  RunningAttempts attempts_;
+  Task<> task_;
+};
+
+}  // namespace sluice
+
+#endif  // SLUICE_SERVER_ENGINE_CALL_IMPL_H_

@@ -1,0 +1,170 @@
+#include "server/engine/running_attempts.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "server/engine/failure_text.h"
+#include "server/engine/lingerer.h"
+#include "server/resilience/retry_decision.h"
+
+namespace sluice {
+namespace {
+
+AttemptLimits LimitsOf(const RouteConfig& route, bool streaming) {
+  AttemptLimits limits;
+  limits.connect = route.timeouts.connect;
+  limits.first_content = route.timeouts.first_content;
+  limits.idle = route.timeouts.idle;
+  limits.total = streaming ? absl::InfiniteDuration() : route.timeouts.unary_total;
+  limits.decoder.max_event_bytes = route.stream.max_event_bytes;
+  return limits;
+}
+
+CircuitBreaker::Outcome OutcomeFor(const AttemptRecord& attempt) {
+  if (attempt.outcome == AttemptOutcome::kOk) return CircuitBreaker::Outcome::kSuccess;
+  const bool counts = attempt.outcome == AttemptOutcome::kFailed && TraitsOf(attempt.failure).counts_for_breaker;
+  return counts ? CircuitBreaker::Outcome::kFailure : CircuitBreaker::Outcome::kIgnored;
+}
+
+// What the attempt cost: as told; else what was asked and given, if anything
+// was; an attempt without an answer is not billed.
+uint64_t UsedTokens(const RunningAttempt& running, const AttemptRecord& record) {
+  const UsageCounts& usage = record.usage;
+  if (usage.total_tokens) return static_cast<uint64_t>(std::max(0, *usage.total_tokens));
+  if (usage.input_tokens || usage.output_tokens) {
+    return static_cast<uint64_t>(std::max(0, usage.input_tokens.value_or(0)) +
+                                 std::max(0, usage.output_tokens.value_or(0)));
+  }
+  return record.time_to_first_token ? running.prompt_tokens + running.content_bytes / kBytesPerToken : 0;
+}
+
+// An upstream may quote the credential that it was sent.
+void HideSecret(const std::string& secret, std::string& message) {
+  for (size_t at; !secret.empty() && (at = message.find(secret)) != std::string::npos;) {
+    message.replace(at, secret.size(), "(credential)");
+  }
+}
+
+}  // namespace
+
+RunningAttempts::RunningAttempts(const EngineContext& context, const CallParams& params, Mailbox<CallMessage>& inbox,
+                                 CallRecord& record)
+    : context_(context), params_(params), inbox_(inbox), record_(record) {}
+
+RunningAttempt& RunningAttempts::Start(AttemptStart start) {
+  const UpstreamConfig& upstream = start.plan.upstream();
+  AttemptRecord record;
+  record.upstream = upstream.name;
+  record.endpoint = start.plan.endpoint->name;
+  record.provider = std::string(upstream.format->name());
+  record.credential = upstream.credentials[start.plan.credential].name;
+  // By the policy's name for it; a "*" route passes on the caller's own text,
+  // which metrics must never carry.
+  record.model = start.plan.target->model.empty() ? params_.info.model_label : start.plan.target->model;
+  record.backoff = start.backoff;
+  record.hedge = start.hedge;
+  record.started = Now();
+
+  RunningAttempt& running = *running_.emplace_back(std::make_unique<RunningAttempt>());
+  running.route = &start.route;
+  running.plan = start.plan;
+  running.index = record_.attempts.size();
+  running.ticket = std::move(start.ticket);
+  running.charge = std::move(start.charge);
+  if (start.request.body) running.prompt_tokens = start.request.body->size() / kBytesPerToken;
+  record_.attempts.push_back(std::move(record));
+  context_.observer.AttemptStarted(params_.info, RecordOf(running));
+
+  running.attempt = std::make_unique<Attempt>(context_.loop, inbox_, *upstream.format, *params_.request,
+                                              LimitsOf(start.route, params_.info.streaming));
+  running.attempt->Start(context_.transport, std::move(start.request));
+  return running;
+}
+
+RunningAttempt& RunningAttempts::Of(const Attempt* attempt) {
+  return **std::find_if(running_.begin(), running_.end(),
+                        [&](const auto& running) { return running->attempt.get() == attempt; });
+}
+
+void RunningAttempts::FirstContent(RunningAttempt& running) {
+  const Duration time = Now() - RecordOf(running).started;
+  running.route->state->FirstContent(time, Now());
+  TellChanges(running, running.ticket.Answers(time, Now(), context_.random));
+}
+
+void RunningAttempts::End(RunningAttempt& running, AttemptOutcome outcome, FailureKind failure,
+                          std::string_view message) {
+  const auto place = std::find_if(running_.begin(), running_.end(),
+                                  [&](const auto& each) { return each.get() == &running; });
+  const std::unique_ptr<RunningAttempt> over = std::move(*place);
+  running_.erase(place);
+  TellRecord(*over, outcome, failure, message);
+  TellStates(*over);
+  context_.observer.AttemptEnded(params_.info, RecordOf(*over));
+  if (outcome == AttemptOutcome::kOk && over->attempt->exchange_open()) {
+    context_.lingerer->Adopt(std::move(over->attempt));
+  }
+}
+
+void RunningAttempts::TellRecord(RunningAttempt& running, AttemptOutcome outcome, FailureKind failure,
+                                 std::string_view message) {
+  AttemptRecord& record = RecordOf(running);
+  const Attempt& attempt = *running.attempt;
+  record.outcome = outcome;
+  record.failure = failure;
+  record.message = OneLine(message, kMaxAttemptMessage);
+  HideSecret(running.plan.upstream().credentials[running.plan.credential].secret, record.message);
+  record.http_status = attempt.http_status();
+  record.retry_after = attempt.failure().retry_after;
+  record.duration = Now() - record.started;
+  record.usage = attempt.usage();
+  if (const auto first = attempt.first_content()) record.time_to_first_token = *first - record.started;
+  used_tokens_ += UsedTokens(running, record);
+}
+
+void RunningAttempts::TellStates(RunningAttempt& running) {
+  const AttemptRecord& record = RecordOf(running);
+  RouteState& route = *running.route->state;
+  const std::string& upstream = running.plan.upstream().name;
+  if (record.outcome == AttemptOutcome::kOk) {
+    route.AttemptSucceeded(upstream, Now());
+  } else if (record.outcome == AttemptOutcome::kFailed) {
+    const FailedAttempt failed{running.attempt->failure().kind, record.http_status};
+    const bool retryable = ScopeOf(running.route->retry, failed) != RetryScope::kNever;
+    route.AttemptFailed(upstream, retryable, Now());
+  }
+  AttemptResult result;
+  result.outcome = OutcomeFor(record);
+  const std::string status = record.http_status >= 300 ? std::to_string(record.http_status) : "";
+  result.failure = status.empty() ? TraitsOf(record.failure).name : std::string_view(status);
+  result.time_to_first_token = record.time_to_first_token;
+  // How long a timed-out one waited tells how slow it was, at least.
+  if (record.failure == FailureKind::kTimeout && !result.time_to_first_token) {
+    result.time_to_first_token = record.duration;
+  }
+  TellChanges(running, running.ticket.Ended(result, UsedTokens(running, record), Now(), context_.random));
+}
+
+void RunningAttempts::TellChanges(const RunningAttempt& running, const Ticket::Learned& learned) {
+  const std::string& upstream = running.plan.upstream().name;
+  const std::string& endpoint = running.plan.endpoint->name;
+  if (const auto& change = learned.endpoint_breaker) {
+    context_.observer.BreakerChanged(upstream, endpoint, change->from, change->to);
+  }
+  if (const auto& change = learned.upstream_breaker) {
+    context_.observer.BreakerChanged(upstream, "", change->from, change->to);
+  }
+  if (learned.ejected) context_.observer.EndpointEjected(upstream, endpoint, *learned.ejected);
+}
+
+void RunningAttempts::EndAll(AttemptOutcome outcome, FailureKind failure, std::string_view message) {
+  while (!running_.empty()) End(*running_.back(), outcome, failure, message);
+}
+
+void RunningAttempts::EndOthers(const RunningAttempt& kept, AttemptOutcome outcome, std::string_view message) {
+  for (size_t i = running_.size(); i-- > 0;) {
+    if (running_[i].get() != &kept) End(*running_[i], outcome, FailureKind::kNone, message);
+  }
+}
+
+}  // namespace sluice
