@@ -23,9 +23,9 @@ struct AdaptiveRetryConfig {
 
 // Measured over the window; what could not be measured yet reduces nothing.
 struct AdaptiveInputs {
-  std::optional<Duration> ttft_p99;
+  std::optional<Duration> ttft_p99 = std::nullopt;
   // p99 of the window's newer half ÷ that of its older half.
-  std::optional<double> p99_growth;
+  std::optional<double> p99_growth = std::nullopt;
   double failure_rate = 0;  // 0..1
   double load = 0;          // in flight ÷ limit; 0 without a limit
 };

@@ -123,13 +123,15 @@ RateBuckets RateBuckets::At(TimePoint now) const {
 }
 
 void RateBuckets::Refill(TimePoint now) {
-  if (now <= refilled_) return;
+  // Whole nanoseconds of the clock, not since the last refill: how often somebody
+  // looked must make no difference.
+  const TimePoint tick = absl::FromUnixNanos(absl::ToUnixNanos(now));
+  if (tick <= refilled_) return;
   // Before its first use it is full already; that time is infinitely long.
-  const Duration elapsed = now - refilled_;
-  const int64_t elapsed_ns = absl::ToInt64Nanoseconds(elapsed);
+  const int64_t elapsed_ns = absl::ToInt64Nanoseconds(tick - refilled_);
   requests_.Refill(elapsed_ns);
   tokens_.Refill(elapsed_ns);
-  refilled_ = elapsed == absl::InfiniteDuration() ? now : refilled_ + absl::Nanoseconds(elapsed_ns);
+  refilled_ = tick;
 }
 
 }  // namespace sluice

@@ -15,8 +15,8 @@ namespace sluice {
 // As sluice.v1.RateLimit. A bucket holds what one period allows and is refilled
 // all the time.
 struct RateLimitConfig {
-  std::optional<uint64_t> requests;  // <= 1e12, as the tokens; not set: no limit
-  std::optional<uint64_t> tokens;
+  std::optional<uint64_t> requests = std::nullopt;  // not set: no limit
+  std::optional<uint64_t> tokens = std::nullopt;
   Duration per = absl::Minutes(1);
 
   bool operator==(const RateLimitConfig&) const = default;
