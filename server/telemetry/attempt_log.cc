@@ -1,4 +1,4 @@
-#include "server/telemetry/call_log.h"
+#include "server/telemetry/attempt_log.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -80,8 +80,8 @@ bool IsFailure(const AttemptRecord& attempt) {
 // One loop's observer.
 class LoopLog : public CallObserver {
  public:
-  LoopLog(const CallLogOptions& options, const CallLog::Clock& clock, LineWriter& writer)
-      : all_(options.level == CallLogLevel::kAll),
+  LoopLog(const AttemptLogOptions& options, const AttemptLog::Clock& clock, LineWriter& writer)
+      : all_(options.level == AttemptLogLevel::kAll),
         format_(options.format),
         now_(clock),
         writer_(writer),
@@ -135,7 +135,7 @@ class LoopLog : public CallObserver {
 
   const bool all_;
   const LogFormat format_;
-  const CallLog::Clock& now_;
+  const AttemptLog::Clock& now_;
   LineWriter& writer_;
   LogClock clock_;
   std::string buffer_;
@@ -286,27 +286,27 @@ std::string DroppedNotice(LogFormat format, absl::Time now, uint64_t dropped) {
 
 }  // namespace
 
-CallLog::CallLog(const CallLogOptions& options, LineWriter::Output output, Clock clock)
+AttemptLog::AttemptLog(const AttemptLogOptions& options, LineWriter::Output output, Clock clock)
     : options_(options), clock_(std::move(clock)) {
-  if (options_.level == CallLogLevel::kOff) return;
+  if (options_.level == AttemptLogLevel::kOff) return;
   writer_ = std::make_unique<LineWriter>(options_.lines, std::move(output), [this](uint64_t dropped) {
     return DroppedNotice(options_.format, clock_(), dropped);
   });
 }
 
-CallLog::~CallLog() = default;
+AttemptLog::~AttemptLog() = default;
 
-CallObserver& CallLog::AddLoop() {
+CallObserver& AttemptLog::AddLoop() {
   std::lock_guard lock(mutex_);
   if (writer_ == nullptr) return *loops_.emplace_back(std::make_unique<CallObserver>());
   return *loops_.emplace_back(std::make_unique<LoopLog>(options_, clock_, *writer_));
 }
 
-void CallLog::Flush() {
+void AttemptLog::Flush() {
   if (writer_) writer_->Flush();
 }
 
-LineWriterFigures CallLog::figures() const { return writer_ ? writer_->figures() : LineWriterFigures{}; }
+LineWriterFigures AttemptLog::figures() const { return writer_ ? writer_->figures() : LineWriterFigures{}; }
 
 // Standard error is not buffered, and the lock of its FILE keeps each of these
 // in one piece.

@@ -1,8 +1,8 @@
 // The log of calls and attempts (rows B5, C5, D11): one line a call, one an
 // attempt, and lines for what happens between. No content, no secret: of what
 // an upstream or a caller said in words nothing is written, only its class.
-#ifndef SLUICE_SERVER_TELEMETRY_CALL_LOG_H_
-#define SLUICE_SERVER_TELEMETRY_CALL_LOG_H_
+#ifndef SLUICE_SERVER_TELEMETRY_ATTEMPT_LOG_H_
+#define SLUICE_SERVER_TELEMETRY_ATTEMPT_LOG_H_
 
 #include <functional>
 #include <memory>
@@ -19,7 +19,7 @@
 
 namespace sluice {
 
-enum class CallLogLevel {
+enum class AttemptLogLevel {
   kOff,
   // Attempts that failed and those that followed them, calls that did not go
   // through at their first attempt, breakers and ejections. What went well is in
@@ -29,21 +29,21 @@ enum class CallLogLevel {
   kAll,
 };
 
-struct CallLogOptions {
+struct AttemptLogOptions {
   // Failures: at 1,000 calls a second all lines would be some 80 GB a day.
-  CallLogLevel level = CallLogLevel::kFailures;
+  AttemptLogLevel level = AttemptLogLevel::kFailures;
   LogFormat format = LogFormat::kText;
   LineWriterOptions lines;
 };
 
 // Owns the writer and an observer for each loop. Thread-safe.
-class CallLog {
+class AttemptLog {
  public:
   using Clock = std::function<absl::Time()>;  // wall time; any thread
 
-  CallLog(const CallLogOptions& options, LineWriter::Output output, Clock clock = absl::Now);
+  AttemptLog(const AttemptLogOptions& options, LineWriter::Output output, Clock clock = absl::Now);
   // Writes what it has taken.
-  ~CallLog();
+  ~AttemptLog();
 
   // For one loop. Lives as long as the log.
   CallObserver& AddLoop();
@@ -53,7 +53,7 @@ class CallLog {
   LineWriterFigures figures() const;
 
  private:
-  const CallLogOptions options_;
+  const AttemptLogOptions options_;
   const Clock clock_;
   std::unique_ptr<LineWriter> writer_;  // none when off
   std::mutex mutex_;
@@ -65,4 +65,4 @@ void WriteLinesToStderr(std::string_view lines);
 
 }  // namespace sluice
 
-#endif  // SLUICE_SERVER_TELEMETRY_CALL_LOG_H_
+#endif  // SLUICE_SERVER_TELEMETRY_ATTEMPT_LOG_H_

@@ -1,4 +1,4 @@
-#include "server/telemetry/call_log.h"
+#include "server/telemetry/attempt_log.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -26,14 +26,14 @@ const absl::Time kTime = absl::FromUnixMillis(1795374000125);
 constexpr char kContent[] = "my secret prompt";
 constexpr char kSecret[] = "sk-very-secret";
 
-class CallLogTest : public testing::Test {
+class AttemptLogTest : public testing::Test {
  protected:
-  CallObserver& Loop(CallLogLevel level, LogFormat format = LogFormat::kJson) {
-    CallLogOptions options;
+  CallObserver& Loop(AttemptLogLevel level, LogFormat format = LogFormat::kJson) {
+    AttemptLogOptions options;
     options.level = level;
     options.format = format;
     options.lines.interval = absl::ZeroDuration();
-    log_ = std::make_unique<CallLog>(options, [this](std::string_view lines) { text_ += lines; }, [] { return kTime; });
+    log_ = std::make_unique<AttemptLog>(options, [this](std::string_view lines) { text_ += lines; }, [] { return kTime; });
     return log_->AddLoop();
   }
 
@@ -65,7 +65,7 @@ class CallLogTest : public testing::Test {
 
  private:
   std::string text_;  // the writer's until a Flush
-  std::unique_ptr<CallLog> log_;
+  std::unique_ptr<AttemptLog> log_;
 };
 
 CallInfo Info() {
@@ -144,8 +144,8 @@ CallRecord Refused(FailureKind kind) {
   return record;
 }
 
-TEST_F(CallLogTest, RowC5RowD11AttemptLinesAreGolden) {
-  CallObserver& loop = Loop(CallLogLevel::kAll);
+TEST_F(AttemptLogTest, RowC5RowD11AttemptLinesAreGolden) {
+  CallObserver& loop = Loop(AttemptLogLevel::kAll);
   loop.AttemptEnded(Info(), Failed());
   loop.AttemptEnded(Info(), Second());
   EXPECT_THAT(
@@ -163,8 +163,8 @@ TEST_F(CallLogTest, RowC5RowD11AttemptLinesAreGolden) {
           R"("first_token_ms":310.000,"input_tokens":12,"output_tokens":118})"));
 }
 
-TEST_F(CallLogTest, RowC5CallLineIsGolden) {
-  Loop(CallLogLevel::kAll).CallEnded(Info(), Recovered());
+TEST_F(AttemptLogTest, RowC5CallLineIsGolden) {
+  Loop(AttemptLogLevel::kAll).CallEnded(Info(), Recovered());
   EXPECT_THAT(
       Lines(),
       ElementsAre(
@@ -175,8 +175,8 @@ TEST_F(CallLogTest, RowC5CallLineIsGolden) {
           R"("input_tokens":12,"output_tokens":118,"abandoned_input_tokens":12})"));
 }
 
-TEST_F(CallLogTest, TextHasTheSameFields) {
-  CallObserver& loop = Loop(CallLogLevel::kAll, LogFormat::kText);
+TEST_F(AttemptLogTest, TextHasTheSameFields) {
+  CallObserver& loop = Loop(AttemptLogLevel::kAll, LogFormat::kText);
   loop.AttemptEnded(Info(), Failed());
   loop.CallEnded(Info(), Recovered());
   const auto lines = Lines();
@@ -189,11 +189,11 @@ TEST_F(CallLogTest, TextHasTheSameFields) {
                                   "operation=chat streaming=true model=gpt tenant=acme outcome=complete code=OK "));
 }
 
-TEST_F(CallLogTest, AFailedCallTellsWhoIsToBlame) {
+TEST_F(AttemptLogTest, AFailedCallTellsWhoIsToBlame) {
   CallRecord record = Refused(FailureKind::kRateLimited);
   record.error.retry_after = absl::Seconds(8);
   record.attempts = {Failed()};
-  Loop(CallLogLevel::kFailures).CallEnded(Info(), record);
+  Loop(AttemptLogLevel::kFailures).CallEnded(Info(), record);
   const auto line = Line();
   EXPECT_STREQ(line["level"].GetString(), "error");
   EXPECT_STREQ(line["outcome"].GetString(), "failed");
@@ -204,12 +204,12 @@ TEST_F(CallLogTest, AFailedCallTellsWhoIsToBlame) {
   EXPECT_FALSE(line.HasMember("served_by"));
 }
 
-TEST_F(CallLogTest, AFallbackEndedWellAndTellsItsCause) {
+TEST_F(AttemptLogTest, AFallbackEndedWellAndTellsItsCause) {
   CallRecord record = Refused(FailureKind::kOverload);
   record.outcome = CallOutcome::kFallback;
   record.fallback = "local-small";
   record.attempts = {Failed()};
-  Loop(CallLogLevel::kFailures).CallEnded(Info(), record);
+  Loop(AttemptLogLevel::kFailures).CallEnded(Info(), record);
   const auto line = Line();
   EXPECT_STREQ(line["level"].GetString(), "warning");
   EXPECT_STREQ(line["outcome"].GetString(), "fallback");
@@ -220,16 +220,16 @@ TEST_F(CallLogTest, AFallbackEndedWellAndTellsItsCause) {
 
 // What each level writes.
 
-TEST_F(CallLogTest, FailuresLeavesOutWhatWentWell) {
-  CallObserver& loop = Loop(CallLogLevel::kFailures);
+TEST_F(AttemptLogTest, FailuresLeavesOutWhatWentWell) {
+  CallObserver& loop = Loop(AttemptLogLevel::kFailures);
   loop.CallStarted(Info());
   loop.AttemptEnded(Info(), Smooth().attempts[0]);
   loop.CallEnded(Info(), Smooth());
   EXPECT_THAT(Lines(), IsEmpty());
 }
 
-TEST_F(CallLogTest, FailuresTellsTheWholeStoryOfARecoveredCall) {
-  CallObserver& loop = Loop(CallLogLevel::kFailures);
+TEST_F(AttemptLogTest, FailuresTellsTheWholeStoryOfARecoveredCall) {
+  CallObserver& loop = Loop(AttemptLogLevel::kFailures);
   loop.AttemptEnded(Info(), Failed());
   loop.RetryScheduled(Info(), Failed(), absl::Milliseconds(212), true);
   loop.AttemptEnded(Info(), Second());
@@ -237,8 +237,8 @@ TEST_F(CallLogTest, FailuresTellsTheWholeStoryOfARecoveredCall) {
   EXPECT_THAT(Messages(), ElementsAre("attempt", "attempt", "call"));
 }
 
-TEST_F(CallLogTest, FailuresLeavesOutCallersThatCancel) {
-  CallObserver& loop = Loop(CallLogLevel::kFailures);
+TEST_F(AttemptLogTest, FailuresLeavesOutCallersThatCancel) {
+  CallObserver& loop = Loop(AttemptLogLevel::kFailures);
   AttemptRecord attempt = Failed();
   attempt.outcome = AttemptOutcome::kCancelled;
   attempt.failure = FailureKind::kCancelled;
@@ -247,10 +247,10 @@ TEST_F(CallLogTest, FailuresLeavesOutCallersThatCancel) {
   EXPECT_THAT(Lines(), IsEmpty());
 }
 
-TEST_F(CallLogTest, FailuresTellsOfCallersErrorsOnlyAsInformation) {
+TEST_F(AttemptLogTest, FailuresTellsOfCallersErrorsOnlyAsInformation) {
   CallRecord record = Refused(FailureKind::kCaller);
   record.error.field = "messages[0].content";
-  Loop(CallLogLevel::kFailures).CallEnded(Info(), record);
+  Loop(AttemptLogLevel::kFailures).CallEnded(Info(), record);
   const auto line = Line();
   EXPECT_STREQ(line["level"].GetString(), "info");
   EXPECT_STREQ(line["field"].GetString(), "messages[0].content");
@@ -272,8 +272,8 @@ void TellAll(CallObserver& loop) {
   loop.EndpointEjected("openai", "primary", absl::Seconds(30));
 }
 
-TEST_F(CallLogTest, RowB5AllTellsEveryEventWithItsCall) {
-  TellAll(Loop(CallLogLevel::kAll, LogFormat::kText));
+TEST_F(AttemptLogTest, RowB5AllTellsEveryEventWithItsCall) {
+  TellAll(Loop(AttemptLogLevel::kAll, LogFormat::kText));
   const std::string call = "trace_id=4bf92f3577b34da6a3ce929d0e0e4736 call_id=c0ffee route=chat";
   const std::string place = " upstream=openai endpoint=primary";
   std::vector<std::string> lines;
@@ -293,28 +293,28 @@ TEST_F(CallLogTest, RowB5AllTellsEveryEventWithItsCall) {
                                  "warning ejected" + place + " lasting_ms=30000.000"));
 }
 
-TEST_F(CallLogTest, FailuresTellsOfBreakersAndEjectionsOnly) {
-  TellAll(Loop(CallLogLevel::kFailures));
+TEST_F(AttemptLogTest, FailuresTellsOfBreakersAndEjectionsOnly) {
+  TellAll(Loop(AttemptLogLevel::kFailures));
   EXPECT_THAT(Messages(), ElementsAre("breaker", "ejected"));
 }
 
-TEST_F(CallLogTest, OffWritesNothing) {
-  CallObserver& loop = Loop(CallLogLevel::kOff);
+TEST_F(AttemptLogTest, OffWritesNothing) {
+  CallObserver& loop = Loop(AttemptLogLevel::kOff);
   TellAll(loop);
   loop.AttemptEnded(Info(), Failed());
   loop.CallEnded(Info(), Refused(FailureKind::kOverload));
   EXPECT_THAT(Lines(), IsEmpty());
 }
 
-TEST_F(CallLogTest, AnUnknownWaitIsLeftOut) {
-  Loop(CallLogLevel::kAll).Limited(Info(), {"concurrency", "", absl::InfiniteDuration()});
+TEST_F(AttemptLogTest, AnUnknownWaitIsLeftOut) {
+  Loop(AttemptLogLevel::kAll).Limited(Info(), {"concurrency", "", absl::InfiniteDuration()});
   EXPECT_FALSE(Line().HasMember("wait_ms"));
 }
 
 // No content, no secret.
 
-TEST_F(CallLogTest, WordsOfOthersAreNeverWritten) {
-  CallObserver& loop = Loop(CallLogLevel::kAll);
+TEST_F(AttemptLogTest, WordsOfOthersAreNeverWritten) {
+  CallObserver& loop = Loop(AttemptLogLevel::kAll);
   for (int kind = 0; kind <= static_cast<int>(FailureKind::kShed); ++kind) {
     AttemptRecord attempt = Failed();
     attempt.failure = static_cast<FailureKind>(kind);
@@ -336,18 +336,18 @@ TEST_F(CallLogTest, WordsOfOthersAreNeverWritten) {
   EXPECT_THAT(Lines(), SizeIs(32));
 }
 
-TEST_F(CallLogTest, OurTransportsWordsAreWritten) {
+TEST_F(AttemptLogTest, OurTransportsWordsAreWritten) {
   AttemptRecord attempt = Failed();
   attempt.failure = FailureKind::kTimeout;
   attempt.message = "connect timeout after 2s";
-  Loop(CallLogLevel::kFailures).AttemptEnded(Info(), attempt);
+  Loop(AttemptLogLevel::kFailures).AttemptEnded(Info(), attempt);
   EXPECT_STREQ(Line()["error"].GetString(), "connect timeout after 2s");
 }
 
-TEST_F(CallLogTest, ATenantCannotForgeALine) {
+TEST_F(AttemptLogTest, ATenantCannotForgeALine) {
   CallInfo info = Info();
   info.tenant = "acme\n{\"level\":\"error\"} \x1b[31m" + std::string(100000, 'x');
-  Loop(CallLogLevel::kAll).CallEnded(info, Smooth());
+  Loop(AttemptLogLevel::kAll).CallEnded(info, Smooth());
   const auto lines = Lines();
   ASSERT_THAT(lines, SizeIs(1));
   EXPECT_LT(lines[0].size(), 2000u);
@@ -356,15 +356,15 @@ TEST_F(CallLogTest, ATenantCannotForgeALine) {
   EXPECT_THAT(document["tenant"].GetString(), StartsWith("acme\n{\"level\":\"error\"} \x1b[31mxxx"));
 }
 
-TEST(CallLogLimitsTest, DroppedLinesAreCountedAndTold) {
-  CallLogOptions options;
-  options.level = CallLogLevel::kAll;
+TEST(AttemptLogLimitsTest, DroppedLinesAreCountedAndTold) {
+  AttemptLogOptions options;
+  options.level = AttemptLogLevel::kAll;
   options.lines.interval = absl::ZeroDuration();
   options.lines.notice_interval = absl::Hours(1);
   options.lines.max_lines_per_second = 2;
   std::string text;
   {
-    CallLog log(options, [&](std::string_view lines) { text += lines; }, [] { return kTime; });
+    AttemptLog log(options, [&](std::string_view lines) { text += lines; }, [] { return kTime; });
     CallObserver& first = log.AddLoop();
     CallObserver& second = log.AddLoop();
     for (int i = 0; i < 5; ++i) (i % 2 ? first : second).CallEnded(Info(), Smooth());
@@ -380,11 +380,11 @@ TEST(CallLogLimitsTest, DroppedLinesAreCountedAndTold) {
 }
 
 TEST(ObserverFanOutTest, EveryHookReachesEveryObserver) {
-  CallLogOptions options;
-  options.level = CallLogLevel::kAll;
+  AttemptLogOptions options;
+  options.level = AttemptLogLevel::kAll;
   std::string text;
   {
-    CallLog log(options, [&](std::string_view lines) { text += lines; }, [] { return kTime; });
+    AttemptLog log(options, [&](std::string_view lines) { text += lines; }, [] { return kTime; });
     CallObserver& direct = log.AddLoop();
     TellAll(direct);
     direct.AttemptEnded(Info(), Failed());
