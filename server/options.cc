@@ -28,6 +28,8 @@ struct Flags {
   std::string control_plane_ca;
   bool control_plane_tls = false;
   std::string drain_timeout = "30s";
+  std::string shed_at_lag = "1s";
+  std::string idempotency_ttl = "10m";
   std::string log_format = "text";
   std::vector<std::string> labels;
 };
@@ -53,15 +55,44 @@ void AddFaceFlags(CLI::App& app, ServerOptions& options, Flags& flags) {
       ->check(CLI::Range(size_t{1024}, size_t{1} << 30))
       ->capture_default_str();
   app.add_option("--max-concurrent-calls", options.face.max_concurrent_calls,
-                 "Chats at a time; more are refused with a time to wait. Each holds an upstream connection and some "
+                 "Calls at a time; more are refused with a time to wait. Each holds an upstream connection and some "
                  "40 KiB")
       ->check(CLI::Range(int64_t{1}, int64_t{10000000}))
+      ->capture_default_str();
+  app.add_option("--shed-at-lag", flags.shed_at_lag,
+                 "Refuse new calls, with a time to wait, while an event loop is later than this; 0s: never")
       ->capture_default_str();
   app.add_option("--drain-timeout", flags.drain_timeout,
                  "How long running calls may go on after SIGTERM before they are cancelled")
       ->capture_default_str();
   app.add_option("--loops", options.loops, "Event loops, a thread each; up to four share one more that waits for callers. 0: one loop a core")
       ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+}
+
+void AddMemoryFlags(CLI::App& app, ServerOptions& options, Flags& flags) {
+  constexpr size_t kMost = size_t{1} << 40;
+  IdempotencyLimits& idempotency = options.face.idempotency;
+  app.add_option("--max-request-memory", options.face.max_request_memory,
+                 "Bytes (or 512MiB) of the requests of all calls that run; more are refused with a time to wait. What "
+                 "is sent upstream takes about as much again")
+      ->transform(CLI::AsSizeValue(false))
+      ->check(CLI::Range(size_t{1} << 20, kMost))
+      ->capture_default_str();
+  app.add_option("--idempotency-ttl", flags.idempotency_ttl,
+                 "How long the answer to a call with an idempotency-key is replayed to who sends it again; longer than "
+                 "callers' retries take")
+      ->capture_default_str();
+  app.add_option("--idempotency-memory", idempotency.max_bytes,
+                 "Bytes (or 64MiB) of answers kept for that; beyond, the oldest are forgotten before their time")
+      ->transform(CLI::AsSizeValue(false))
+      ->check(CLI::Range(size_t{64} << 10, kMost))
+      ->capture_default_str();
+  app.add_option("--idempotency-max-entry", idempotency.max_entry_bytes,
+                 "Largest answer kept for that, in bytes (or 1MiB, some 15,000 tokens); a repeat of a call with a larger "
+                 "one is refused")
+      ->transform(CLI::AsSizeValue(false))
+      ->check(CLI::Range(size_t{4} << 10, kMost))
       ->capture_default_str();
 }
 
@@ -81,6 +112,8 @@ void AddConfigFlags(CLI::App& app, ServerOptions& options, Flags& flags) {
   app.add_option("--node-id", config.subscription.node_id, "This data plane's name in the fleet")
       ->capture_default_str();
   app.add_option("--label", flags.labels, "KEY=VALUE told to the control plane; may be repeated");
+  app.add_option("--zone", config.zone,
+                 "Where this data plane stands; upstreams with balance.prefer_same_zone prefer endpoints of this zone");
   app.add_option("--state-dir", config.state_dir,
                  "Folder of the last configuration that worked, to start from when no control plane answers; '' keeps "
                  "none")
@@ -113,6 +146,27 @@ void CheckAddress(const std::string& flag, const std::string& address) {
   }
 }
 
+Duration ReadDuration(const std::string& flag, const std::string& text, Duration least, Duration most,
+                      const std::string& range) {
+  Duration duration;
+  if (!absl::ParseDuration(text, &duration) || duration < least || duration > most) {
+    throw std::invalid_argument(flag + ": \"" + text + "\" is not a duration " + range);
+  }
+  return duration;
+}
+
+void CheckMemory(const FaceOptions& face) {
+  if (face.max_request_memory < face.max_request_bytes) {
+    throw std::invalid_argument("--max-request-memory: " + std::to_string(face.max_request_memory) +
+                                " is below --max-request-bytes (" + std::to_string(face.max_request_bytes) +
+                                "): such a request could never be taken");
+  }
+  if (face.idempotency.max_entry_bytes > face.idempotency.max_bytes) {
+    throw std::invalid_argument("--idempotency-max-entry: " + std::to_string(face.idempotency.max_entry_bytes) +
+                                " is above --idempotency-memory (" + std::to_string(face.idempotency.max_bytes) + ")");
+  }
+}
+
 void Complete(const Flags& flags, ServerOptions& options) {
   auto& subscription = options.config.subscription;
   if (subscription.address.empty() && options.config.policy_path.empty()) {
@@ -133,11 +187,13 @@ void Complete(const Flags& flags, ServerOptions& options) {
     throw std::invalid_argument("--control-plane-cert and --control-plane-key belong together: give both or none");
   }
   subscription.tls = flags.control_plane_tls || !flags.control_plane_ca.empty() || !subscription.cert_file.empty();
-  if (!absl::ParseDuration(flags.drain_timeout, &options.face.drain_timeout) ||
-      options.face.drain_timeout < absl::ZeroDuration() || options.face.drain_timeout > absl::Hours(24)) {
-    throw std::invalid_argument("--drain-timeout: \"" + flags.drain_timeout +
-                                "\" is not a duration from 0s to 24h (\"30s\")");
-  }
+  options.face.drain_timeout = ReadDuration("--drain-timeout", flags.drain_timeout, absl::ZeroDuration(),
+                                            absl::Hours(24), "from 0s to 24h (\"30s\")");
+  options.face.shed_at_lag = ReadDuration("--shed-at-lag", flags.shed_at_lag, absl::ZeroDuration(), absl::Hours(1),
+                                          "from 0s to 1h (\"1s\")");
+  options.face.idempotency.ttl = ReadDuration("--idempotency-ttl", flags.idempotency_ttl, absl::Seconds(1),
+                                              absl::Hours(24 * 7), "from 1s to 168h (\"10m\")");
+  CheckMemory(options.face);
   options.json_log = flags.log_format == "json";
   SetLabels(flags, options);
 }
@@ -157,6 +213,7 @@ std::optional<ServerOptions> ParseOptions(int argc, char** argv, int* exit_code)
   options.config.state_dir = "sluice-state";
   CLI::App app("sluice-server: streams chats from LLM upstreams to gRPC callers, with retry and failover.");
   AddFaceFlags(app, options, flags);
+  AddMemoryFlags(app, options, flags);
   AddConfigFlags(app, options, flags);
   app.add_option("--log-format", flags.log_format, "text or json, on stderr")
       ->check(CLI::IsMember({"text", "json"}))

@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <chrono>
 #include <mutex>
 #include <utility>
 
@@ -20,6 +21,11 @@
 
 namespace sluice {
 namespace {
+
+// The clock of the loops, for the states that calls on them use.
+TimePoint SteadyNow() {
+  return absl::UnixEpoch() + absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
+}
 
 bool IsNodeId(const std::string& id) {
   return !id.empty() && id.size() <= 63 && std::all_of(id.begin(), id.end(), [](unsigned char c) {
@@ -42,7 +48,7 @@ std::vector<std::string> Texts(const std::vector<v1::Violation>& violations) {
 class ConfigManager::Impl : public ConfigReceiver {
  public:
   Impl(ConfigOptions options, grpc::CompletionQueue* queue)
-      : options_(std::move(options)), queue_(queue), compiler_(options_.allow), started_(absl::Now()) {}
+      : options_(std::move(options)), queue_(queue), compiler_(options_.allow, options_.zone), started_(absl::Now()) {}
 
   absl::Status Start();
   void Stop();
@@ -161,7 +167,7 @@ bool ConfigManager::Impl::BootFromLastKnownGood() {
   std::vector<SavedConfig> generations = last_known_good_->Load(problems);
   for (const std::string& problem : problems) spdlog::warn("last-known-good not used: {}", problem);
   for (SavedConfig& saved : generations) {
-    CompiledPolicies compiled = compiler_.Compile(saved.set.epoch, saved.set.revision, saved.set.All());
+    CompiledPolicies compiled = compiler_.Compile(saved.set.epoch, saved.set.revision, saved.set.All(), SteadyNow());
     for (const std::string& line : Texts(compiled.violations)) {
       spdlog::warn("last-known-good not used: {}: {}", saved.path, line);
     }
@@ -176,7 +182,7 @@ bool ConfigManager::Impl::BootFromLastKnownGood() {
 bool ConfigManager::Impl::LoadFile() {
   // Before it is read: a change meanwhile is seen by the next look.
   file_fingerprint_ = PolicyFileFingerprint(options_.policy_path);
-  PolicyFileResult loaded = LoadPolicyFile(options_.policy_path, file_revision_ + 1, compiler_);
+  PolicyFileResult loaded = LoadPolicyFile(options_.policy_path, file_revision_ + 1, compiler_, SteadyNow());
   if (loaded.table != nullptr && loaded.table->routes().empty()) {
     // Nobody means that: it was emptied to be written anew, or is the wrong one.
     loaded.table = nullptr;
@@ -213,7 +219,7 @@ void ConfigManager::Impl::ReloadNow() {
   // What is held is not in force where the control plane has no policies.
   if (held_.epoch != now.epoch || held_.revision != now.revision) return;
   // The policies stay; secrets are read anew, for they may have been renewed.
-  CompiledPolicies compiled = compiler_.Compile(held_.epoch, held_.revision, held_.All());
+  CompiledPolicies compiled = compiler_.Compile(held_.epoch, held_.revision, held_.All(), SteadyNow());
   if (compiled.table == nullptr) return Refused(Texts(compiled.violations));
   PutInForce(std::move(compiled.table), now.source, now.applied_at);
 }
@@ -224,15 +230,20 @@ void ConfigManager::Impl::PutInForce(std::shared_ptr<const RouteTable> table, Co
   const uint64_t revision = table->revision();
   const size_t routes = table->routes().size();
   spdlog::info("revision {} from {} is in force: {} routes", revision, ConfigSourceName(source), routes);
-  // Together: whoever sees the new table sees its status too.
-  std::lock_guard lock(mutex_);
-  tables_.Set(std::move(table));
-  status_.source = source;
-  status_.epoch = epoch;
-  status_.revision = revision;
-  status_.applied_at = applied_at;
-  status_.last_error.clear();
-  ++status_.updates_applied;
+  {
+    // Together: whoever sees the new table sees its status too.
+    std::lock_guard lock(mutex_);
+    tables_.Set(table);
+    status_.source = source;
+    status_.epoch = epoch;
+    status_.revision = revision;
+    status_.applied_at = applied_at;
+    status_.last_error.clear();
+    ++status_.updates_applied;
+  }
+  // Only a revision in force tells the states its thresholds: one that is
+  // refused changes nothing.
+  table->ConfigureStates(SteadyNow());
 }
 
 void ConfigManager::Impl::Refused(const std::vector<std::string>& lines) {
@@ -304,7 +315,7 @@ std::vector<v1::Violation> ConfigManager::Impl::Receive(const v1::Update& update
   if (updated.violations.empty() && ConfirmsWhatIsInForce(update)) return {};
   CompiledPolicies compiled;
   if (updated.violations.empty()) {
-    compiled = compiler_.Compile(updated.set.epoch, updated.set.revision, updated.set.All());
+    compiled = compiler_.Compile(updated.set.epoch, updated.set.revision, updated.set.All(), SteadyNow());
   } else {
     compiled.violations = std::move(updated.violations);
   }

@@ -63,6 +63,14 @@ struct SubscriptionOptions {
   size_t max_update_bytes = 64 << 20;
   // One message; chunks stay under 1 MiB.
   size_t max_message_bytes = 4 << 20;
+  // One answer to a query or command; the control plane takes no larger ones.
+  size_t max_answer_bytes = 1 << 20;
+
+  // What the control plane asks and orders; called on the config worker, which
+  // does nothing else meanwhile. The caller fills in the answer's id. Empty:
+  // answered with UNIMPLEMENTED.
+  std::function<v1::Answer(const v1::Query&)> on_query;
+  std::function<v1::Answer(const v1::NodeCommand&)> on_command;
 };
 
 struct ConfigOptions {
@@ -74,6 +82,9 @@ struct ConfigOptions {
   // Folder of the last-known-good, made if absent; empty: none is kept.
   std::string state_dir;
   ConfigAllowLists allow;
+  // Where this data plane stands; upstreams with balance.prefer_same_zone prefer
+  // endpoints of the same zone. Empty: not said, so that none is preferred.
+  std::string zone;
   // Figures for the control plane; called on the config worker. Its
   // config_age and uptime are filled in by the caller. May be empty.
   std::function<v1::NodeHealth()> health;

@@ -28,6 +28,14 @@ v1::Violation Refusal(const char* code, std::string message) {
   return violation;
 }
 
+// From a control plane that is newer, or to a program that gave no handler.
+v1::Answer NotServed(const char* what, const std::string& version) {
+  v1::Answer answer;
+  answer.set_code(grpc::StatusCode::UNIMPLEMENTED);
+  answer.set_message(absl::StrCat("this data plane (version ", version, ") does not serve such a ", what));
+  return answer;
+}
+
 }  // namespace
 
 ConfigSubscription::ConfigSubscription(SubscriptionOptions options, grpc::CompletionQueue* queue,
@@ -98,10 +106,8 @@ void ConfigSubscription::OnMessage(const v1::SubscribeResponse& message) {
   switch (message.kind_case()) {
     case v1::SubscribeResponse::kUpdate: return OnChunk(message.update());
     case v1::SubscribeResponse::kDrain: return OnDrain(message.drain());
-    case v1::SubscribeResponse::kQuery:
-      return AnswerNotServed(message.query().id(), absl::StrCat("query \"", message.query().topic(), "\""));
-    case v1::SubscribeResponse::kCommand:
-      return AnswerNotServed(message.command().id(), absl::StrCat("command \"", message.command().verb(), "\""));
+    case v1::SubscribeResponse::kQuery: return OnQuery(message.query());
+    case v1::SubscribeResponse::kCommand: return OnCommand(message.command());
     case v1::SubscribeResponse::KIND_NOT_SET:
       return spdlog::warn("the control plane sent a message that this version does not know");
   }
@@ -162,11 +168,26 @@ void ConfigSubscription::Answer(const v1::Update& update, std::vector<v1::Violat
   stream_->Write(std::move(request));
 }
 
-void ConfigSubscription::AnswerNotServed(const std::string& id, const std::string& what) {
+void ConfigSubscription::OnQuery(const v1::Query& query) {
+  const bool known = query.kind_case() != v1::Query::KIND_NOT_SET && options_.on_query;
+  SendAnswer(query.id(), known ? options_.on_query(query) : NotServed("query", options_.version));
+}
+
+void ConfigSubscription::OnCommand(const v1::NodeCommand& command) {
+  const bool known = command.kind_case() != v1::NodeCommand::KIND_NOT_SET && options_.on_command;
+  SendAnswer(command.id(), known ? options_.on_command(command) : NotServed("command", options_.version));
+}
+
+void ConfigSubscription::SendAnswer(const std::string& id, v1::Answer answer) {
+  if (const size_t bytes = answer.ByteSizeLong(); bytes > options_.max_answer_bytes) {
+    answer.Clear();
+    answer.set_code(grpc::StatusCode::RESOURCE_EXHAUSTED);
+    answer.set_message(absl::StrCat("the answer has ", bytes, " bytes; at most ", options_.max_answer_bytes,
+                                    " are sent: ask for one upstream or endpoint"));
+  }
   v1::SubscribeRequest request;
+  *request.mutable_answer() = std::move(answer);
   request.mutable_answer()->set_id(id);
-  request.mutable_answer()->set_code(grpc::StatusCode::UNIMPLEMENTED);
-  request.mutable_answer()->set_message(absl::StrCat(what, " is not served by this version"));
   stream_->Write(std::move(request));
 }
 

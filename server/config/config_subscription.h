@@ -1,6 +1,6 @@
 // Follows the control plane: says what this data plane has, takes updates,
-// answers each with an ack or a nack, and comes back after a loss. Runs on the
-// config worker.
+// answers each with an ack or a nack, hands on queries and commands, and comes
+// back after a loss. Runs on the config worker.
 #ifndef SLUICE_SERVER_CONFIG_CONFIG_SUBSCRIPTION_H_
 #define SLUICE_SERVER_CONFIG_CONFIG_SUBSCRIPTION_H_
 
@@ -66,7 +66,9 @@ class ConfigSubscription : public PushStream::Delegate {
   void OnChunk(const v1::Update& chunk);
   void FinishUpdate();
   void Answer(const v1::Update& update, std::vector<v1::Violation> violations);
-  void AnswerNotServed(const std::string& id, const std::string& what);
+  void OnQuery(const v1::Query& query);
+  void OnCommand(const v1::NodeCommand& command);
+  void SendAnswer(const std::string& id, v1::Answer answer);
   void OnDrain(const v1::Drain& drain);
   void HealthTick(uint64_t generation);
   void DigestTick(uint64_t generation);

@@ -1,85 +1,121 @@
 #include "server/config/policy_compiler.h"
 
+#include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "proto/policy/defaults.h"
-#include "proto/policy/duration_text.h"
-#include "proto/policy/kinds.h"
+#include "proto/policy/policy_set.h"
 #include "proto/policy/validator.h"
 #include "server/config/retry_compiler.h"
+#include "server/config/route_compiler.h"
 #include "server/config/upstream_compiler.h"
 
 namespace sluice {
 namespace {
 
-// The policy of routes that name none.
-constexpr char kDefaultRetryPolicy[] = "default";
-
-// One revision being compiled. The set is valid, so references resolve.
+// One revision being compiled. The set is valid, so references resolve and
+// fallbacks end.
 class Compilation {
  public:
-  Compilation(absl::Span<const v1::Resource* const> resources, const UpstreamContext& context) : context_(context) {
-    for (const v1::Resource* resource : resources) by_kind_[resource->spec_case()][resource->meta().name()] = resource;
+  explicit Compilation(const UpstreamContext& context) : policies_(context.policies), context_(context) {}
+
+  void Run() {
+    for (const auto& [name, upstream] : policies_.All(v1::Resource::kUpstream)) {
+      upstreams_[name] = CompileUpstream(*upstream, context_);
+    }
+    for (const std::string& name : FallbacksFirst()) routes_[name] = CompileRoute(name);
   }
 
-  std::vector<std::shared_ptr<const RouteConfig>> Run() {
-    for (const auto& [name, upstream] : by_kind_[v1::Resource::kUpstream]) {
-      const v1::Resource* list = Find(v1::Resource::kEndpointList, upstream->upstream().endpoint_list());
-      upstreams_[name] = CompileUpstream(*upstream, list, context_);
-    }
+  std::shared_ptr<const RouteTable> Table(std::string epoch, uint64_t revision) const {
     std::vector<std::shared_ptr<const RouteConfig>> routes;
-    for (const auto& [name, route] : by_kind_[v1::Resource::kRoute]) {
-      routes.push_back(CompileRoute(name, route->route()));
-    }
-    return routes;
+    for (const auto& [name, route] : routes_) routes.push_back(route);
+    std::vector<std::shared_ptr<const UpstreamConfig>> upstreams;
+    for (const auto& [name, upstream] : upstreams_) upstreams.push_back(upstream);
+    return std::make_shared<const RouteTable>(std::move(epoch), revision, std::move(routes), std::move(upstreams));
   }
 
  private:
-  const v1::Resource* Find(v1::Resource::SpecCase kind, const std::string& name) {
-    auto& resources = by_kind_[kind];
-    auto it = resources.find(name);
-    return it == resources.end() ? nullptr : it->second;
+  const v1::Route& RouteOf(const std::string& name) const {
+    return policies_.Find(v1::Resource::kRoute, name)->route();
   }
 
-  std::shared_ptr<const RouteConfig> CompileRoute(const std::string& name, v1::Route spec) {
-    // Defaults fill only the messages that are there.
-    spec.mutable_timeouts();
-    spec.mutable_stream();
-    FillDefaults(spec);
-    auto out = std::make_shared<RouteConfig>();
-    out->name = name;
-    out->model = spec.match().model();
-    out->metadata = {spec.match().metadata().begin(), spec.match().metadata().end()};
-    out->tenant = spec.match().tenant();
-    for (const v1::Target& target : spec.targets()) {
-      out->targets.push_back({upstreams_[target.upstream()], target.model(), target.weight(), target.priority()});
+  // Every route after the one that its fallback is.
+  std::vector<std::string> FallbacksFirst() const {
+    std::vector<std::string> order;
+    std::set<std::string> done;
+    for (const auto& [name, resource] : policies_.All(v1::Resource::kRoute)) {
+      std::vector<std::string> way;
+      for (std::string at = name; !at.empty() && done.insert(at).second;) {
+        way.push_back(at);
+        const Chosen<v1::Fallback> fallback = policies_.FallbackOf(at, RouteOf(at));
+        at = fallback.OrDefaults().route();
+      }
+      order.insert(order.end(), way.rbegin(), way.rend());
     }
-    out->timeouts = {ToAbsl(spec.timeouts().connect()), ToAbsl(spec.timeouts().first_content()),
-                     ToAbsl(spec.timeouts().idle()), ToAbsl(spec.timeouts().unary_total()),
-                     ToAbsl(spec.timeouts().overall())};
-    out->retry = CompileRetryPolicy(RetryOf(spec));
-    out->stream = {spec.stream().max_pending_bytes(), spec.stream().max_event_bytes(),
-                   spec.stream().max_response_bytes()};
+    return order;
+  }
+
+  std::shared_ptr<const RouteConfig> CompileRoute(const std::string& name) {
+    const v1::Route& spec = RouteOf(name);
+    std::shared_ptr<RouteConfig> out = CompileRouteFields(name, spec);
+    for (const v1::Target& target : spec.targets()) out->targets.push_back(TargetOf(target));
+    out->retry = CompileRetryPolicy(policies_.RetryOf(spec).OrDefaults());
+    for (const std::string& limit : spec.rate_limits()) out->rate_limits.push_back(LimitOf(limit));
+    out->state = context_.states.routes.Get(name);
+    out->fallback = FallbackOf(*out, spec);
     return out;
   }
 
-  v1::RetryPolicy RetryOf(const v1::Route& route) {
-    if (route.retry().kind_case() == v1::RetryPolicyChoice::kInline) return route.retry().inline_();
-    const std::string name = route.retry().name().empty() ? kDefaultRetryPolicy : route.retry().name();
-    const v1::Resource* policy = Find(v1::Resource::kRetryPolicy, name);
-    return policy == nullptr ? v1::RetryPolicy() : policy->retry_policy();
+  TargetConfig TargetOf(v1::Target target) const {
+    FillDefaults(target);
+    return {upstreams_.at(target.upstream()), target.model(), target.weight(), target.priority()};
   }
 
+  RateLimitUse LimitOf(const std::string& name) {
+    v1::RateLimit spec = policies_.Find(v1::Resource::kRateLimit, name)->rate_limit();
+    RateLimitUse use;
+    use.name = name;
+    use.scope = ScopeOf(spec);
+    use.config = CompileRateLimit(spec);
+    FillDefaults(spec);
+    // Routes and upstreams are as many as there are; only tenants need a bound.
+    const size_t named = policies_.All(v1::Resource::kRoute).size() + upstreams_.size();
+    use.max_keys = use.scope == RateLimitUse::Scope::kTenant ? spec.max_tenants() : std::max<size_t>(1, named);
+    use.state = context_.states.rate_limits.Get(name, use.config, use.max_keys);
+    return use;
+  }
+
+  std::shared_ptr<const FallbackConfig> FallbackOf(const RouteConfig& route, const v1::Route& spec) {
+    const Chosen<v1::Fallback> chosen = policies_.FallbackOf(route.name, spec);
+    if (chosen.policy == nullptr) return nullptr;
+    auto out = std::make_shared<FallbackConfig>();
+    out->name = chosen.name;
+    out->causes = CompileKinds(chosen.policy->causes());
+    switch (chosen.policy->kind_case()) {
+      case v1::Fallback::kRoute: out->route = routes_.at(chosen.policy->route()); break;
+      case v1::Fallback::kTarget: {
+        std::shared_ptr<RouteConfig> made = MakeFallbackRoute(route, TargetOf(chosen.policy->target()));
+        made->state = context_.states.routes.Get(FallbackStateKey(route.name));
+        out->route = std::move(made);
+        break;
+      }
+      default: out->static_answer = chosen.policy->static_answer().text();
+    }
+    return out;
+  }
+
+  const PolicySet& policies_;
   const UpstreamContext& context_;
-  std::map<v1::Resource::SpecCase, std::map<std::string, const v1::Resource*>> by_kind_;
   std::map<std::string, std::shared_ptr<const UpstreamConfig>> upstreams_;
+  std::map<std::string, std::shared_ptr<const RouteConfig>> routes_;
 };
 
 }  // namespace
 
 CompiledPolicies PolicyCompiler::Compile(std::string epoch, uint64_t revision,
-                                         absl::Span<const v1::Resource* const> resources) {
+                                         absl::Span<const v1::Resource* const> resources, TimePoint now) {
   CompiledPolicies out;
   out.violations = ValidatePolicies(resources);
   for (const v1::Resource* resource : resources) {
@@ -87,11 +123,11 @@ CompiledPolicies PolicyCompiler::Compile(std::string epoch, uint64_t revision,
   }
   const bool consistent = out.violations.empty();
   if (consistent) {
-    const UpstreamContext context{resolver_, allowed_hosts_, states_, out.violations};
-    auto routes = Compilation(resources, context).Run();
-    if (out.violations.empty()) {
-      out.table = std::make_shared<const RouteTable>(std::move(epoch), revision, std::move(routes));
-    }
+    const PolicySet policies(resources);
+    const UpstreamContext context{policies, resolver_, allowed_hosts_, zone_, now, states_, out.violations};
+    Compilation compilation(context);
+    compilation.Run();
+    if (out.violations.empty()) out.table = compilation.Table(std::move(epoch), revision);
   }
   states_.Purge();
   return out;

@@ -12,8 +12,9 @@
 #include "absl/types/span.h"
 #include "server/config/config_options.h"
 #include "server/config/credentials.h"
-#include "server/config/endpoint_state_registry.h"
+#include "server/config/state_registry.h"
 #include "server/engine/route_table.h"
+#include "server/resilience/time.h"
 #include "sluice/v1/control.pb.h"
 
 namespace sluice {
@@ -25,17 +26,23 @@ struct CompiledPolicies {
 
 class PolicyCompiler {
  public:
-  explicit PolicyCompiler(ConfigAllowLists allow)
-      : resolver_(std::move(allow.credentials)), allowed_hosts_(std::move(allow.hosts)) {}
+  // `zone`: where this data plane stands; empty: not said.
+  explicit PolicyCompiler(ConfigAllowLists allow, std::string zone = "")
+      : resolver_(std::move(allow.credentials)), allowed_hosts_(std::move(allow.hosts)), zone_(std::move(zone)) {}
 
-  CompiledPolicies Compile(std::string epoch, uint64_t revision, absl::Span<const v1::Resource* const> resources);
+  // `now` of the loops' clock. The states of what is still there are those of
+  // the revisions before; they learn the new thresholds by
+  // RouteTable::ConfigureStates, which is the caller's to call.
+  CompiledPolicies Compile(std::string epoch, uint64_t revision, absl::Span<const v1::Resource* const> resources,
+                           TimePoint now);
 
-  const EndpointStateRegistry& states() const { return states_; }
+  const StateRegistry& states() const { return states_; }
 
  private:
   CredentialResolver resolver_;
   std::vector<std::string> allowed_hosts_;
-  EndpointStateRegistry states_;
+  std::string zone_;
+  StateRegistry states_;
 };
 
 }  // namespace sluice

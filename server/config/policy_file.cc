@@ -27,7 +27,7 @@ std::string StatText(const std::string& path) {
 
 }  // namespace
 
-PolicyFileResult LoadPolicyFile(const std::string& path, uint64_t revision, PolicyCompiler& compiler) {
+PolicyFileResult LoadPolicyFile(const std::string& path, uint64_t revision, PolicyCompiler& compiler, TimePoint now) {
   PolicyFileResult out;
   const LoadResult loaded = LoadPolicyPath(path);
   std::vector<PolicyError> errors = loaded.errors;
@@ -36,7 +36,7 @@ PolicyFileResult LoadPolicyFile(const std::string& path, uint64_t revision, Poli
     out.errors = TextsOf(errors);
     return out;
   }
-  CompiledPolicies compiled = compiler.Compile("", revision, SoundResources(loaded));
+  CompiledPolicies compiled = compiler.Compile("", revision, SoundResources(loaded), now);
   out.errors = TextsOf(FindingsOf(loaded, compiled.violations));
   out.table = std::move(compiled.table);
   return out;

@@ -17,8 +17,8 @@ struct PolicyFileResult {
   std::vector<std::string> errors;          // "policy.yaml:14: route/chat: …", all of them
 };
 
-// Loads, validates and compiles; the epoch is empty.
-PolicyFileResult LoadPolicyFile(const std::string& path, uint64_t revision, PolicyCompiler& compiler);
+// Loads, validates and compiles; the epoch is empty. `now` of the loops' clock.
+PolicyFileResult LoadPolicyFile(const std::string& path, uint64_t revision, PolicyCompiler& compiler, TimePoint now);
 
 // Changes when the file, or a file of the folder, does: names, times, sizes.
 std::string PolicyFileFingerprint(const std::string& path);

@@ -51,20 +51,45 @@ BackoffPolicy BackoffOf(const v1::Backoff& backoff) {
                             JitterOf(exponential.jitter()), exponential.jitter_factor()};
 }
 
+Exhaustion ExhaustionOf(v1::Exhaustion exhaustion) {
+  switch (exhaustion) {
+    case v1::EXHAUSTION_ERROR: return Exhaustion::kError;
+    case v1::EXHAUSTION_QUEUE: return Exhaustion::kQueue;
+    default: return Exhaustion::kFallback;
+  }
+}
+
 }  // namespace
+
+std::set<FailureKind> CompileKinds(const google::protobuf::RepeatedField<int>& kinds) {
+  std::set<FailureKind> out;
+  for (int kind : kinds) {
+    const FailureKind compiled = KindOf(static_cast<v1::RetryableKind>(kind));
+    if (compiled != FailureKind::kNone) out.insert(compiled);
+  }
+  return out;
+}
 
 RetryPolicy CompileRetryPolicy(v1::RetryPolicy policy) {
   if (policy.backoff().kind_case() == v1::Backoff::KIND_NOT_SET) policy.mutable_backoff()->mutable_exponential();
+  // Defaults fill only the messages that are there.
+  policy.mutable_budget();
   FillDefaults(policy);
   RetryPolicy out;
   out.max_attempts = static_cast<int>(policy.max_attempts());
   out.backoff = BackoffOf(policy.backoff());
-  for (int kind : policy.retry_on()) {
-    const FailureKind compiled = KindOf(static_cast<v1::RetryableKind>(kind));
-    if (compiled != FailureKind::kNone) out.retry_on.insert(compiled);
-  }
+  out.retry_on = CompileKinds(policy.retry_on());
   for (uint32_t status : policy.retry_on_status()) out.retry_on_status.insert(static_cast<int>(status));
   out.backoff_before_failover = policy.backoff_before_failover();
+  out.on_exhaustion = ExhaustionOf(policy.on_exhaustion());
+  out.transient = policy.transient();
+  const v1::RetryBudget& budget = policy.budget();
+  out.budget = {budget.max_tokens(), budget.token_ratio(), budget.retry_percent(), budget.min_retries()};
+  if (policy.has_adaptive()) {
+    const v1::AdaptiveRetry& adaptive = policy.adaptive();
+    out.adaptive = AdaptiveRetryConfig{ToAbsl(adaptive.latency_above()), adaptive.failure_percent_above(),
+                                       ToAbsl(adaptive.window())};
+  }
   return out;
 }
 

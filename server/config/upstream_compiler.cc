@@ -11,14 +11,16 @@
 #include "proto/policy/defaults.h"
 #include "proto/policy/duration_text.h"
 #include "server/config/endpoint_url.h"
+#include "server/config/protection_compiler.h"
+#include "server/engine/endpoint_index.h"
 
 namespace sluice {
 namespace {
 
 class UpstreamCompiler {
  public:
-  UpstreamCompiler(const v1::Resource& upstream, const v1::Resource* list, const UpstreamContext& context)
-      : name_(upstream.meta().name()), list_(list), context_(context), spec_(upstream.upstream()) {
+  UpstreamCompiler(const v1::Resource& upstream, const UpstreamContext& context)
+      : name_(upstream.meta().name()), written_(upstream.upstream()), context_(context), spec_(written_) {
     // Defaults fill only the messages that are there.
     spec_.mutable_pool();
     FillDefaults(spec_);
@@ -28,11 +30,16 @@ class UpstreamCompiler {
     auto out = std::make_shared<UpstreamConfig>();
     out->name = name_;
     CheckFormat(*out);
-    ResolveCredential(*out);
+    ResolveCredentials(*out);
     CheckTls();
     CheckProxy();
     for (const auto& [key, value] : spec_.headers()) out->headers.emplace_back(key, value);
+    CompileProtection(*out);
+    out->context_tokens = spec_.context_tokens();
+    out->state = context_.states.upstreams.Get(name_);
     CompileEndpoints(*out);
+    // It is of use only to a table that goes in force.
+    if (context_.violations.empty()) out->index = EndpointIndex::Make(*out);
     return out;
   }
 
@@ -56,14 +63,38 @@ class UpstreamCompiler {
     }
   }
 
-  void ResolveCredential(UpstreamConfig& out) {
-    if (spec_.credential().empty()) return;
-    auto secret = context_.resolver.Resolve(spec_.credential());
-    if (secret.ok()) {
-      out.secret = *std::move(secret);
-    } else {
-      Refuse("credential", "CREDENTIAL", std::string(secret.status().message()));
+  // At least one, if only the empty one.
+  void ResolveCredentials(UpstreamConfig& out) {
+    if (spec_.credentials().empty()) return ResolveCredential(spec_.credential(), "credential", out);
+    for (int i = 0; i < spec_.credentials_size(); ++i) {
+      ResolveCredential(spec_.credentials(i), absl::StrCat("credentials[", i, "]"), out);
     }
+  }
+
+  void ResolveCredential(const std::string& name, std::string path, UpstreamConfig& out) {
+    CredentialConfig& credential = out.credentials.emplace_back();
+    if (name.empty()) return;
+    credential.name = name;
+    auto secret = context_.resolver.Resolve(name);
+    if (secret.ok()) {
+      credential.secret = *std::move(secret);
+    } else {
+      Refuse(std::move(path), "CREDENTIAL", std::string(secret.status().message()));
+    }
+  }
+
+  // From what was written: each knows which defaults yield.
+  void CompileProtection(UpstreamConfig& out) const {
+    const PolicySet& policies = context_.policies;
+    out.balance = CompileBalance(written_.balance());
+    out.breaker = CompileBreaker(policies.BreakerOf(written_).OrDefaults());
+    if (written_.has_overall_circuit_breaker()) {
+      out.overall_breaker = CompileBreaker(policies.OverallBreakerOf(written_).OrDefaults());
+    }
+    if (written_.has_limits()) out.limits = CompileLimits(written_.limits());
+    if (written_.has_outlier_detection()) out.outlier = CompileOutlier(written_.outlier_detection());
+    if (written_.has_health_check()) out.health_check = CompileHealthCheck(written_.health_check());
+    if (written_.has_throttle()) out.throttle = CompileThrottle(written_.throttle());
   }
 
   void CheckTls() {
@@ -89,15 +120,13 @@ class UpstreamCompiler {
   }
 
   void CompileEndpoints(UpstreamConfig& out) {
-    if (list_ == nullptr) {
-      for (int i = 0; i < spec_.endpoints_size(); ++i) AddEndpoint(spec_.endpoints(i), "Upstream", name_, i, out);
-      return;
-    }
-    v1::EndpointList list = list_->endpoint_list();
+    const bool listed = !spec_.endpoint_list().empty();
+    const std::string_view kind = listed ? "EndpointList" : "Upstream";
+    const std::string& holder = listed ? spec_.endpoint_list() : name_;
+    v1::EndpointList list;
+    *list.mutable_endpoints() = context_.policies.EndpointsOf(spec_);
     FillDefaults(list);
-    for (int i = 0; i < list.endpoints_size(); ++i) {
-      AddEndpoint(list.endpoints(i), "EndpointList", list_->meta().name(), i, out);
-    }
+    for (int i = 0; i < list.endpoints_size(); ++i) AddEndpoint(list.endpoints(i), kind, holder, i, out);
   }
 
   void AddEndpoint(const v1::Endpoint& endpoint, std::string_view kind, const std::string& holder, int index,
@@ -111,7 +140,12 @@ class UpstreamCompiler {
     config.weight = endpoint.weight();
     config.priority = endpoint.priority();
     config.active = endpoint.state() == v1::ENDPOINT_STATE_ACTIVE;
-    config.state = context_.states.Get({name_, config.name, endpoint.url(), spec_.credential()});
+    config.same_zone = !context_.zone.empty() && endpoint.zone() == context_.zone;
+    const EndpointIdentity identity{name_, config.name, endpoint.url()};
+    config.state = context_.states.endpoints.Get(identity, context_.now);
+    for (const CredentialConfig& credential : out.credentials) {
+      config.cooldowns.push_back(context_.states.cooldowns.Get({identity, credential.name}));
+    }
     config.http = HttpOf(*std::move(url), config.active);
     out.endpoints.push_back(std::move(config));
   }
@@ -134,16 +168,15 @@ class UpstreamCompiler {
   }
 
   const std::string& name_;
-  const v1::Resource* list_;
+  const v1::Upstream& written_;
   const UpstreamContext& context_;
-  v1::Upstream spec_;
+  v1::Upstream spec_;  // with defaults
 };
 
 }  // namespace
 
-std::shared_ptr<const UpstreamConfig> CompileUpstream(const v1::Resource& upstream, const v1::Resource* list,
-                                                      const UpstreamContext& context) {
-  return UpstreamCompiler(upstream, list, context).Compile();
+std::shared_ptr<const UpstreamConfig> CompileUpstream(const v1::Resource& upstream, const UpstreamContext& context) {
+  return UpstreamCompiler(upstream, context).Compile();
 }
 
 }  // namespace sluice

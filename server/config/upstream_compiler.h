@@ -7,8 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "proto/policy/policy_set.h"
 #include "server/config/credentials.h"
-#include "server/config/endpoint_state_registry.h"
+#include "server/config/state_registry.h"
 #include "server/engine/route_table.h"
 #include "sluice/v1/control.pb.h"
 
@@ -16,16 +17,17 @@ namespace sluice {
 
 // What the compiler works with; outlives it.
 struct UpstreamContext {
+  const PolicySet& policies;
   const CredentialResolver& resolver;
   const std::vector<std::string>& allowed_hosts;
-  EndpointStateRegistry& states;
+  const std::string& zone;  // of this data plane; empty: not said
+  TimePoint now;            // what is new begins its slow start
+  StateRegistry& states;
   std::vector<v1::Violation>& violations;
 };
 
-// `list` is the EndpointList that the upstream refers to, or null. Violations
-// are appended; the result is only of use if there were none.
-std::shared_ptr<const UpstreamConfig> CompileUpstream(const v1::Resource& upstream, const v1::Resource* list,
-                                                      const UpstreamContext& context);
+// Violations are appended; the result is only of use if there were none.
+std::shared_ptr<const UpstreamConfig> CompileUpstream(const v1::Resource& upstream, const UpstreamContext& context);
 
 }  // namespace sluice
 
