@@ -1,106 +1,118 @@
 #include "server/engine/planner.h"
 
 #include <algorithm>
-#include <cstdint>
+#include <cmath>
+#include <limits>
+
+#include "absl/container/inlined_vector.h"
+#include "server/resilience/hash_ring.h"
 
 namespace sluice {
 namespace {
 
-// Keeps the candidates with the smallest `key`.
-template <typename T, typename Key>
-void KeepLowest(std::vector<T>& candidates, Key key) {
-  const auto lowest = std::min_element(candidates.begin(), candidates.end(),
-                                       [&](const T& a, const T& b) { return key(a) < key(b); });
-  const auto bound = key(*lowest);
-  std::erase_if(candidates, [&](const T& candidate) { return key(candidate) != bound; });
+constexpr uint64_t kTargetSalt = 100;
+
+using Targets = absl::InlinedVector<const TargetConfig*, 8>;
+
+// Those that the call may go to, from the best priority on.
+Targets TargetsOf(const RouteConfig& route, const PlanMemory& memory) {
+  Targets targets;
+  for (const TargetConfig& target : route.targets) {
+    if (!memory.RulesOut(target)) targets.push_back(&target);
+  }
+  std::stable_sort(targets.begin(), targets.end(),
+                   [](const TargetConfig* a, const TargetConfig* b) { return a->priority < b->priority; });
+  return targets;
 }
 
-// One of them, in proportion to its weight, which is never 0 here.
-template <typename T, typename Weight>
-const T& ByWeight(const std::vector<T>& candidates, Weight weight, Random& random) {
-  uint64_t total = 0;
-  for (const T& candidate : candidates) total += weight(candidate);
-  uint64_t left = random.Below(total);
-  for (const T& candidate : candidates) {
-    if (left < weight(candidate)) return candidate;
-    left -= weight(candidate);
-  }
-  return candidates.back();
+// The target with the highest of these has its share of all keys, and a change
+// of one weight moves no key between two others (weighted rendezvous hashing).
+double Attraction(const TargetConfig& target, uint64_t affinity) {
+  const uint64_t name = MixHash(StableHash(target.upstream->name), StableHash(target.model));
+  const double chance = std::max(UnitOf(MixHash(MixHash(affinity, kTargetSalt), name)), 0x1.0p-53);
+  return std::log(chance) / target.weight;
 }
 
 }  // namespace
 
-bool Planner::Usable(const TargetConfig& target) const {
-  return target.weight > 0 && std::find(barred_.begin(), barred_.end(), target.upstream.get()) == barred_.end();
-}
-
-bool Planner::Usable(const TargetConfig& target, const EndpointConfig& endpoint) const {
-  if (!endpoint.active || endpoint.weight == 0) return false;
-  return std::none_of(barred_plans_.begin(), barred_plans_.end(), [&](const Plan& barred) {
-    return barred.endpoint == &endpoint && barred.target->model == target.model;
-  });
-}
-
-int Planner::TriesOf(const EndpointConfig& endpoint) const {
-  for (const auto& [tried, times] : tries_) {
-    if (tried == &endpoint) return times;
+TimePoint Planner::OpensAt(const TargetConfig& target, TimePoint now) const {
+  TimePoint at = target.upstream->state->admits_at(now);
+  for (const RateLimitUse& limit : route_->rate_limits) {
+    if (limit.scope != RateLimitUse::Scope::kUpstream) continue;
+    at = std::max(at, limit.state->FreeAt(target.upstream->name, traits_.estimated_tokens, now));
   }
-  return 0;
+  return at;
 }
 
-template <typename Visitor>
-void Planner::ForEachUsable(Visitor visit) const {
-  for (const TargetConfig& target : route_.targets) {
-    if (!Usable(target)) continue;
-    for (const EndpointConfig& endpoint : target.upstream->endpoints) {
-      if (Usable(target, endpoint)) visit(target, endpoint);
-    }
+bool Planner::HasRoom(const TargetConfig& target) const {
+  return target.upstream->state->HasRoom(traits_.estimated_tokens);
+}
+
+Planner::Surveys Planner::Best(const SurveyContext& context, bool healthy_only) const {
+  Surveys best;
+  int least = std::numeric_limits<int>::max();
+  const Targets targets = TargetsOf(*route_, memory_);
+  for (const TargetConfig* target : targets) {
+    if (!best.empty() && best.front().target().priority != target->priority && least == 0) break;  // none is better
+    if (OpensAt(*target, context.when) > context.when || !HasRoom(*target)) continue;
+    TargetSurvey survey(context, *target);
+    const auto tries = survey.LeastTries(healthy_only);
+    if (!tries || *tries > least) continue;
+    const bool better = *tries < least;
+    if (!better && best.front().target().priority != target->priority) continue;
+    if (better) best.clear();
+    least = *tries;
+    best.push_back(std::move(survey));
   }
+  return best;
+}
+
+const TargetSurvey& Planner::ByWeight(const Surveys& surveys, Random& random) const {
+  if (surveys.size() == 1) return surveys.front();
+  if (traits_.affinity) {
+    return *std::max_element(surveys.begin(), surveys.end(), [&](const TargetSurvey& a, const TargetSurvey& b) {
+      return Attraction(a.target(), *traits_.affinity) < Attraction(b.target(), *traits_.affinity);
+    });
+  }
+  absl::InlinedVector<CandidateLoad, 8> weights;
+  for (const TargetSurvey& survey : surveys) weights.push_back({.weight = static_cast<double>(survey.target().weight)});
+  return surveys[PickWeighted(weights, random)];
 }
 
 std::optional<Plan> Planner::Pick(TimePoint when, Random& random) const {
-  std::vector<Candidate> candidates;
-  ForEachUsable([&](const TargetConfig& target, const EndpointConfig& endpoint) {
-    if (endpoint.state->cooling_until() > when) return;
-    candidates.push_back({{&target, &endpoint}, TriesOf(endpoint)});
-  });
-  if (candidates.empty()) return std::nullopt;
-  KeepLowest(candidates, [](const Candidate& c) { return c.tries; });
-  KeepLowest(candidates, [](const Candidate& c) { return c.plan.target->priority; });
-
-  // A target's share does not grow with the number of its endpoints.
-  std::vector<const TargetConfig*> targets;
-  for (const Candidate& candidate : candidates) {
-    if (targets.empty() || targets.back() != candidate.plan.target) targets.push_back(candidate.plan.target);
+  const SurveyContext context{memory_, traits_.affinity, when, random};
+  // What panic would add counts only where nothing healthy is left at all: it is
+  // for endpoints of one upstream, not for one upstream before another.
+  for (const bool healthy_only : {true, false}) {
+    const Surveys best = Best(context, healthy_only);
+    if (!best.empty()) return ByWeight(best, random).Pick();
   }
-  const TargetConfig* target = ByWeight(targets, [](const TargetConfig* t) { return t->weight; }, random);
-  std::erase_if(candidates, [&](const Candidate& c) { return c.plan.target != target; });
-  KeepLowest(candidates, [](const Candidate& c) { return c.plan.endpoint->priority; });
-  return ByWeight(candidates, [](const Candidate& c) { return c.plan.endpoint->weight; }, random).plan;
+  return std::nullopt;
 }
 
 EndpointsLeft Planner::Left(TimePoint now) const {
   EndpointsLeft left;
-  ForEachUsable([&](const TargetConfig&, const EndpointConfig& endpoint) {
-    const TimePoint free = std::max(now, endpoint.state->cooling_until());
+  // Chance only says at which endpoints of a large pool to look first.
+  Random random(static_cast<uint64_t>(absl::ToUnixNanos(now)));
+  const SurveyContext context{memory_, traits_.affinity, now, random};
+  std::optional<int> healthy, any;  // least tries
+  const auto lower = [](std::optional<int>& least, std::optional<int> tries) {
+    if (tries && (!least || *tries < *least)) least = tries;
+  };
+  for (const TargetConfig* target : TargetsOf(*route_, memory_)) {
+    const TargetSurvey survey(context, *target);
+    const TimePoint free = std::max({now, OpensAt(*target, now), survey.Soonest()});
+    if (free <= now && !HasRoom(*target)) {
+      left.crowded = true;
+      continue;
+    }
     left.soonest = std::min(left.soonest, free);
-    if (free <= now && TriesOf(endpoint) == 0) left.untried = true;
-  });
+    if (free > now) continue;
+    lower(healthy, survey.LeastTries(true));
+    lower(any, survey.LeastTries(false));
+  }
+  left.untried = healthy ? *healthy == 0 : any && *any == 0;
   return left;
 }
-
-void Planner::Tried(const EndpointConfig& endpoint) {
-  for (auto& [tried, times] : tries_) {
-    if (tried == &endpoint) {
-      ++times;
-      return;
-    }
-  }
-  tries_.emplace_back(&endpoint, 1);
-}
-
-void Planner::Bar(const UpstreamConfig& upstream) { barred_.push_back(&upstream); }
-
-void Planner::Bar(const Plan& plan) { barred_plans_.push_back(plan); }
 
 }  // namespace sluice

@@ -9,21 +9,14 @@
 #include <utility>
 #include <vector>
 
+#include "server/engine/plan.h"
+#include "server/engine/plan_memory.h"
 #include "server/engine/route_table.h"
+#include "server/engine/target_survey.h"
 #include "server/resilience/random.h"
 #include "server/resilience/retry_decision.h"
 
 namespace sluice {
-
-// One place to go; parts of the route, which outlives it.
-struct Plan {
-  const TargetConfig* target = nullptr;
-  const EndpointConfig* endpoint = nullptr;
-  size_t credential = 0;  // of the upstream's
-
-  const UpstreamConfig& upstream() const { return *target->upstream; }
-  Cooldown& cooldown() const { return *endpoint->cooldowns[credential]; }
-};
 
 // What the call is, as far as its place depends on it.
 struct PlanTraits {
@@ -45,35 +38,47 @@ class Planner {
   std::optional<Plan> Pick(TimePoint when, Random& random) const;
 
   // This call has tried it, and the failure was not the credential's alone.
-  bool IsRepeat(const Plan& plan) const;
+  bool IsRepeat(const Plan& plan) const { return memory_.TriesOf(*plan.endpoint, plan.credential) > 0; }
 
-  // What Pick could still give, for the retry decision.
+  // What Pick could still give, for the retry decision. Where nothing is free,
+  // an upstream that only lacks room shows as `crowded`.
   EndpointsLeft Left(TimePoint now) const;
 
-  void Tried(const Plan& plan);
+  void Tried(const Plan& plan) { memory_.Tried(plan); }
   // The failure was the account's, not the endpoint's: with another credential
   // the endpoint counts as not tried.
-  void BlameCredential(const Plan& plan);
+  void BlameCredential(const Plan& plan) { memory_.BlameCredential(plan); }
   // The call goes there no more: the upstream cannot carry it.
-  void Bar(const UpstreamConfig& upstream);
+  void Bar(const UpstreamConfig& upstream) { memory_.Bar(upstream); }
   // Nor with this credential at this upstream, which was refused or is used up.
-  void BarCredential(const Plan& plan);
+  void BarCredential(const Plan& plan) { memory_.BarCredential(plan); }
   // Nor to this endpoint with this target's model, which it does not know.
-  void Bar(const Plan& plan);
+  void Bar(const Plan& plan) { memory_.Bar(plan); }
   // The prompt is too long for an upstream with this context: only one that
   // declares a larger one will do.
-  void RequireContextAbove(uint32_t tokens);
+  void RequireContextAbove(uint32_t tokens) { memory_.RequireContextAbove(tokens); }
   // Refused at the moment of going there (a half-open breaker's last permit, a
   // limit): left out until TakeBack.
-  void SetAside(const EndpointConfig& endpoint);
-  void SetAside(const UpstreamConfig& upstream);
-  void TakeBack();
+  void SetAside(const EndpointConfig& endpoint) { memory_.SetAside(endpoint); }
+  void SetAside(const UpstreamConfig& upstream) { memory_.SetAside(upstream); }
+  void TakeBack() { memory_.TakeBack(); }
   // Starts anew: nothing counts as tried.
-  void ForgetTries();
+  void ForgetTries() { memory_.ForgetTries(); }
 
  private:
+  using Surveys = std::vector<TargetSurvey>;
+
+  // When the target's upstream may take an attempt, as far as that is not up to
+  // its endpoints and its room.
+  TimePoint OpensAt(const TargetConfig& target, TimePoint now) const;
+  bool HasRoom(const TargetConfig& target) const;
+  // The best that are left, of equal rank.
+  Surveys Best(const SurveyContext& context, bool healthy_only) const;
+  const TargetSurvey& ByWeight(const Surveys& surveys, Random& random) const;
+
   const RouteConfig* route_;
   PlanTraits traits_;
+  PlanMemory memory_;
 };
 
 }  // namespace sluice
