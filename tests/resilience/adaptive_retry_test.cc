@@ -106,6 +106,15 @@ TEST(OutcomeWindowTest, ForgetsWhatIsOlderThanTheWindow) {
   EXPECT_EQ(window.FailureRate(kStart + Seconds(10)), 0);
 }
 
+TEST(OutcomeWindowTest, AnOutcomeFromBeforeTheWindowIsNotCounted) {
+  OutcomeWindow window(Seconds(10), 1);
+  window.Add(false, kStart + Seconds(20));
+  window.Add(true, kStart + Seconds(10));
+  EXPECT_EQ(window.Total(kStart + Seconds(20)), 1u);
+  window.Add(true, kStart + Seconds(11));  // late, but inside it
+  EXPECT_EQ(window.FailureRate(kStart + Seconds(20)), 0.5);
+}
+
 TEST(OutcomeWindowTest, WorksOnEitherSideOfTheClocksZero) {
   OutcomeWindow window(Seconds(10), 1);
   const TimePoint zero = absl::UnixEpoch();

@@ -26,6 +26,7 @@ void ExpectNear(std::optional<Duration> measured, Duration truth) {
 TEST(LatencyQuantilesTest, QuantilesOfOneToAHundred) {
   LatencyQuantiles quantiles;
   for (int ms = 100; ms >= 1; --ms) quantiles.Add(Milliseconds(ms), kStart);
+  ExpectNear(quantiles.Quantile(0.07, kStart), Milliseconds(7));  // 0.07 · 100 > 7 in doubles
   ExpectNear(quantiles.Quantile(0.5, kStart), Milliseconds(50));
   ExpectNear(quantiles.Quantile(0.95, kStart), Milliseconds(95));
   ExpectNear(quantiles.Quantile(0.99, kStart), Milliseconds(99));
@@ -74,6 +75,14 @@ TEST(LatencyQuantilesTest, ForgetsWhatIsOlderThanTheWindow) {
   ExpectNear(quantiles.Quantile(1, kStart + Seconds(59)), Seconds(9));
   ExpectNear(quantiles.Quantile(1, kStart + Seconds(60)), Seconds(1));
   EXPECT_EQ(quantiles.Quantile(1, kStart + Seconds(90)), std::nullopt);
+}
+
+TEST(LatencyQuantilesTest, ASampleFromBeforeTheWindowIsNotCounted) {
+  LatencyQuantiles quantiles(Seconds(60), 1);
+  quantiles.Add(Seconds(1), kStart + Seconds(60));
+  quantiles.Add(Seconds(9), kStart);
+  EXPECT_EQ(quantiles.Samples(kStart + Seconds(60)), 1u);
+  ExpectNear(quantiles.Quantile(1, kStart + Seconds(60)), Seconds(1));
 }
 
 TEST(LatencyQuantilesTest, GrowthIsTheNewerHalfByTheOlder) {
