@@ -80,15 +80,14 @@ class RowsB(IntegrationTest):
 
     def test_row_b3_what_happens_at_exhaustion_is_chosen(self):
         fast = "max_attempts: 2, backoff: {fixed: {delay: 2ms}}"
-        stub = self.one(f"{{{fast}, on_exhaustion: ERROR, {WIDE}}}",
-                        route="fallback: {static_answer: {text: later}}\nqueue: {max_wait: 5s}")
+        stub = self.one(f"{{{fast}, on_exhaustion: ERROR, {WIDE}}}")
         self.assertEqual(self.failing(stub).code, grpc.StatusCode.UNAVAILABLE)
-        self.operator("set", "route/chat", "retry.on_exhaustion=FALLBACK")
-        answer = self.ok(stream(stub, chat_request("[[alpha status:503]] hello")), "later")
+        self.operator("set", "route/chat", "retry.on_exhaustion=FALLBACK", "fallback={static_answer: {text: later}}")
+        answer = self.ok(self.failing(stub), "later")
         self.assertEqual(answer.end.outcome, gateway_pb2.OUTCOME_FALLBACK)
         self.reaches("sluice_fallbacks_total", 1, route="chat")
         # Waits for what it was short of, and starts anew.
-        self.operator("set", "route/chat", "retry.on_exhaustion=QUEUE")
+        self.operator("set", "route/chat", "retry.on_exhaustion=QUEUE", "queue={max_wait: 5s}")
         self.alpha.script(faults=["status:503"] * 3, once=True)
         answer = self.ok(stream(stub, chat_request()), numbered("alpha"))
         self.assertEqual(len(answer.end.attempts), 4)

@@ -376,7 +376,7 @@ class RowsD(IntegrationTest):
         self.reaches("sluice_calls_total", 1, code="RESOURCE_EXHAUSTED")
 
     def test_row_d10_tenants_take_turns_in_it(self):
-        (self.alpha,) = self.upstreams("alpha", args=("--answer", "echo", "--interval", "10ms"))
+        self.alpha = self.simulator("alpha", "--answer", "echo", "--interval", "10ms")
         stub = self.gateway(upstream_yaml("alpha", self.alpha.url, extra="limits: {max_requests: 1}"),
                             route_yaml(["alpha"], extra="queue: {max_wait: 20s}"))
         blocker = Background(stub, chat_request("a b c d e f g h i j k l m n o p q r s t u v w x y z"))
