@@ -12,6 +12,9 @@
 namespace sluice {
 namespace {
 
+// The prompt is longer than the model's context.
+constexpr std::string_view kContextExceeded = "context_length_exceeded";
+
 struct CodeRow {
   std::string_view word;
   FailureKind kind;
@@ -49,7 +52,7 @@ constexpr CodeRow kCodes[] = {
     {"responsibleaipolicyviolation", FailureKind::kRefused},
     {"moderation_blocked", FailureKind::kRefused},
     {"data_inspection_failed", FailureKind::kRefused},
-    {"context_length_exceeded", FailureKind::kCaller},
+    {kContextExceeded, FailureKind::kCaller},
     {"string_above_max_length", FailureKind::kCaller},
     {"invalid_request_error", FailureKind::kCaller},
     {"badrequesterror", FailureKind::kCaller},
@@ -183,6 +186,7 @@ UpstreamError ClassifyOpenAiStreamError(const OpenAiErrorFields& fields) {
   error.message = ErrorText(fields.message);
   if (error.message.empty()) error.message = "an error event without a message";
   error.code = CodeOf(fields);
+  error.context_exceeded = error.code == kContextExceeded;
   error.field = FieldOfOpenAiParam(fields.param);
   return error;
 }
@@ -193,6 +197,7 @@ UpstreamError ReadOpenAiError(int http_status, std::string_view body) {
   error.kind = KindOf(http_status, fields.code, fields.type);
   error.message = MessageOf(http_status, fields, body);
   error.code = CodeOf(fields);
+  error.context_exceeded = error.code == kContextExceeded;
   if (error.kind == FailureKind::kCaller) error.field = FieldOfOpenAiParam(fields.param);
   return error;
 }

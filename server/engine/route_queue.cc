@@ -26,7 +26,7 @@ void RouteQueue::Leave(Id id, bool admitted, TimePoint now) {
     std::lock_guard lock(mutex_);
     if (wakes_.erase(id) == 0) return;
     if (front_ == id && admitted) {
-      queue_.PopFront(now);
+      queue_.Admit(id);
     } else {
       queue_.Remove(id);
     }

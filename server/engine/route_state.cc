@@ -110,7 +110,7 @@ RouteFigures RouteState::figures(TimePoint now) const {
   figures.queue = queue_->figures(now);
   std::lock_guard lock(mutex_);
   for (const auto& [upstream, budget] : budgets_) figures.budgets.push_back({upstream, budget.Figures()});
-  figures.hedges = hedges_.hedged();
+  figures.hedges = hedges_.hedged() - hedges_.given_back();
   figures.hedges_refused = hedges_.refused();
   return figures;
 }

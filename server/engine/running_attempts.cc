@@ -54,6 +54,7 @@ RunningAttempts::RunningAttempts(const EngineContext& context, const CallParams&
 RunningAttempt& RunningAttempts::Start(AttemptStart start) {
   const UpstreamConfig& upstream = start.plan.upstream();
   AttemptRecord record;
+  record.number = static_cast<int>(record_.attempts.size()) + 1;
   record.upstream = upstream.name;
   record.endpoint = start.plan.endpoint->name;
   record.provider = std::string(upstream.format->name());

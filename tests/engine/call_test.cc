@@ -276,14 +276,14 @@ TEST_F(CallTest, ExtrasWithoutEndBeforeContentAreNotHeldForEver) {
 TEST_F(CallTest, RateLimitsCoolTheEndpointAndGoElsewhere) {
   BAndC(Script::Status(429, "", {{"retry-after", "8"}}), Script::Answer("blue"));
   EXPECT_EQ(h.Run().outcome, CallOutcome::kComplete);
-  const TimePoint until = h.upstream("b").endpoints[0].state->cooling_until();
+  const TimePoint until = h.upstream("b").endpoints[0].cooldowns[0]->until();
   EXPECT_EQ(until - h.transport.started[0].when, Seconds(8) + Milliseconds(3));
 }
 
 TEST_F(CallTest, ResetHeadersOfAnOverloadAreNoCooldown) {
   BAndC(Script::Status(503, "", {{"x-ratelimit-reset-requests", "8s"}}), Script::Answer("blue"));
   h.Run();
-  EXPECT_EQ(h.upstream("b").endpoints[0].state->cooling_until(), absl::InfinitePast());
+  EXPECT_EQ(h.upstream("b").endpoints[0].cooldowns[0]->until(), absl::InfinitePast());
 }
 
 TEST_F(CallTest, RateLimitedEverywhereTellsTheShortestTime) {
@@ -296,7 +296,7 @@ TEST_F(CallTest, RateLimitedEverywhereTellsTheShortestTime) {
 }
 
 TEST_F(CallTest, AllCoolingFromTheStartMakesNoAttempt) {
-  h.Add("a/1").state->CoolDownUntil(h.loop.Now() + Seconds(4));
+  h.Add("a/1").cooldowns[0]->RestUntil(h.loop.Now() + Seconds(4));
   const CallRecord& record = h.Run();
   EXPECT_EQ(record.error.grpc_code, 8);
   EXPECT_EQ(record.error.retry_after, Seconds(4));
@@ -314,11 +314,11 @@ TEST_F(CallTest, AQuotaCoolsEveryEndpointOfItsCredential) {
   h.Add("a/2");
   h.On("a/1", {Script::Status(429, "quota no money")});
   h.On("a/2", {Script::Answer("blue")});
-  h.route.targets[0].upstream->endpoints[0].state->CoolDownUntil(absl::InfinitePast());
+  h.route.targets[0].upstream->endpoints[0].cooldowns[0]->RestUntil(absl::InfinitePast());
   h.upstream("a").endpoints[1].priority = 1;
   EXPECT_EQ(h.Run().error.grpc_code, 8);
   EXPECT_THAT(h.Places(), ElementsAre("a/1"));
-  EXPECT_GT(h.upstream("a").endpoints[1].state->cooling_until(), h.loop.Now());
+  EXPECT_GT(h.upstream("a").endpoints[1].cooldowns[0]->until(), h.loop.Now());
 }
 
 TEST_F(CallTest, RowD4TheCallersDeadlineEndsTheAttemptJustBefore) {
@@ -461,7 +461,7 @@ TEST_F(CallTest, TheRequestIsEncodedOnceAndSharedByAttempts) {
   h.Add("c/1");
   h.On("b/1", {Script::Status(500)});
   h.On("c/1", {Script::Answer("blue")});
-  h.upstream("b").secret = "sk-1";
+  h.upstream("b").credentials[0].secret = "sk-1";
   h.upstream("b").headers = {{"User-Agent", "sluice"}};
   h.Run();
   EXPECT_EQ(h.format.encoded, 1);
@@ -514,7 +514,7 @@ TEST_F(CallTest, AnotherFormatMayCarryWhatTheFirstCannot) {
 
 TEST_F(CallTest, NoSecretIsTold) {
   h.Add("a/1");
-  h.upstream("a").secret = "sk-secret";
+  h.upstream("a").credentials[0].secret = "sk-secret";
   h.route.retry.max_attempts = 1;
   h.On("a/1", {Script::Status(500, "server_error the key sk-secret broke it\nbadly")});
   EXPECT_EQ(h.Run().attempts[0].message, "the key (credential) broke it badly");

@@ -55,7 +55,7 @@ TEST(CancelTest, BeforeStartOnlyTheCancellationIsTold) {
   Prepare(h, true);
   CallParams params;
   params.route = std::make_shared<const RouteConfig>(h.route);
-  params.request = &h.request;
+  params.request = NewChatCallRequest(h.request);
   h.call = NewCall(h.context, std::move(params), h.sink);
   h.call->Cancel();
   h.call->Start();

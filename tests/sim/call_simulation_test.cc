@@ -112,7 +112,7 @@ void RandomCall::MakePlaces() {
       EndpointConfig& endpoint = h_.Add(place, static_cast<uint32_t>(dice_.Below(2)));
       endpoint.weight = static_cast<uint32_t>(dice_.Below(4));
       endpoint.active = Chance(0.9);
-      if (Chance(0.05)) endpoint.state->CoolDownUntil(h_.loop.Now() + Upto(absl::Seconds(3)));
+      if (Chance(0.05)) endpoint.cooldowns[0]->RestUntil(h_.loop.Now() + Upto(absl::Seconds(3)));
     }
     h_.route.targets.back().priority = static_cast<uint32_t>(dice_.Below(2));
   }

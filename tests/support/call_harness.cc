@@ -1,18 +1,21 @@
 #include "tests/support/call_harness.h"
 
 #include <algorithm>
+#include <stdexcept>
+
+#include "server/engine/endpoint_index.h"
 
 namespace sluice {
 
 void FakeSink::Started(std::string_view served_by, std::string_view model) {
   if (finishes > 0) violations.push_back("Started after Finish");
-  if (shows && !started.empty()) violations.push_back("Started twice");
+  if (shows && started.size() != static_cast<size_t>(restarts)) violations.push_back("Started twice");
   started.push_back(std::string(served_by) + " " + std::string(model));
 }
 
 void FakeSink::Write(const StreamEvent& event) {
   if (finishes > 0) violations.push_back("Write after Finish");
-  if (started.size() != static_cast<size_t>(discards) + 1) violations.push_back("Write before Started");
+  if (started.size() != static_cast<size_t>(discards + restarts) + 1) violations.push_back("Write before Started");
   kinds.push_back(event.kind);
   if (event.is_content()) text += event.text;
   if (!slow) return;
@@ -28,13 +31,21 @@ void FakeSink::Discard() {
   kinds.clear();
 }
 
+void FakeSink::Restart() {
+  if (!shows || started.empty()) violations.push_back("Restart of what was not shown");
+  if (finishes > 0) violations.push_back("Restart after Finish");
+  ++restarts;
+  text.clear();
+  kinds.clear();
+}
+
 void FakeSink::Finish(const CallRecord& r) {
   if (++finishes > 1) violations.push_back("Finish twice");
   record = r;
 }
 
 void FakeObserver::AttemptStarted(const CallInfo&, const AttemptRecord& attempt) {
-  if (attempts_started != attempts_ended) violations.push_back("two attempts at once");
+  if (attempts_started != attempts_ended && !attempt.hedge) violations.push_back("two attempts at once");
   ++attempts_started;
 }
 
@@ -48,12 +59,36 @@ void FakeObserver::RetryScheduled(const CallInfo&, const AttemptRecord& failed, 
                     (failover ? " failover" : ""));
 }
 
+void FakeObserver::RetryRefused(const CallInfo&, std::string_view, RetryRefusal why) { refusals.push_back(why); }
+
+void FakeObserver::Restarted(const CallInfo&, const AttemptRecord& cut) {
+  restarts.push_back(cut.upstream + "/" + cut.endpoint);
+}
+
+void FakeObserver::FallbackEntered(const CallInfo&, std::string_view fallback, FailureKind cause) {
+  fallbacks.push_back(std::string(fallback) + ": " + std::string(TraitsOf(cause).name));
+}
+
+void FakeObserver::LeftQueue(const CallInfo&, QueueExit exit, Duration) { left_queue.push_back(exit); }
+
+void FakeObserver::BreakerChanged(std::string_view upstream, std::string_view endpoint, BreakerState from,
+                                  BreakerState to) {
+  changes.push_back(std::string(upstream) + "/" + std::string(endpoint) + " " +
+                    std::to_string(static_cast<int>(from)) + ">" + std::to_string(static_cast<int>(to)));
+}
+
+void FakeObserver::EndpointEjected(std::string_view upstream, std::string_view endpoint, Duration lasting) {
+  changes.push_back(std::string(upstream) + "/" + std::string(endpoint) + " ejected " +
+                    absl::FormatDuration(lasting));
+}
+
 CallHarness::CallHarness(uint64_t seed) : random(seed) {
   route.name = "chat";
   route.model = "chat";
   // Exact waits, unless a test is about chance.
   route.retry.backoff = FixedBackoff{absl::Milliseconds(100)};
   request.set_model("chat");
+  route.state = std::make_shared<RouteState>();
   transport.script = [this](const HttpRequest& request, size_t) {
     const std::string& place = request.endpoint->host;
     const std::vector<Script>& scripts = scripts_.at(place);
@@ -68,6 +103,10 @@ EndpointConfig& CallHarness::Add(const std::string& place, uint32_t priority) {
     upstream = std::make_shared<UpstreamConfig>();
     upstream->name = place.substr(0, slash);
     upstream->format = &format;
+    upstream->credentials.emplace_back();
+    upstream->state = std::make_shared<UpstreamState>();
+    // What a test is about is not cut short by a breaker, unless it asks for one.
+    upstream->breaker.mode = BreakerMode::kDisabled;
     TargetConfig target;
     target.upstream = upstream;
     target.priority = static_cast<uint32_t>(route.targets.size());
@@ -80,15 +119,45 @@ EndpointConfig& CallHarness::Add(const std::string& place, uint32_t priority) {
   endpoint.http = std::move(http);
   endpoint.priority = priority;
   endpoint.state = std::make_shared<EndpointState>();
+  endpoint.cooldowns.push_back(std::make_shared<Cooldown>());
   return upstream->endpoints.emplace_back(std::move(endpoint));
 }
 
+EndpointConfig& CallHarness::endpoint(const std::string& place) {
+  const size_t slash = place.find('/');
+  for (EndpointConfig& endpoint : upstreams_.at(place.substr(0, slash))->endpoints) {
+    if (endpoint.name == place.substr(slash + 1)) return endpoint;
+  }
+  throw std::out_of_range(place);
+}
+
+RateLimitUse& CallHarness::Limit(const std::string& name, RateLimitConfig config, RateLimitUse::Scope scope) {
+  RateLimitUse use;
+  use.name = name;
+  use.scope = scope;
+  use.config = config;
+  use.state = std::make_shared<RateLimitState>(config, use.max_keys);
+  return route.rate_limits.emplace_back(std::move(use));
+}
+
+void CallHarness::PutInForce() {
+  in_force_ = true;
+  std::vector<std::shared_ptr<const UpstreamConfig>> upstreams;
+  for (const auto& [name, upstream] : upstreams_) {
+    upstream->index = EndpointIndex::Make(*upstream);
+    upstreams.push_back(upstream);
+  }
+  RouteTable("test", 1, {std::make_shared<const RouteConfig>(route)}, upstreams).ConfigureStates(loop.Now());
+}
+
 void CallHarness::Start(TimePoint deadline) {
+  if (!in_force_) PutInForce();
   CallParams params;
+  params.info.tenant = tenant;
   params.info.streaming = streaming;
   params.info.route = route.name;
   params.route = std::make_shared<const RouteConfig>(route);
-  params.request = &request;
+  params.request = NewChatCallRequest(request);
   params.deadline = deadline;
   params.traceparent = "00-1-2-01";
   call = NewCall(context, std::move(params), sink);
@@ -128,16 +197,27 @@ std::vector<std::string> CallHarness::Violations() const {
   check(observer.calls_started == 1 && observer.calls_ended == 1, "CallStarted and CallEnded are not even");
   check(observer.attempts_started == observer.attempts_ended, "AttemptStarted and AttemptEnded are not even");
   check(transport.started.size() == record.attempts.size(), "requests at the transport are not the attempts told");
-  check(static_cast<int>(record.attempts.size()) <= route.retry.max_attempts, "more attempts than allowed");
+  const bool counts_anew = route.retry.transient || route.retry.on_exhaustion == Exhaustion::kQueue || route.fallback;
+  check(counts_anew || static_cast<int>(record.attempts.size()) <= route.retry.max_attempts,
+        "more attempts than allowed");
   check(transport.live == 0, "an exchange is left");
   check(loop.timers() == 0, "a timer is left");
   check(context.lingerer->size() == 0, "an exchange lingers");
   const auto winners = std::count_if(record.attempts.begin(), record.attempts.end(),
                                      [](const auto& a) { return a.outcome == AttemptOutcome::kOk; });
-  check(winners == (record.outcome == CallOutcome::kComplete ? 1 : 0), "not one winner");
+  const bool answered = record.outcome == CallOutcome::kComplete || record.outcome == CallOutcome::kFallback;
+  const bool by_upstream = answered && !record.served_by.starts_with("fallback/");
+  check(winners == (by_upstream ? 1 : 0), "not one winner");
   check((record.outcome == CallOutcome::kComplete) == (record.error.grpc_code == 0), "no error, or one too many");
+  check(route.state->figures(loop.Now()).queue.length == 0, "a call is left in the queue");
+  for (const auto& [upstream, budget] : route.state->figures(loop.Now()).budgets) {
+    check(budget.calls == 0, "a call is left in the budget");
+    check(budget.retries == 0, "a retry is left in the budget");
+  }
   check(record.error.message.size() <= 1024, "a long message");
   for (const auto& [name, upstream] : upstreams_) {
+    const UpstreamFigures figures = upstream->state->figures();
+    check(figures.requests == 0 && figures.pending == 0 && figures.tokens == 0, "an upstream has something in flight");
     for (const EndpointConfig& endpoint : upstream->endpoints) {
       check(endpoint.state->in_flight() == 0, "an endpoint has something in flight");
     }

@@ -25,6 +25,7 @@ class FakeSink : public StreamSink {
   size_t pending_bytes() const override { return pending; }
   bool shows_content() const override { return shows; }
   void Discard() override;
+  void Restart() override;
   void Finish(const CallRecord& record) override;
 
   bool shows = true;
@@ -37,6 +38,7 @@ class FakeSink : public StreamSink {
   std::vector<StreamEvent::Kind> kinds;
   std::vector<std::string> started;  // "upstream/endpoint model"
   int discards = 0;
+  int restarts = 0;
   int finishes = 0;
   CallRecord record;
   // What the engine must never do, had it done it.
@@ -50,6 +52,17 @@ class FakeObserver : public CallObserver {
   void AttemptEnded(const CallInfo&, const AttemptRecord& attempt) override;
   void RetryScheduled(const CallInfo&, const AttemptRecord& failed, Duration delay, bool failover) override;
   void Paused(const CallInfo&) override { ++paused; }
+  void HedgeStarted(const CallInfo&, const AttemptRecord&) override { ++hedges; }
+  void HedgeWon(const CallInfo&, const AttemptRecord&) override { ++hedges_won; }
+  void RetryRefused(const CallInfo&, std::string_view upstream, RetryRefusal why) override;
+  void Restarted(const CallInfo&, const AttemptRecord& cut) override;
+  void FallbackEntered(const CallInfo&, std::string_view fallback, FailureKind cause) override;
+  void Limited(const CallInfo&, const LimitRefusal& refusal) override { limited.push_back(refusal.limit); }
+  void Queued(const CallInfo&) override { ++queued; }
+  void LeftQueue(const CallInfo&, QueueExit exit, Duration waited) override;
+  void BreakerChanged(std::string_view upstream, std::string_view endpoint, BreakerState from,
+                      BreakerState to) override;
+  void EndpointEjected(std::string_view upstream, std::string_view endpoint, Duration lasting) override;
   void CallEnded(const CallInfo&, const CallRecord&) override { ++calls_ended; }
 
   int calls_started = 0;
@@ -57,6 +70,15 @@ class FakeObserver : public CallObserver {
   int attempts_started = 0;
   int attempts_ended = 0;
   int paused = 0;
+  int hedges = 0;
+  int hedges_won = 0;
+  int queued = 0;
+  std::vector<QueueExit> left_queue;
+  std::vector<RetryRefusal> refusals;
+  std::vector<std::string> limited;
+  std::vector<std::string> restarts;   // "openai/primary"
+  std::vector<std::string> fallbacks;  // "local: connect"
+  std::vector<std::string> changes;    // "openai/primary 0>1", "openai/primary ejected 30s"
   std::vector<std::string> retries;  // "openai/primary +100ms failover"
   std::vector<std::string> violations;
 };
@@ -68,6 +90,13 @@ class CallHarness {
   // Adds "upstream/endpoint" to the route; a new upstream makes a new target.
   EndpointConfig& Add(const std::string& place, uint32_t priority = 0);
   UpstreamConfig& upstream(const std::string& name) { return *upstreams_.at(name); }
+  EndpointConfig& endpoint(const std::string& place);
+  // A rate limit of the route's.
+  RateLimitUse& Limit(const std::string& name, RateLimitConfig config,
+                      RateLimitUse::Scope scope = RateLimitUse::Scope::kRoute);
+  // The route's policies as they stand go to the states, as when a revision is
+  // put in force. Start does it before the first call.
+  void PutInForce();
   // What requests to a place meet, the last one repeating.
   void On(const std::string& place, std::vector<Script> scripts) { scripts_[place] = std::move(scripts); }
 
@@ -96,9 +125,11 @@ class CallHarness {
   RouteConfig route;
   v1::ChatRequest request;
   bool streaming = true;
+  std::string tenant;
   std::unique_ptr<Call> call;
 
  private:
+  bool in_force_ = false;
   std::map<std::string, std::shared_ptr<UpstreamConfig>> upstreams_;
   std::map<std::string, std::vector<Script>> scripts_;
   std::map<std::string, size_t> asked_;
