@@ -250,18 +250,18 @@ TEST_F(SubscriptionTest, HealthAndDigestComeByThemselves) {
   EXPECT_EQ(digest->digest().sha256(), ApplyUpdate({}, MakeUpdate(RouteYaml("chat"), 5)).set.Sha256());
 }
 
-TEST_F(SubscriptionTest, QueriesAndCommandsAreAnsweredUnimplemented) {
+TEST_F(SubscriptionTest, WithoutHandlersCommandsAreAnsweredUnimplemented) {
   FakePushServer server;
   Start(server.address());
   v1::SubscribeResponse message;
   message.mutable_command()->set_id("7");
-  message.mutable_command()->set_verb("breaker.trip");
+  message.mutable_command()->mutable_trip_breaker()->set_target("openai");
   server.Send(message);
   const auto answer = server.Await(Kind::kAnswer);
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->answer().id(), "7");
   EXPECT_EQ(answer->answer().code(), grpc::StatusCode::UNIMPLEMENTED);
-  EXPECT_THAT(answer->answer().message(), HasSubstr("breaker.trip"));
+  EXPECT_THAT(answer->answer().message(), HasSubstr("does not serve such a command"));
 }
 
 TEST_F(SubscriptionTest, DrainConnectsAnew) {

@@ -21,13 +21,11 @@ InProcessServer::InProcessServer(PushSettings push, StoreLimits limits, EditorLi
   admin_ = std::make_unique<AdminService>(*store_, *hub_, nullptr, editor);
   push_ = std::make_unique<PushService>(*hub_);
   grpc::ServerBuilder builder;
-  int port = 0;
-  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
   builder.RegisterService(admin_.get());
   builder.RegisterService(push_.get());
   server_ = builder.BuildAndStart();
-  auto channel =
-      grpc::CreateChannel("127.0.0.1:" + std::to_string(port), grpc::InsecureChannelCredentials());
+  auto channel = grpc::CreateChannel(address(), grpc::InsecureChannelCredentials());
   admin_stub_ = v1::Admin::NewStub(channel);
   push_stub_ = v1::Push::NewStub(channel);
 }

@@ -21,6 +21,7 @@ class InProcessServer {
   explicit InProcessServer(PushSettings push = {}, StoreLimits limits = {}, EditorLimits editor = {});
   ~InProcessServer();
 
+  std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
   v1::Admin::Stub& admin() { return *admin_stub_; }
   v1::Push::Stub& push() { return *push_stub_; }
   Store& store() { return *store_; }
@@ -31,6 +32,7 @@ class InProcessServer {
 
  private:
   TempFolder folder_;
+  int port_ = 0;
   std::unique_ptr<Store> store_;
   std::unique_ptr<PushHub> hub_;
   std::unique_ptr<StoreWatch> watch_;
