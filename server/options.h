@@ -7,6 +7,7 @@
 
 #include "server/config/config_options.h"
 #include "server/service/face_options.h"
+#include "server/telemetry/attempt_log.h"
 
 namespace sluice {
 
@@ -16,6 +17,7 @@ struct ServerOptions {
   std::string metrics_listen = "127.0.0.1:9464";
   int loops = 0;  // 0: as many as there are cores
   bool json_log = false;
+  AttemptLogOptions call_log;
 };
 
 // Reads the command line. Nothing: the program is to end with *exit_code at

@@ -36,6 +36,7 @@ void AnswerCollector::Add(const StreamEvent& event) {
   switch (event.kind) {
     case Kind::kModel:
     case Kind::kPartEnd:
+    case Kind::kEmbedding:
       return;
     case Kind::kUsage:
       if (event.usage) *response_.mutable_usage() = ToProto(*event.usage);

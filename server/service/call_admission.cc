@@ -11,7 +11,6 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "server/service/bounded_text.h"
-#include "server/service/request_check.h"
 #include "server/telemetry/trace_context.h"
 
 namespace sluice {
@@ -22,6 +21,8 @@ constexpr size_t kMaxModelsNamed = 10;
 constexpr size_t kMaxNameBytes = 64;
 constexpr std::string_view kTenantKey = "sluice-tenant";
 constexpr std::string_view kRouteKey = "sluice-route";
+// Room for a UUID with a prefix, and for what job systems make up.
+constexpr size_t kMaxIdempotencyKeyBytes = 255;
 
 CallError Refuse(FailureKind kind, absl::StatusCode code, std::string_view reason, std::string message,
                  std::string_view field = {}) {
@@ -69,6 +70,15 @@ std::shared_ptr<const RouteConfig> Match(const RouteTable& table, std::string_vi
   return table.Match(model, metadata.Get(kTenantKey), lookup);
 }
 
+// FNV-1a, then mixed so that close subjects come far apart.
+uint64_t StableHash(std::string_view text) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (const unsigned char c : text) hash = (hash ^ c) * 0x100000001b3;
+  hash = (hash ^ (hash >> 33)) * 0xff51afd7ed558ccd;
+  hash = (hash ^ (hash >> 33)) * 0xc4ceb9fe1a85ec53;
+  return hash ^ (hash >> 33);
+}
+
 void ReadTrace(const CallerMetadata& metadata, CallParams* params) {
   auto trace = ParseTraceparent(metadata.Get("traceparent"));
   if (!trace) return;
@@ -78,16 +88,10 @@ void ReadTrace(const CallerMetadata& metadata, CallParams* params) {
 
 }  // namespace
 
-bool CallSlots::TryTake() {
-  if (used_.fetch_add(1, std::memory_order_relaxed) < max_) return true;
-  GiveBack();
-  return false;
-}
-
-std::string_view CallerMetadata::Get(std::string_view key) const {
+std::optional<std::string_view> CallerMetadata::Find(std::string_view key) const {
   const auto& metadata = context_.client_metadata();
   auto it = metadata.find(grpc::string_ref(key.data(), key.size()));
-  if (it == metadata.end()) return {};
+  if (it == metadata.end()) return std::nullopt;
   return std::string_view(it->second.data(), it->second.size());
 }
 
@@ -102,29 +106,65 @@ TimePoint DeadlineOf(gpr_timespec deadline, TimePoint now) {
   return now + remaining;
 }
 
-std::optional<CallError> Admit(const v1::ChatRequest& request, const CallerMetadata& metadata, const RouteTable* table,
-                               Random& random, CallParams* params) {
+void Welcome(const CallTraits& traits, const CallerMetadata& metadata, Random& random, CallParams* params) {
   params->info.call_id = NewCallId(random);
-  params->info.operation = "chat";
+  params->info.operation = std::string(traits.operation);
+  params->info.streaming = traits.streaming;
   params->info.model_label = "other";
+  params->info.tenant = std::string(metadata.Get(kTenantKey));
   ReadTrace(metadata, params);
-  if (auto fault = CheckChatRequest(request)) return fault;
+}
+
+std::optional<CallError> FindRoute(std::string_view model, const CallerMetadata& metadata, const RouteTable* table,
+                                   CallParams* params) {
   if (table == nullptr) return NoConfiguration();
   std::string_view route = metadata.Get(kRouteKey);
-  params->route = route.empty() ? Match(*table, request.model(), metadata) : table->Find(route);
-  if (params->route == nullptr) {
-    return route.empty() ? UnknownModel(request.model(), metadata, *table) : UnknownRoute(route);
-  }
+  params->route = route.empty() ? Match(*table, model, metadata) : table->Find(route);
+  if (params->route == nullptr) return route.empty() ? UnknownModel(model, metadata, *table) : UnknownRoute(route);
   params->info.route = params->route->name;
   if (params->route->model != "*") params->info.model_label = params->route->model;
   return std::nullopt;
 }
 
-CallError Overloaded(int64_t max, Duration retry_after) {
-  CallError error = Refuse(FailureKind::kShed, absl::StatusCode::kResourceExhausted, "OVERLOADED",
-                           absl::StrCat("this data plane runs ", max, " calls, its maximum (--max-concurrent-calls)"));
-  error.retry_after = retry_after;
-  return error;
+std::optional<uint64_t> AffinityOf(const RouteConfig& route, const CallRequest& request,
+                                   const CallerMetadata& metadata) {
+  if (!route.affinity) return std::nullopt;
+  std::string prefix;
+  std::string_view subject;
+  if (!route.affinity->metadata_key.empty()) {
+    subject = metadata.Get(route.affinity->metadata_key);
+  } else {
+    prefix = request.PromptPrefix(route.affinity->prompt_prefix_bytes);
+    subject = prefix;
+  }
+  if (subject.empty()) return std::nullopt;
+  return StableHash(subject);
+}
+
+std::optional<CallError> CheckIdempotencyKey(std::string_view key) {
+  const bool visible = std::all_of(key.begin(), key.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+  if (visible && !key.empty() && key.size() <= kMaxIdempotencyKeyBytes) return std::nullopt;
+  return Refuse(FailureKind::kCaller, absl::StatusCode::kInvalidArgument, "INVALID_IDEMPOTENCY_KEY",
+                absl::StrCat("idempotency-key: \"", BoundedText(key, kMaxNameBytes), "\" of ", key.size(),
+                             " bytes; must be 1 to ", kMaxIdempotencyKeyBytes, " visible ASCII characters"));
+}
+
+std::string ScopedKey(std::string_view tenant, std::string_view method, std::string_view key) {
+  // Lengths keep the borders: a tenant is any text.
+  return absl::StrCat(tenant.size(), ":", std::string(tenant), std::string(method), "/", std::string(key));
+}
+
+CallError KeyReused(std::string_view key) {
+  return Refuse(FailureKind::kCaller, absl::StatusCode::kAlreadyExists, "IDEMPOTENCY_KEY_REUSED",
+                absl::StrCat("idempotency-key: \"", BoundedText(key, kMaxNameBytes),
+                             "\" was sent with another request; a new request needs a key of its own"));
+}
+
+CallError AnswerNotKept(std::string_view key, size_t max_bytes) {
+  return Refuse(FailureKind::kCaller, absl::StatusCode::kFailedPrecondition, "IDEMPOTENCY_ANSWER_NOT_KEPT",
+                absl::StrCat("idempotency-key: \"", BoundedText(key, kMaxNameBytes),
+                             "\" was answered, and the answer was too large to be kept (", max_bytes,
+                             " bytes, --idempotency-max-entry); a new key runs the request anew"));
 }
 
 v1::ListModelsResponse ModelsFor(const CallerMetadata& metadata, const RouteTable& table) {

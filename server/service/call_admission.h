@@ -1,11 +1,10 @@
-// Decides whether a call may begin, and as what: the request check, the route,
-// the deadline, and what its metadata says. Once per call, on its loop.
+// Decides whether a call may begin, and as what: the route, the deadline, and
+// what its metadata says. Once per call, on its loop.
 #ifndef SLUICE_SERVER_SERVICE_CALL_ADMISSION_H_
 #define SLUICE_SERVER_SERVICE_CALL_ADMISSION_H_
 
 #include <grpcpp/server_context.h>
 
-#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,26 +18,14 @@
 
 namespace sluice {
 
-// Counts the calls of all loops against one bound. Thread-safe.
-class CallSlots {
- public:
-  explicit CallSlots(int64_t max) : max_(max) {}
-  bool TryTake();
-  void GiveBack() { used_.fetch_sub(1, std::memory_order_relaxed); }
-  int64_t used() const { return used_.load(std::memory_order_relaxed); }
-  int64_t max() const { return max_; }
-
- private:
-  const int64_t max_;
-  std::atomic<int64_t> used_{0};
-};
-
 // What a caller sent beside the request.
 class CallerMetadata {
  public:
   explicit CallerMetadata(const grpc::ServerContextBase& context) : context_(context) {}
-  // The first value of a key; empty if absent.
-  std::string_view Get(std::string_view key) const;
+  // The first value of a key; nothing if absent.
+  std::optional<std::string_view> Find(std::string_view key) const;
+  // The same; empty if absent.
+  std::string_view Get(std::string_view key) const { return Find(key).value_or(std::string_view()); }
 
  private:
   const grpc::ServerContextBase& context_;
@@ -50,13 +37,32 @@ std::string NewCallId(Random& random);
 // The caller's deadline on the loop's clock; InfiniteFuture if there is none.
 TimePoint DeadlineOf(gpr_timespec deadline, TimePoint now);
 
-// Fills `params` but for request; or tells why the call is refused, with
-// params->info filled as far as known. `table` may be null.
-std::optional<CallError> Admit(const v1::ChatRequest& request, const CallerMetadata& metadata, const RouteTable* table,
-                               Random& random, CallParams* params);
+// What a call is, whatever its method.
+struct CallTraits {
+  std::string_view operation;  // "chat", "embeddings"
+  bool streaming = false;
+};
 
-// Too many calls at a time.
-CallError Overloaded(int64_t max, Duration retry_after);
+// Fills `params` with what is known before the request was looked at: a call id,
+// the caller's tenant and trace.
+void Welcome(const CallTraits& traits, const CallerMetadata& metadata, Random& random, CallParams* params);
+
+// Finds the route; or tells why the call is refused. `table` may be null.
+std::optional<CallError> FindRoute(std::string_view model, const CallerMetadata& metadata, const RouteTable* table,
+                                   CallParams* params);
+
+// What binds calls to one place, where the route asks for it: the same on every
+// data plane and after every start. Nothing where the caller gave nothing to go
+// by.
+std::optional<uint64_t> AffinityOf(const RouteConfig& route, const CallRequest& request,
+                                   const CallerMetadata& metadata);
+
+// The caller's idempotency key, or what is wrong with it.
+std::optional<CallError> CheckIdempotencyKey(std::string_view key);
+// What the key stands for to us: its tenant and method are a part of it.
+std::string ScopedKey(std::string_view tenant, std::string_view method, std::string_view key);
+CallError KeyReused(std::string_view key);
+CallError AnswerNotKept(std::string_view key, size_t max_bytes);
 
 // The models of exact routes that this caller's metadata matches, each with
 // the route that would serve it.

@@ -2,86 +2,36 @@
 
 #include <utility>
 
-#include "server/service/call_admission.h"
+#include "server/service/request_check.h"
 #include "server/service/status_mapping.h"
 
 namespace sluice {
 
-// --- both -------------------------------------------------------------------
+namespace {
 
-ChatCallRpc::~ChatCallRpc() {
-  if (has_slot_) services_.slots.GiveBack();
+constexpr CallTraits kStreamTraits{"chat", true};
+constexpr CallTraits kUnaryTraits{"chat", false};
+
+std::shared_ptr<const CallRequest> RequestOf(v1::ChatRequest& request, bool shared) {
+  if (shared) return OwnedRequest<v1::ChatRequest>::Make(std::move(request), &NewChatCallRequest);
+  return NewChatCallRequest(request);
 }
 
-void ChatCallRpc::Begin() {
-  CallParams params;
-  auto table = services_.tables->Current();
-  CallerMetadata metadata(context());
-  params.info.streaming = streaming_;
-  auto refusal = Admit(request_, metadata, table.get(), face().random(), &params);
-  call_id_ = params.info.call_id;
-  route_ = params.route;
-  // Goes out with the first message: until then the call can still be retried
-  // by the caller's own gRPC (gRFC A6).
-  context().AddInitialMetadata("sluice-call-id", call_id_);
-  if (!refusal) {
-    has_slot_ = services_.slots.TryTake();
-    if (!has_slot_) refusal = Overloaded(services_.slots.max(), services_.options.overload_retry_after);
-  }
-  if (refusal) return Refuse(params.info, std::move(*refusal));
-  params.request = &request_;
-  params.deadline = DeadlineOf(context().raw_deadline(), face().loop().Now());
-  call_ = face().make_call()(std::move(params), *this);
-  call_->Start();
-}
-
-void ChatCallRpc::Refuse(const CallInfo& info, CallError error) {
-  CallRecord record = RefusedRecord(std::move(error), face().loop().Now());
-  face().observer().CallStarted(info);
-  face().observer().CallEnded(info, record);
-  Finish(record);
-}
-
-void ChatCallRpc::Finish(const CallRecord& record) {
-  over_ = true;
-  if (!gone()) Ended(record);
-  MarkDirty();
-}
-
-void ChatCallRpc::CallerGone() {
-  if (Call* call = running_call()) call->Cancel();
-}
-
-void ChatCallRpc::EndNow() {
-  if (Call* call = running_call()) call->Stop();
-}
-
-void ChatCallRpc::AtTurnEnd() {
-  if (over_) call_.reset();
-  Flush();
-}
-
-const StreamBounds& ChatCallRpc::bounds() const {
-  static const StreamBounds kDefaults;
-  return route_ ? route_->stream : kDefaults;
-}
-
-grpc::Status ChatCallRpc::StatusFor(const CallRecord& record) {
-  if (auto pushback = RetryPushback(record.error)) {
-    context().AddTrailingMetadata("grpc-retry-pushback-ms", *pushback);
-  }
-  return StatusOf(record, call_id_, route_name());
-}
+}  // namespace
 
 // --- StreamChat -------------------------------------------------------------
 
 StreamChatRpc::StreamChatRpc(FaceLoop& face, FaceServices& services)
-    : ChatCallRpc(face, services, true), writer_(&context()), pending_(face.messages()) {}
+    : CallRpc(face, services, "StreamChat", kStreamTraits), writer_(&context()), pending_(face.messages()) {}
 
 StreamChatRpc::~StreamChatRpc() { pending_.Clear(); }
 
+std::optional<CallError> StreamChatRpc::Check() const { return CheckChatRequest(request_); }
+
+std::shared_ptr<const CallRequest> StreamChatRpc::NewRequest(bool shared) { return RequestOf(request_, shared); }
+
 void StreamChatRpc::Request() {
-  services().gateway.RequestStreamChat(&context(), mutable_request(), &writer_, face().call_queue(),
+  services().gateway.RequestStreamChat(&context(), &request_, &writer_, face().call_queue(),
                                        face().notification_queue(), request_tag());
 }
 
@@ -90,7 +40,16 @@ std::unique_ptr<Rpc> StreamChatRpc::Next() { return std::make_unique<StreamChatR
 void StreamChatRpc::Started(std::string_view served_by, std::string_view model) {
   if (gone()) return;
   started_ = true;
+  if (std::exchange(restarted_, false)) pending_.AddRestart(served_by);
   pending_.AddStarted(call_id(), served_by, model);
+  MarkDirty();
+}
+
+// What gRPC has not taken yet need not be shown to be taken back.
+void StreamChatRpc::Restart() {
+  if (gone()) return;
+  restarted_ = true;
+  pending_.Clear();
   MarkDirty();
 }
 
@@ -141,15 +100,20 @@ void StreamChatRpc::TellDrained() {
 
 void StreamChatRpc::CallerGone() {
   pending_.Clear();
-  ChatCallRpc::CallerGone();
+  CallRpc::CallerGone();
 }
 
 // --- Chat -------------------------------------------------------------------
 
-ChatRpc::ChatRpc(FaceLoop& face, FaceServices& services) : ChatCallRpc(face, services, false), writer_(&context()) {}
+ChatRpc::ChatRpc(FaceLoop& face, FaceServices& services)
+    : UnaryCallRpc(face, services, "Chat", kUnaryTraits), writer_(&context()) {}
+
+std::optional<CallError> ChatRpc::Check() const { return CheckChatRequest(request_); }
+
+std::shared_ptr<const CallRequest> ChatRpc::NewRequest(bool shared) { return RequestOf(request_, shared); }
 
 void ChatRpc::Request() {
-  services().gateway.RequestChat(&context(), mutable_request(), &writer_, face().call_queue(),
+  services().gateway.RequestChat(&context(), &request_, &writer_, face().call_queue(),
                                  face().notification_queue(), request_tag());
 }
 
@@ -173,13 +137,6 @@ void ChatRpc::Write(const StreamEvent& event) {
 void ChatRpc::Discard() {
   // An answer over the bound stays over it: the call is about to end.
   if (!collector().overflowed()) collector().Discard();
-}
-
-void ChatRpc::AtTurnEnd() {
-  if (collector().overflowed()) {
-    if (Call* call = running_call()) call->Cancel();
-  }
-  ChatCallRpc::AtTurnEnd();
 }
 
 void ChatRpc::Ended(const CallRecord& record) {

@@ -74,6 +74,7 @@ bool FillEvent(const StreamEvent& event, v1::ChatEvent* out) {
   out->set_part(event.part);
   switch (event.kind) {
     case Kind::kModel:
+    case Kind::kEmbedding:
       return false;
     case Kind::kContent:
       out->mutable_content()->mutable_text()->assign(event.text);

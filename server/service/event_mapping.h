@@ -17,7 +17,7 @@ void AppendLogprobs(const std::vector<TokenLogprobValue>& from,
                     google::protobuf::RepeatedPtrField<v1::TokenLogprob>* to);
 
 // Fills `out` (choice, part and kind). False for an event that callers never
-// see as such (kModel: it is in `started`).
+// see as such (kModel: it is in `started`; kEmbedding: no chat has one).
 bool FillEvent(const StreamEvent& event, v1::ChatEvent* out);
 
 // Appends `event` to `last` where both are deltas of one (choice, part, kind).

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "server/resilience/time.h"
+#include "server/service/idempotency_store.h"
 
 namespace sluice {
 
@@ -25,8 +26,20 @@ struct FaceOptions {
   // connection, so this stays below the usual limit of 20,000 descriptors with
   // room for callers' connections; at some 40 KiB a call it is 400 MiB.
   int64_t max_concurrent_calls = 10000;
+  // Bytes of the requests of all calls that run: those that wait for a retry too.
+  // Beside the message itself a call holds what is sent upstream, of about the
+  // same size, so this is half of what requests may take. 512 MiB: ten thousand
+  // calls of 50 KiB.
+  size_t max_request_memory = 512 << 20;
+  // A loop that is so late with a new call serves those that run badly enough:
+  // the next data plane can do better. Zero: never refuse for it.
+  Duration shed_at_lag = absl::Seconds(1);
   // What a refused caller is told to wait.
   Duration overload_retry_after = absl::Seconds(1);
+  // Answers kept for callers that repeat a request under its idempotency key. Ten
+  // minutes are longer than what retries take; 1 MiB is some 15,000 tokens, far
+  // above most answers; 64 MiB are thousands of usual ones.
+  IdempotencyLimits idempotency;
   // Health watchers at a time; each costs little, but nothing is unbounded.
   size_t max_health_watchers = 1000;
 

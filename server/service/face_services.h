@@ -4,8 +4,9 @@
 
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "server/config/route_table_source.h"
-#include "server/service/call_admission.h"
 #include "server/service/face_options.h"
+#include "server/service/idempotency_store.h"
+#include "server/service/load_shedder.h"
 #include "sluice/v1/gateway.grpc.pb.h"
 
 namespace sluice {
@@ -14,14 +15,18 @@ namespace sluice {
 // add pollers of its own, which then take most reads of callers' sockets.
 struct FaceServices {
   explicit FaceServices(const FaceOptions& face_options)
-      : options(face_options), slots(face_options.max_concurrent_calls) {}
+      : options(face_options),
+        load({face_options.max_concurrent_calls, static_cast<int64_t>(face_options.max_request_memory),
+              face_options.shed_at_lag, face_options.overload_retry_after}),
+        idempotency(face_options.idempotency) {}
 
   const FaceOptions options;
   v1::Gateway::AsyncService gateway;
   grpc::health::v1::Health::AsyncService health;
   // Set before serving.
   const RouteTableSource* tables = nullptr;
-  CallSlots slots;
+  LoadShedder load;
+  IdempotencyStore idempotency;
 };
 
 }  // namespace sluice

@@ -8,7 +8,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/service/chat_rpc.h"
-#include "server/service/unary_rpcs.h"
+#include "server/service/embed_rpc.h"
+#include "server/service/list_models_rpc.h"
 
 namespace sluice {
 namespace {
@@ -97,13 +98,13 @@ void GatewayFace::ArmAll() {
   }
   for (int i = 0; i < services_.options.unary_requests_ahead; ++i) {
     for (auto& loop : loops_) loop->Arm(std::make_unique<ChatRpc>(*loop, services_));
+    for (auto& loop : loops_) loop->Arm(std::make_unique<EmbedRpc>(*loop, services_));
   }
   FaceLoop& first = *loops_[0];
   for (int i = 0; i < services_.options.unary_requests_ahead; ++i) {
     first.Arm(std::make_unique<HealthCheckRpc>(first, services_, *health_));
     first.Arm(std::make_unique<HealthWatchRpc>(first, services_, *health_));
     first.Arm(std::make_unique<ListModelsRpc>(first, services_));
-    first.Arm(std::make_unique<EmbedRpc>(first, services_));
   }
 }
 
@@ -124,6 +125,22 @@ void GatewayFace::Close() {
   for (auto& loop : loops_) loop->StopRequests();
   for (auto& notifier : notifiers_) notifier->Close();
   for (auto& loop : loops_) loop->Close();
+  // A call that callers of several loops shared is ended on its own loop by a
+  // message of the last one, and destroyed by one of its own.
+  for (int round = 0; round < 2; ++round) {
+    for (auto& loop : loops_) RunOn(loop->loop(), [] {});
+  }
+}
+
+FaceFigures GatewayFace::figures() {
+  FaceFigures figures;
+  figures.open_calls = services_.load.calls();
+  figures.request_bytes = services_.load.request_bytes();
+  figures.shed = services_.load.figures();
+  // As the loops' clock: their own stands still while they sleep.
+  const TimePoint now = absl::UnixEpoch() + absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
+  figures.idempotency = services_.idempotency.figures(now);
+  return figures;
 }
 
 }  // namespace sluice

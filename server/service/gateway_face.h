@@ -24,6 +24,13 @@
 
 namespace sluice {
 
+struct FaceFigures {
+  int64_t open_calls = 0;     // Chat, StreamChat and Embed under way
+  int64_t request_bytes = 0;  // held by them
+  ShedFigures shed;
+  IdempotencyFigures idempotency;
+};
+
 class GatewayFace {
  public:
   GatewayFace(FaceOptions options, std::vector<FaceLoopParams> loops);
@@ -47,8 +54,10 @@ class GatewayFace {
   // Drains, and ends the queues. Blocks; harmless when done before.
   void Close();
 
-  // Chat and StreamChat under way.
-  int64_t open_calls() const { return services_.slots.used(); }
+  // Chat, StreamChat and Embed under way.
+  int64_t open_calls() const { return services_.load.calls(); }
+  // For metrics; any thread.
+  FaceFigures figures();
 
  private:
   std::shared_ptr<grpc::ServerCredentials> Credentials() const;

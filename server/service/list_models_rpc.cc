@@ -1,4 +1,4 @@
-#include "server/service/unary_rpcs.h"
+#include "server/service/list_models_rpc.h"
 
 #include "server/service/call_admission.h"
 
@@ -16,18 +16,6 @@ void ListModelsRpc::Begin() {
   v1::ListModelsResponse response;
   if (auto table = services_.tables->Current()) response = ModelsFor(CallerMetadata(context()), *table);
   writer_.Finish(response, grpc::Status::OK, StartFinish());
-}
-
-void EmbedRpc::Request() {
-  services_.gateway.RequestEmbed(&context(), &request_, &writer_, face().call_queue(), face().notification_queue(),
-                                 request_tag());
-}
-
-std::unique_ptr<Rpc> EmbedRpc::Next() { return std::make_unique<EmbedRpc>(face(), services_); }
-
-void EmbedRpc::Begin() {
-  writer_.FinishWithError(
-      grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "Embed is not served by this version of Sluice"), StartFinish());
 }
 
 }  // namespace sluice

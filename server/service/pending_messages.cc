@@ -56,6 +56,12 @@ void PendingMessages::AddStarted(std::string_view call_id, std::string_view serv
   started->mutable_model()->assign(model);
 }
 
+void PendingMessages::AddRestart(std::string_view served_by) {
+  v1::Continuation* restart = Room(served_by.size()).message().add_events()->mutable_continuation();
+  restart->set_mode(v1::CONTINUATION_MODE_RESTART);
+  restart->mutable_served_by()->assign(served_by);
+}
+
 void PendingMessages::Add(const StreamEvent& event) {
   if (event.text.size() <= max_message_bytes_ || !IsPlainDelta(event)) return AddWhole(event);
   StreamEvent piece = event;
@@ -70,7 +76,7 @@ void PendingMessages::Add(const StreamEvent& event) {
 }
 
 void PendingMessages::AddWhole(const StreamEvent& event) {
-  if (event.kind == StreamEvent::Kind::kModel) return;
+  if (event.kind == StreamEvent::Kind::kModel || event.kind == StreamEvent::Kind::kEmbedding) return;
   if (event.kind == StreamEvent::Kind::kUsage && event.usage == nullptr) return;
   auto* events = Room(WeightOf(event)).message().mutable_events();
   if (!events->empty() && MergeInto(event, events->Mutable(events->size() - 1))) return;

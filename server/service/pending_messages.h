@@ -60,6 +60,8 @@ class PendingMessages {
       : pool_(pool), max_message_bytes_(max_message_bytes) {}
 
   void AddStarted(std::string_view call_id, std::string_view served_by, std::string_view model);
+  // What was shown is void; comes before the `started` of the new answer.
+  void AddRestart(std::string_view served_by);
   void Add(const StreamEvent& event);
   void AddEnd(v1::End end);
 

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/resilience/failure.h"
 #include "server/service/bounded_text.h"
+#include "server/service/embed_collector.h"
 
 namespace sluice {
 namespace {
@@ -19,6 +20,9 @@ using Fault = std::optional<CallError>;
 // Choices of one call; as the documentation of ChatRequest.n says.
 constexpr int kMaxChoices = 128;
 constexpr int kMaxTopLogprobs = 20;
+// As OpenAI's bound; also what keeps the work of one call in sight.
+constexpr int kMaxEmbedInputs = 2048;
+constexpr int kMaxDimensions = 65536;
 // Longest quotation of a caller's value in an error.
 constexpr size_t kQuotedBytes = 64;
 
@@ -159,8 +163,8 @@ Fault CheckCounts(const v1::ChatRequest& request) {
   return std::nullopt;
 }
 
-Fault CheckExtras(const v1::ChatRequest& request) {
-  for (const auto& [format, json] : request.extras_json()) {
+Fault CheckExtras(const google::protobuf::Map<std::string, std::string>& extras) {
+  for (const auto& [format, json] : extras) {
     if (auto f = CheckJson(absl::StrCat("extras_json[", Quoted(format), "]"), json)) return f;
   }
   return std::nullopt;
@@ -181,7 +185,32 @@ std::optional<CallError> CheckChatRequest(const v1::ChatRequest& request) {
     return fault;
   }
   if (auto fault = CheckCounts(request)) return fault;
-  return CheckExtras(request);
+  return CheckExtras(request.extras_json());
+}
+
+std::optional<CallError> CheckEmbedRequest(const v1::EmbedRequest& request) {
+  if (request.model().empty()) {
+    return Refuse("model", "is missing; must be a model that a route matches (ListModels tells them)");
+  }
+  if (request.inputs().empty()) return Refuse("inputs", "is empty; must hold at least one text");
+  if (auto f = CheckRange("inputs", true, request.inputs_size(), 1, kMaxEmbedInputs)) return f;
+  for (int i = 0; i < request.inputs_size(); ++i) {
+    if (request.inputs(i).empty()) return Refuse(absl::StrCat("inputs[", i, "]"), "is empty");
+  }
+  if (auto f = CheckRange("dimensions", request.has_dimensions(), request.dimensions(), 1, kMaxDimensions)) return f;
+  return CheckExtras(request.extras_json());
+}
+
+std::optional<CallError> CheckEmbedSize(const v1::EmbedRequest& request, size_t max_response_bytes,
+                                        std::string_view route) {
+  if (!request.has_dimensions()) return std::nullopt;
+  const size_t bytes = EmbedAnswerBytes(static_cast<size_t>(request.inputs_size()),
+                                        static_cast<size_t>(request.dimensions()));
+  if (bytes <= max_response_bytes) return std::nullopt;
+  CallError error = EmbedTooLarge(max_response_bytes, route);
+  error.message = absl::StrCat(request.inputs_size(), " inputs of ", request.dimensions(), " dimensions make ", bytes,
+                               " bytes: ", error.message);
+  return error;
 }
 
 }  // namespace sluice

@@ -14,12 +14,14 @@ void Rpc::OnRequest(bool ok) {
     delete this;
     return;
   }
+  asked_at_ = std::chrono::steady_clock::now();
   face_.Arm(Next());
   face_.loop().Post([this] { OnArrival(); });
 }
 
 void Rpc::OnArrival() {
   arrived_ = true;
+  arrived_at_ = std::chrono::steady_clock::now();
   face_.Opened(this, patient());
   if (done_) {
     gone_ = true;

@@ -9,6 +9,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <chrono>
 #include <memory>
 
 #include "server/runtime/completion_tag.h"
@@ -80,6 +81,8 @@ class Rpc {
   bool busy() const { return busy_; }
   bool finishing() const { return finishing_; }
   bool gone() const { return gone_; }
+  // How long the request waited for its loop.
+  Duration waited() const { return absl::FromChrono(arrived_at_ - asked_at_); }
 
  private:
   void OnRequest(bool ok);
@@ -94,6 +97,8 @@ class Rpc {
   MemberTag<Rpc> operation_tag_{this, &Rpc::OnOperation};
   MemberTag<Rpc> done_tag_{this, &Rpc::OnDone};
   Timer end_watch_;
+  std::chrono::steady_clock::time_point asked_at_;
+  std::chrono::steady_clock::time_point arrived_at_;
   bool arrived_ = false;
   bool done_ = false;
   bool gone_ = false;

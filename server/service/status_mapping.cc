@@ -138,6 +138,7 @@ v1::Attempt ToProto(const AttemptRecord& record) {
   if (record.time_to_first_token) SetDuration(*record.time_to_first_token, attempt.mutable_time_to_first_token());
   SetDuration(record.duration, attempt.mutable_duration());
   if (record.retry_after) SetDuration(*record.retry_after, attempt.mutable_retry_after());
+  attempt.set_hedge(record.hedge);
   return attempt;
 }
 
@@ -160,12 +161,16 @@ v1::End EndMessage(const CallRecord& record) {
     error->set_error_class(std::string(TraitsOf(record.error.kind).name));
   }
   SetDuration(record.total, end.mutable_total());
+  end.set_fallback(BoundedText(record.fallback, kMaxNameBytes));
+  end.set_restarts(record.restarts);
+  if (record.queued > absl::ZeroDuration()) SetDuration(record.queued, end.mutable_queued());
   return end;
 }
 
 grpc::Status StatusOf(const CallRecord& record, std::string_view call_id, std::string_view route) {
   const CallError& error = record.error;
-  if (error.grpc_code == 0) return grpc::Status::OK;
+  // A fallback answered: its error is what made it necessary.
+  if (error.grpc_code == 0 || record.outcome == CallOutcome::kFallback) return grpc::Status::OK;
   google::rpc::Status details;
   details.set_code(error.grpc_code);
   details.set_message(BoundedText(error.message, kMaxDetailMessageBytes));
@@ -177,10 +182,11 @@ grpc::Status StatusOf(const CallRecord& record, std::string_view call_id, std::s
                       BoundedText(error.message, kMaxStatusMessageBytes), details.SerializeAsString());
 }
 
-std::optional<std::string> RetryPushback(const CallError& error) {
-  if (!error.retry_after) return std::nullopt;
+std::optional<std::string> RetryPushback(const CallRecord& record) {
+  const std::optional<Duration>& retry_after = record.error.retry_after;
+  if (!retry_after || record.outcome == CallOutcome::kFallback) return std::nullopt;
   // Rounded up: trying a moment too early costs another refusal.
-  int64_t ms = absl::ToInt64Milliseconds(absl::Ceil(*error.retry_after, absl::Milliseconds(1)));
+  int64_t ms = absl::ToInt64Milliseconds(absl::Ceil(*retry_after, absl::Milliseconds(1)));
   return absl::StrCat(std::max<int64_t>(ms, 0));
 }
 

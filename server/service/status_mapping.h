@@ -26,7 +26,8 @@ v1::Usage ToProto(const UsageCounts& usage);
 v1::Attempt ToProto(const AttemptRecord& attempt);
 v1::End EndMessage(const CallRecord& record);
 
-// The status of a call that ended with record.error; OK if that has code 0.
+// The status of a call that ended with record.error; OK if that has code 0, and
+// where a fallback answered.
 // Details: ErrorInfo{reason, "sluice", {call_id, route}}, BadRequest where a
 // field is to blame, RetryInfo where a time is known, and the attempts, of
 // which the first and the last are kept when all would not fit.
@@ -34,7 +35,7 @@ grpc::Status StatusOf(const CallRecord& record, std::string_view call_id, std::s
 
 // Value of the trailer `grpc-retry-pushback-ms`, where a time is known. Never
 // negative: that would tell clients not to try again at all (gRFC A6).
-std::optional<std::string> RetryPushback(const CallError& error);
+std::optional<std::string> RetryPushback(const CallRecord& record);
 
 // A record of a call that the gateway refused before any attempt.
 CallRecord RefusedRecord(CallError error, TimePoint now);

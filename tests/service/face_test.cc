@@ -225,13 +225,56 @@ TEST_F(FaceTest, ListModelsTellsWhatTheCallerMayName) {
   EXPECT_EQ(response.models_size(), 2);
 }
 
-TEST_F(FaceTest, EmbedSaysThatItIsNotServed) {
+TEST_F(FaceTest, ARestartIsMarkedRightBeforeTheNewBeginning) {
   auto stub = NewStub();
   grpc::ClientContext context;
-  v1::EmbedResponse response;
-  grpc::Status status = stub->Embed(&context, {}, &response);
-  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
-  EXPECT_EQ(status.error_message(), "Embed is not served by this version of Sluice");
+  auto reader = stub->StreamChat(&context, Ask("restart:20"));
+  std::vector<v1::ChatEvent> events;
+  v1::StreamChatResponse response;
+  while (reader->Read(&response)) events.insert(events.end(), response.events().begin(), response.events().end());
+  ASSERT_TRUE(reader->Finish().ok());
+  std::string before, after;
+  size_t restarts = 0;
+  for (size_t i = 0; i < events.size(); ++i) {
+    if (events[i].has_content()) (restarts == 0 ? before : after) += events[i].content().text();
+    if (!events[i].has_continuation()) continue;
+    ++restarts;
+    EXPECT_EQ(events[i].continuation().mode(), v1::CONTINUATION_MODE_RESTART);
+    EXPECT_EQ(events[i].continuation().served_by(), "fake/two");
+    ASSERT_LT(i + 1, events.size());
+    EXPECT_EQ(events[i + 1].started().served_by(), "fake/two");
+  }
+  EXPECT_EQ(restarts, 1u);
+  // A beginning of the void answer, and all of the new one.
+  EXPECT_EQ(before, Words(20).substr(0, before.size()));
+  EXPECT_EQ(after, Words(40).substr(200));
+  EXPECT_EQ(events.back().end().restarts(), 1);
+}
+
+TEST_F(FaceTest, RowE3AFallbackIsAWellFormedAnswerThatSaysSo) {
+  auto stub = NewStub();
+  grpc::ClientContext context, unary;
+  Answer answer = ReadAll(*stub, context, Ask("fallback:3"));
+  ASSERT_TRUE(answer.status.ok()) << answer.status.error_message();
+  EXPECT_EQ(answer.text, Words(3));
+  EXPECT_EQ(answer.end.outcome(), v1::OUTCOME_FALLBACK);
+  EXPECT_EQ(answer.end.fallback(), "spare");
+  EXPECT_EQ(answer.end.error().reason(), "ATTEMPTS_EXHAUSTED");
+  EXPECT_EQ(context.GetServerTrailingMetadata().count("grpc-retry-pushback-ms"), 0u);
+  v1::ChatResponse response;
+  ASSERT_TRUE(stub->Chat(&unary, Ask("fallback:3"), &response).ok());
+  EXPECT_EQ(response.end().outcome(), v1::OUTCOME_FALLBACK);
+}
+
+TEST_F(FaceTest, TheTenantReachesTheEngineAndAffinityOnlyWhereTheRouteAsks) {
+  auto stub = NewStub();
+  grpc::ClientContext plain, vip;
+  EXPECT_TRUE(ReadAll(*stub, plain, Ask("words:1")).status.ok());
+  EXPECT_FALSE(figures_.tenant_vip);
+  EXPECT_EQ(figures_.affinity, 0u);
+  vip.AddMetadata("sluice-tenant", "vip");
+  EXPECT_TRUE(ReadAll(*stub, vip, Ask("words:1")).status.ok());
+  EXPECT_TRUE(figures_.tenant_vip);
 }
 
 TEST_F(FaceTest, BadRequestsNeverReachTheEngine) {

@@ -11,13 +11,19 @@
 //   cut          three events, then truncated
 //   again        content, Discard, then other content (only for Chat)
 //   deadline     one event, then truncated a little before the deadline
+//   restart:N    N events, a restart, then N others
+//   fallback:N   N events, the end says that it was a fallback
+//   embed:D      vectors of D values for every input, the last input first
+//   embed-few    one vector less than inputs
 #ifndef SLUICE_TESTS_SERVICE_FAKE_ENGINE_H_
 #define SLUICE_TESTS_SERVICE_FAKE_ENGINE_H_
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/strings/numbers.h"
 #include "server/engine/call.h"
@@ -30,6 +36,10 @@ struct FakeEngineFigures {
   std::atomic<int> alive{0};
   std::atomic<int> cancelled{0};
   std::atomic<int> drained{0};
+  std::atomic<int> stopped{0};
+  // Of the last call.
+  std::atomic<uint64_t> affinity{0};
+  std::atomic<bool> tenant_vip{false};
   std::atomic<size_t> most_pending{0};
   std::atomic<uint64_t> flooded_bytes{0};
 };
@@ -40,7 +50,9 @@ class FakeCall final : public Call {
       : loop_(loop), params_(std::move(params)), sink_(sink), figures_(figures), timer_(loop) {
     ++figures_.made;
     ++figures_.alive;
-    const std::string& model = params_.request->model();
+    const std::string model(params_.request->model());
+    figures_.affinity = params_.affinity.value_or(0);
+    figures_.tenant_vip = params_.info.tenant == "vip";
     size_t colon = model.find(':');
     kind_ = model.substr(0, colon);
     if (colon != std::string::npos) (void)absl::SimpleAtoi(model.substr(colon + 1), &count_);
@@ -62,7 +74,9 @@ class FakeCall final : public Call {
   }
 
   void Stop() override {
-    if (!over_) Cut();
+    if (over_) return;
+    ++figures_.stopped;
+    Cut();
   }
 
   void SinkDrained() override {
@@ -77,6 +91,10 @@ class FakeCall final : public Call {
     if (sent_ == 0) sink_.Started("fake/one", "fake-model");
     if (kind_ == "burst") {
       while (sent_ < count_) Word();
+    } else if (kind_.rfind("embed", 0) == 0) {
+      return Embed();
+    } else if (kind_ == "restart") {
+      return Restart();
     } else if (kind_ == "flood") {
       return Flood();
     } else if (kind_ == "hang" || kind_ == "deadline" || kind_ == "cut" || kind_ == "again") {
@@ -84,9 +102,68 @@ class FakeCall final : public Call {
     } else if (sent_ < count_) {
       Word();
     }
+    if (sent_ >= count_ && kind_ == "fallback") return EndFallback();
     if (sent_ >= count_) return End(Record(CallOutcome::kComplete));
     Duration wait = kind_ == "slowly" ? absl::Milliseconds(2) : absl::ZeroDuration();
     timer_.Set(loop_.Now() + wait, [this] { Step(); });
+  }
+
+  void Embed() {
+    const int inputs = EmbedInputs();
+    for (int i = inputs - 1; i >= (kind_ == "embed-few" ? 1 : 0); --i) {
+      std::vector<float> values(static_cast<size_t>(std::max(count_, 1)), static_cast<float>(i) + 0.5f);
+      StreamEvent event;
+      event.kind = StreamEvent::Kind::kEmbedding;
+      event.choice = i;
+      event.embedding = values;
+      sink_.Write(event);
+    }
+    UsageCounts usage;
+    usage.input_tokens = 7;
+    StreamEvent event;
+    event.kind = StreamEvent::Kind::kUsage;
+    event.usage = &usage;
+    sink_.Write(event);
+    End(Record(CallOutcome::kComplete));
+  }
+
+  // What the request says in the OpenAI format.
+  int EmbedInputs() const {
+    auto encoded = params_.request->Encode(OpenAiFormat(), "m");
+    if (!encoded.ok()) return 0;
+    const std::string_view body = encoded->body;
+    const size_t begin = body.find("[\"");
+    const std::string_view list = body.substr(begin, body.find("\"]") - begin);
+    int inputs = 1;
+    for (size_t at = 0; (at = list.find("\",\"", at)) != std::string_view::npos; at += 3) ++inputs;
+    return inputs;
+  }
+
+  void Restart() {
+    if (sent_ < count_) {
+      Word();
+    } else if (sent_ == count_) {
+      sink_.Restart();
+      sink_.Started("fake/two", "fake-model");
+      Word();
+    } else {
+      Word();
+    }
+    if (sent_ < 2 * count_) {
+      timer_.Set(loop_.Now() + absl::Milliseconds(2), [this] { Step(); });
+      return;
+    }
+    CallRecord record = Record(CallOutcome::kComplete);
+    record.restarts = 1;
+    record.served_by = "fake/two";
+    End(record);
+  }
+
+  void EndFallback() {
+    CallRecord record = Record(CallOutcome::kFallback);
+    record.fallback = "spare";
+    record.error = {FailureKind::kOverload, 14, "ATTEMPTS_EXHAUSTED", "all failed", "", absl::Seconds(1)};
+    End(record);
   }
 
   void Odd() {

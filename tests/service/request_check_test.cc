@@ -105,5 +105,44 @@ TEST(RequestCheckTest, DeepJsonDoesNotUseUpTheStack) {
   EXPECT_LT(fault->message.size(), 256u);
 }
 
+v1::EmbedRequest Embed(int inputs, int dimensions = 0) {
+  v1::EmbedRequest request;
+  request.set_model("m");
+  for (int i = 0; i < inputs; ++i) request.add_inputs("text");
+  if (dimensions != 0) request.set_dimensions(dimensions);
+  return request;
+}
+
+TEST(EmbedCheckTest, NamesTheFieldThatIsWrong) {
+  EXPECT_FALSE(CheckEmbedRequest(Embed(2048, 65536)));
+  EXPECT_EQ(CheckEmbedRequest(v1::EmbedRequest())->field, "model");
+  EXPECT_EQ(CheckEmbedRequest(Embed(0))->field, "inputs");
+  EXPECT_EQ(CheckEmbedRequest(Embed(2049))->message, "inputs: 2049 is out of range; must be from 1 to 2048");
+  EXPECT_EQ(CheckEmbedRequest(Embed(1, -1))->field, "dimensions");
+  v1::EmbedRequest request = Embed(3);
+  request.set_inputs(1, "");
+  EXPECT_EQ(CheckEmbedRequest(request)->field, "inputs[1]");
+  request = Embed(1);
+  request.set_dimensions(0);
+  EXPECT_EQ(CheckEmbedRequest(request)->field, "dimensions");
+  request = Embed(1);
+  (*request.mutable_extras_json())["openai"] = "[]";
+  EXPECT_EQ(CheckEmbedRequest(request)->field, "extras_json[\"openai\"]");
+}
+
+TEST(EmbedCheckTest, AnAnswerThatCannotFitIsRefusedNamingSizeAndChannelOption) {
+  EXPECT_FALSE(CheckEmbedSize(Embed(1000, 1000), 4'100'000, "r"));
+  auto fault = CheckEmbedSize(Embed(1000, 1536), 4 << 20, "r");
+  ASSERT_TRUE(fault);
+  EXPECT_EQ(fault->grpc_code, 8);
+  EXPECT_EQ(fault->reason, "RESPONSE_TOO_LARGE");
+  for (const char* part : {"1000 inputs of 1536 dimensions", "6156512", "4194304", "max_response_bytes",
+                           "grpc.max_receive_message_length"}) {
+    EXPECT_NE(fault->message.find(part), std::string::npos) << part << ": " << fault->message;
+  }
+  // How long a vector will be is not known.
+  EXPECT_FALSE(CheckEmbedSize(Embed(2048), 1024, "r"));
+}
+
 }  // namespace
 }  // namespace sluice

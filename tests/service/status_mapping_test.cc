@@ -114,12 +114,12 @@ TEST(StatusMappingTest, CutTextStaysWholeUtf8) {
 }
 
 TEST(StatusMappingTest, PushbackIsRoundedUpAndNeverNegative) {
-  CallError error;
-  EXPECT_FALSE(RetryPushback(error));
-  error.retry_after = absl::Microseconds(1500);
-  EXPECT_EQ(RetryPushback(error), "2");
-  error.retry_after = absl::Seconds(-3);
-  EXPECT_EQ(RetryPushback(error), "0");
+  CallRecord record;
+  EXPECT_FALSE(RetryPushback(record));
+  record.error.retry_after = absl::Microseconds(1500);
+  EXPECT_EQ(RetryPushback(record), "2");
+  record.error.retry_after = absl::Seconds(-3);
+  EXPECT_EQ(RetryPushback(record), "0");
 }
 
 TEST(StatusMappingTest, ACompleteCallIsOkAndTellsAll) {
@@ -144,6 +144,53 @@ TEST(StatusMappingTest, ACompleteCallIsOkAndTellsAll) {
   EXPECT_FALSE(end.has_error());
   EXPECT_EQ(end.total().seconds(), 1);
 }
+
+TEST(StatusMappingTest, RowE3AFallbackIsOkAndItsEndTellsTheCause) {
+  CallRecord record = FailedRecord(2, 20);
+  record.outcome = CallOutcome::kFallback;
+  record.fallback = "spare";
+  record.attempts[1].hedge = true;
+  record.restarts = 2;
+  record.queued = absl::Milliseconds(250);
+  EXPECT_TRUE(StatusOf(record, "", "").ok());
+  // A client that waits before it reads an answer would be told wrong.
+  EXPECT_FALSE(RetryPushback(record));
+  v1::End end = EndMessage(record);
+  EXPECT_EQ(end.outcome(), v1::OUTCOME_FALLBACK);
+  EXPECT_EQ(end.fallback(), "spare");
+  EXPECT_EQ(end.error().reason(), "ATTEMPTS_EXHAUSTED");
+  EXPECT_EQ(end.error().error_class(), "overload");
+  EXPECT_EQ(end.restarts(), 2);
+  EXPECT_EQ(end.queued().nanos(), 250'000'000);
+  EXPECT_FALSE(end.attempts(0).hedge());
+  EXPECT_TRUE(end.attempts(1).hedge());
+}
+
+struct OwnLimit {
+  const char* reason;
+  std::optional<Duration> retry_after;
+};
+
+class StatusOfOwnLimits : public testing::TestWithParam<OwnLimit> {};
+
+TEST_P(StatusOfOwnLimits, SaysWhichAndWhenToComeBack) {
+  CallRecord record;
+  record.outcome = CallOutcome::kFailed;
+  record.error = {FailureKind::kShed, 8, GetParam().reason, "refused", "", GetParam().retry_after};
+  grpc::Status status = StatusOf(record, "id", "chat");
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(Detail<google::rpc::ErrorInfo>(status)->reason(), GetParam().reason);
+  EXPECT_EQ(Detail<google::rpc::ErrorInfo>(status)->metadata().at("error_class"), "shed");
+  EXPECT_EQ(Detail<google::rpc::RetryInfo>(status).has_value(), GetParam().retry_after.has_value());
+  EXPECT_EQ(RetryPushback(record).has_value(), GetParam().retry_after.has_value());
+}
+
+INSTANTIATE_TEST_SUITE_P(Reasons, StatusOfOwnLimits,
+                         testing::Values(OwnLimit{"RATE_LIMITED_BY_GATEWAY", absl::Seconds(2)},
+                                         OwnLimit{"QUEUE_FULL", absl::Seconds(1)},
+                                         OwnLimit{"QUEUE_TIMEOUT", std::nullopt},
+                                         OwnLimit{"OVERLOADED", absl::Seconds(1)}),
+                         [](const auto& info) { return std::string(info.param.reason); });
 
 TEST(StatusMappingTest, TheEndRecordIsBoundedAndKeepsTheLastAttempt) {
   v1::End end = EndMessage(FailedRecord(100, 600));
