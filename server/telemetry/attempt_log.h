@@ -30,7 +30,7 @@ enum class AttemptLogLevel {
 };
 
 struct AttemptLogOptions {
-  // Failures: at 1,000 calls a second all lines would be some 80 GB a day.
+  // Failures: at 1,000 calls a second all lines would be some 60 GB a day.
   AttemptLogLevel level = AttemptLogLevel::kFailures;
   LogFormat format = LogFormat::kText;
   LineWriterOptions lines;

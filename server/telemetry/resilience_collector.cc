@@ -150,12 +150,14 @@ void AddRateLimits(absl::Span<const RateLimitSample> samples, Families& out) {
                        MetricType::Counter, {}};
   MetricFamily keys{"sluice_rate_limit_keys", "Routes, tenants or upstreams that have used a rate limit lately.",
                     MetricType::Gauge, {}};
+  MetricFamily evicted{"sluice_rate_limit_evictions_total", "Of them, those forgotten for want of room.",
+                       MetricType::Counter, {}};
   for (const RateLimitSample& each : samples) {
     AddSample(refused, {{"limit", each.limit}}, AsNumber(each.refused));
     AddSample(keys, {{"limit", each.limit}}, AsNumber(each.keys));
+    AddSample(evicted, {{"limit", each.limit}}, AsNumber(each.evicted));
   }
-  out.push_back(std::move(refused));
-  out.push_back(std::move(keys));
+  for (MetricFamily* family : {&refused, &keys, &evicted}) out.push_back(std::move(*family));
 }
 
 void AddIdempotency(const IdempotencySample& sample, Families& out) {
@@ -164,14 +166,25 @@ void AddIdempotency(const IdempotencySample& sample, Families& out) {
   out.push_back(SingleFamily("sluice_idempotency_bytes", "Memory that they take.", MetricType::Gauge,
                              AsNumber(sample.bytes)));
   MetricFamily hits{"sluice_idempotency_hits_total",
-                    "Calls with a known key: joined a running call, replayed a finished one, or in conflict with it.",
+                    "Calls with a known key: joined a running call, replayed a finished one, or refused.",
                     MetricType::Counter, {}};
   AddSample(hits, {{"result", "joined"}}, AsNumber(sample.joined));
   AddSample(hits, {{"result", "replayed"}}, AsNumber(sample.replayed));
   AddSample(hits, {{"result", "conflict"}}, AsNumber(sample.conflicts));
+  AddSample(hits, {{"result", "not_kept"}}, AsNumber(sample.not_kept));
   out.push_back(std::move(hits));
   out.push_back(SingleFamily("sluice_idempotency_evictions_total", "Calls forgotten before their time, for room.",
                              MetricType::Counter, AsNumber(sample.evicted)));
+}
+
+void AddLoad(const LoadSample& sample, Families& out) {
+  out.push_back(SingleFamily("sluice_request_bytes", "Size of the requests of all calls under way.",
+                             MetricType::Gauge, AsNumber(sample.request_bytes)));
+  MetricFamily shed{"sluice_shed_total", "Calls refused at once, to serve well what was taken.", MetricType::Counter, {}};
+  AddSample(shed, {{"reason", "calls"}}, AsNumber(sample.shed_by_calls));
+  AddSample(shed, {{"reason", "memory"}}, AsNumber(sample.shed_by_memory));
+  AddSample(shed, {{"reason", "lag"}}, AsNumber(sample.shed_by_lag));
+  out.push_back(std::move(shed));
 }
 
 }  // namespace
@@ -187,6 +200,7 @@ std::vector<MetricFamily> ResilienceCollector::Collect() const {
   AddQueues(FirstOf(figures.queues, max_items_), out);
   AddRateLimits(FirstOf(figures.rate_limits, max_items_), out);
   if (figures.idempotency) AddIdempotency(*figures.idempotency, out);
+  if (figures.load) AddLoad(*figures.load, out);
   return out;
 }
 

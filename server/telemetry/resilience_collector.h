@@ -74,6 +74,7 @@ struct RateLimitSample {
   std::string limit;
   uint64_t refused = 0;  // ever
   size_t keys = 0;       // routes, tenants, upstreams with a bucket of their own
+  uint64_t evicted = 0;  // keys forgotten for want of room, ever
 };
 
 struct IdempotencySample {
@@ -82,7 +83,16 @@ struct IdempotencySample {
   uint64_t joined = 0;     // calls that joined a running one
   uint64_t replayed = 0;   // calls answered from a finished one
   uint64_t conflicts = 0;  // calls refused: the key belongs to another request
+  uint64_t not_kept = 0;   // calls refused: the answer was too large to be kept
   uint64_t evicted = 0;    // entries forgotten before their time
+};
+
+// What the data plane as a whole refuses, to serve what it has taken.
+struct LoadSample {
+  size_t request_bytes = 0;  // of the requests of all calls under way
+  uint64_t shed_by_calls = 0;
+  uint64_t shed_by_memory = 0;
+  uint64_t shed_by_lag = 0;
 };
 
 struct ResilienceFigures {
@@ -93,6 +103,7 @@ struct ResilienceFigures {
   std::vector<QueueSample> queues;
   std::vector<RateLimitSample> rate_limits;
   std::optional<IdempotencySample> idempotency;
+  std::optional<LoadSample> load;
 };
 
 class ResilienceCollector : public prometheus::Collectable {

@@ -58,6 +58,7 @@ std::set<std::string> ExportedByADataPlane() {
   add(ResilienceCollector([] {
     ResilienceFigures figures;
     figures.idempotency.emplace();
+    figures.load.emplace();
     return figures;
   }));
   std::set<std::string> names;

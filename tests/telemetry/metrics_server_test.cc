@@ -85,6 +85,7 @@ std::unique_ptr<MetricsServer> FullServer() {
     figures.queues.emplace_back();
     figures.rate_limits.emplace_back();
     figures.idempotency.emplace();
+    figures.load.emplace();
     return figures;
   }));
   (*server)->Register(std::make_shared<LogCollector>([] { return LineWriterFigures{7, 2, 1}; }));

@@ -83,19 +83,32 @@ TEST(ResilienceCollectorTest, RowD14QueuesShowTheirLengthAndOldest) {
 
 TEST(ResilienceCollectorTest, LimitsAndRememberedCalls) {
   ResilienceFigures figures;
-  figures.rate_limits = {{"per-minute", 9, 3}};
+  figures.rate_limits = {{"per-minute", 9, 3, 1}};
   std::string text = Render(figures);
   EXPECT_THAT(text, HasSubstr("sluice_rate_limit_refused_total{limit=\"per-minute\"} 9\n"));
   EXPECT_THAT(text, HasSubstr("sluice_rate_limit_keys{limit=\"per-minute\"} 3\n"));
+  EXPECT_THAT(text, HasSubstr("sluice_rate_limit_evictions_total{limit=\"per-minute\"} 1\n"));
   EXPECT_THAT(text, Not(HasSubstr("sluice_idempotency")));
-  figures.idempotency = {4, 1000, 1, 2, 3, 5};
+  figures.idempotency = {4, 1000, 1, 2, 3, 6, 5};
   text = Render(figures);
   EXPECT_THAT(text, HasSubstr("sluice_idempotency_entries 4\n"));
   EXPECT_THAT(text, HasSubstr("sluice_idempotency_bytes 1000\n"));
   EXPECT_THAT(text, HasSubstr("sluice_idempotency_hits_total{result=\"joined\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("sluice_idempotency_hits_total{result=\"replayed\"} 2\n"));
   EXPECT_THAT(text, HasSubstr("sluice_idempotency_hits_total{result=\"conflict\"} 3\n"));
+  EXPECT_THAT(text, HasSubstr("sluice_idempotency_hits_total{result=\"not_kept\"} 6\n"));
   EXPECT_THAT(text, HasSubstr("sluice_idempotency_evictions_total 5\n"));
+}
+
+TEST(ResilienceCollectorTest, WhatIsShedIsCountedByItsReason) {
+  ResilienceFigures figures;
+  EXPECT_THAT(Render(figures), Not(HasSubstr("sluice_shed")));
+  figures.load = {4096, 1, 2, 3};
+  const std::string text = Render(figures);
+  EXPECT_THAT(text, HasSubstr("sluice_request_bytes 4096\n"));
+  EXPECT_THAT(text, HasSubstr("sluice_shed_total{reason=\"calls\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("sluice_shed_total{reason=\"memory\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("sluice_shed_total{reason=\"lag\"} 3\n"));
 }
 
 TEST(ResilienceCollectorTest, ManyOfASortAreBoundedButCountedByUpstream) {
