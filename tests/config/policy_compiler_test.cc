@@ -4,42 +4,14 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
-#include "tests/config/policies.h"
+#include "tests/config/compile_fixture.h"
 
 namespace sluice {
 namespace {
 
 using testing::HasSubstr;
 
-class PolicyCompilerTest : public testing::Test {
- protected:
-  void SetUp() override { setenv("CONFIG_TEST_API_KEY", "sk-test", 1); }
-
-  CompiledPolicies Compile(const std::string& yaml, PolicyCompiler& compiler) {
-    resources_ = Parse(yaml);
-    std::vector<const v1::Resource*> all;
-    for (const v1::Resource& resource : resources_) all.push_back(&resource);
-    return compiler.Compile("epoch", 7, all);
-  }
-  std::shared_ptr<const RouteConfig> Route(const std::string& yaml) {
-    PolicyCompiler compiler{ConfigAllowLists()};
-    CompiledPolicies compiled = Compile(yaml, compiler);
-    for (const v1::Violation& violation : compiled.violations) ADD_FAILURE() << ViolationText(violation);
-    return compiled.table == nullptr ? nullptr : compiled.table->Find("chat");
-  }
-  std::vector<std::string> Refusals(const std::string& yaml, ConfigAllowLists allow = {}) {
-    PolicyCompiler compiler{std::move(allow)};
-    CompiledPolicies compiled = Compile(yaml, compiler);
-    EXPECT_EQ(compiled.table, nullptr);
-    std::vector<std::string> lines;
-    for (const v1::Violation& violation : compiled.violations) {
-      lines.push_back(violation.code() + " " + ViolationText(violation));
-    }
-    return lines;
-  }
-
-  std::vector<v1::Resource> resources_;
-};
+class PolicyCompilerTest : public CompileFixture {};
 
 TEST_F(PolicyCompilerTest, EndpointsComeFromTheirUrls) {
   const auto route = Route(kTwoEndpoints);
@@ -47,7 +19,7 @@ TEST_F(PolicyCompilerTest, EndpointsComeFromTheirUrls) {
   ASSERT_EQ(route->targets.size(), 1u);
   EXPECT_EQ(route->targets[0].model, "gpt-4o-mini");
   const UpstreamConfig& upstream = *route->targets[0].upstream;
-  EXPECT_EQ(upstream.secret, "sk-test");
+  EXPECT_EQ(upstream.credentials.at(0).secret, "sk-test");
   EXPECT_EQ(upstream.format, &OpenAiFormat());
   ASSERT_EQ(upstream.endpoints.size(), 2u);
   EXPECT_EQ(upstream.endpoints[0].name, "api.openai.com:443");
@@ -161,24 +133,10 @@ TEST_F(PolicyCompilerTest, FieldsOfANewerVersionAreRefused) {
   auto resources = Parse(kTwoEndpoints);
   v1::Route& route = *resources[1].mutable_route();
   route.GetReflection()->MutableUnknownFields(&route)->AddVarint(9999, 1);
-  const auto compiled = compiler.Compile("e", 1, {&resources[0], &resources[1]});
+  const auto compiled = compiler.Compile("e", 1, {&resources[0], &resources[1]}, absl::UnixEpoch());
   EXPECT_EQ(compiled.table, nullptr);
   ASSERT_EQ(compiled.violations.size(), 1u);
   EXPECT_EQ(compiled.violations[0].resource().name(), "chat");
-}
-
-TEST_F(PolicyCompilerTest, EndpointStateOutlivesARevisionAndNotTheEndpoint) {
-  PolicyCompiler compiler{ConfigAllowLists()};
-  auto first = Compile(kListed, compiler).table;
-  const auto state = first->Find("chat")->targets[0].upstream->endpoints[0].state.get();
-  auto second = Compile(std::string(kListed) + "---\n{kind: RetryPolicy, name: default}\n", compiler).table;
-  EXPECT_EQ(second->Find("chat")->targets[0].upstream->endpoints[0].state.get(), state);
-  EXPECT_NE(second->Find("chat")->targets[0].upstream->endpoints[1].state.get(), state);
-  EXPECT_EQ(compiler.states().size(), 2u);
-  first.reset();
-  second.reset();
-  compiler.Compile("e", 8, {});
-  EXPECT_EQ(compiler.states().size(), 0u);
 }
 
 }  // namespace
