@@ -1,6 +1,7 @@
 // What is printed reads back as the same, and damaged text never crashes.
 #include <fstream>
 #include <random>
+#include <set>
 #include <sstream>
 #include <string>
 
@@ -10,7 +11,9 @@
 #include "google/protobuf/struct.pb.h"
 #include "gtest/gtest.h"
 
+#include "proto/policy/kinds.h"
 #include "proto/policy/policy_diff.h"
+#include "proto/policy/schema.h"
 #include "proto/policy/validator.h"
 #include "proto/policy/yaml_loader.h"
 #include "proto/policy/yaml_printer.h"
@@ -108,8 +111,8 @@ TEST(RoundTripTest, DamagedYamlIsRefusedOrReadButNeverCrashes) {
   const std::uint64_t seed = Seed();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937_64 random(seed);
-  const std::string whole = ReadFile("everything.yaml");
-  ASSERT_FALSE(whole.empty());
+  const std::string whole = ReadFile("everything.yaml") + "---\n" + ReadFile("resilience.yaml");
+  ASSERT_GT(whole.size(), 4000u);
   int refused = 0;
   for (int i = 0; i < 2000; ++i) {
     std::string text = whole;
@@ -143,7 +146,41 @@ TEST_P(GoldenTest, IsValidAndPrintsAsItIsWritten) {
   EXPECT_EQ(printed, ReadFile(GetParam()));
 }
 
-INSTANTIATE_TEST_SUITE_P(Files, GoldenTest, ::testing::Values("everything.yaml", "small.yaml"),
+// The fields of a message that are set, in it and in the messages that it has.
+void NoteFields(const google::protobuf::Message& message, std::set<std::string>& seen) {
+  std::vector<const google::protobuf::FieldDescriptor*> fields;
+  message.GetReflection()->ListFields(message, &fields);
+  for (const auto* field : fields) {
+    seen.insert(field->full_name());
+    if (!IsStructure(*field)) continue;
+    const auto* reflection = message.GetReflection();
+    if (!field->is_repeated()) NoteFields(reflection->GetMessage(message, field), seen);
+    for (int i = 0; field->is_repeated() && i < reflection->FieldSize(message, field); ++i) {
+      NoteFields(reflection->GetRepeatedMessage(message, field, i), seen);
+    }
+  }
+}
+
+// Fields that can be set by way of served fields.
+void ServedFields(const google::protobuf::Descriptor& type, std::set<std::string>& out) {
+  for (int i = 0; i < type.field_count(); ++i) {
+    const auto& field = *type.field(i);
+    if (RulesOf(field).not_served() || !out.insert(field.full_name()).second) continue;
+    if (IsStructure(field)) ServedFields(*field.message_type(), out);
+  }
+}
+
+TEST(GoldenCoverageTest, EveryFieldThatIsServedStandsInAGolden) {
+  std::set<std::string> seen, served;
+  for (const char* file : {"everything.yaml", "resilience.yaml", "small.yaml"}) {
+    for (const LoadedResource& one : LoadPolicyText(ReadFile(file), file).resources) NoteFields(SpecOf(one.resource), seen);
+  }
+  for (const auto* kind : Kinds()) ServedFields(*kind->message_type(), served);
+  EXPECT_GT(served.size(), 120u);
+  for (const std::string& field : served) EXPECT_EQ(seen.count(field), 1u) << field << " is in no golden";
+}
+
+INSTANTIATE_TEST_SUITE_P(Files, GoldenTest, ::testing::Values("everything.yaml", "resilience.yaml", "small.yaml"),
                          [](const auto& info) {
                            return info.param.substr(0, info.param.find('.'));
                          });
