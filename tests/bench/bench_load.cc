@@ -24,6 +24,9 @@ void AddOptions(CLI::App& app, sluice::bench::LoadPlan& plan, bool& grpc) {
   app.add_option("--streams", plan.streams, "Open at a time")->check(CLI::Range(1, 100000));
   app.add_option("--connections", plan.connections, "gRPC: connections that the streams share; 0: one each");
   app.add_flag("--repeat", plan.repeat, "Begin anew when an answer has ended, until the window closes");
+  app.add_option("--period-us", plan.period_us, "gRPC, --repeat: from one beginning to the next; 0: at once");
+  app.add_option("--route", plan.route, "gRPC: the route by its name");
+  app.add_flag("--failing", plan.failing, "gRPC: every call is to fail, and is counted");
   app.add_option("--chunks", plan.answer.chunks, "Chunks an answer")->check(CLI::Range(1, 10000000));
   app.add_option("--interval-us", plan.answer.interval_us, "Between two chunks; 0: unpaced");
   app.add_flag("--merged", plan.answer.merged, "The upstream gives the whole answer in one write");

@@ -56,7 +56,8 @@ struct Connection {
 
 class Upstream {
  public:
-  explicit Upstream(int port);
+  // `first_us`: a model's time to its first chunk; not of merged answers.
+  Upstream(int port, int64_t first_us);
   int port() const { return port_; }
   [[noreturn]] void Run();
 
@@ -83,10 +84,13 @@ class Upstream {
   void Close(int fd);
   Connection* Find(int fd, uint64_t id);
   int64_t SleepNs() const;
+  // Its chunks come by the clock.
+  bool Timed(const Connection& connection) const { return connection.script.interval_us > 0 || first_us_ > 0; }
 
   const AnswerText text_;
   int listener_;
   int epoll_;
+  const int64_t first_us_;
   int port_ = 0;
   uint64_t next_id_ = 0;
   std::unordered_map<int, std::unique_ptr<Connection>> connections_;
@@ -95,8 +99,8 @@ class Upstream {
   std::vector<Due> turn_;
 };
 
-Upstream::Upstream(int port)
-    : listener_(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0)), epoll_(epoll_create1(0)) {
+Upstream::Upstream(int port, int64_t first_us)
+    : listener_(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0)), epoll_(epoll_create1(0)), first_us_(first_us) {
   const int on = 1;
   setsockopt(listener_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
   sockaddr_in address{};
@@ -207,8 +211,8 @@ void Upstream::Begin(Connection& connection) {
     return;
   }
   if (!Flush(connection)) return;
-  connection.due_ns = now;
-  if (connection.script.interval_us > 0) due_.push({now, connection.fd, connection.id});
+  connection.due_ns = now + first_us_ * 1000;
+  if (Timed(connection)) due_.push({connection.due_ns, connection.fd, connection.id});
   AddUnpaced(connection);
 }
 
@@ -225,7 +229,7 @@ void Upstream::SendDue(int64_t now_ns) {
 }
 
 void Upstream::AddUnpaced(Connection& connection) {
-  if (connection.in_turn || !connection.answering || connection.script.interval_us > 0) return;
+  if (connection.in_turn || !connection.answering || Timed(connection)) return;
   // Full: the socket tells when it has room.
   if (!connection.all_taken()) return;
   connection.in_turn = true;
@@ -286,13 +290,16 @@ Connection* Upstream::Find(int fd, uint64_t id) {
 int main(int argc, char** argv) {
   CLI::App app("bench_upstream: an LLM upstream for benchmarks; prints its address");
   int port = 0;
+  int64_t first_us = 0;
   app.add_option("--port", port, "Port on loopback; 0 takes a free one");
+  app.add_option("--first-us", first_us, "From the request to the first chunk, of answers that are not merged")
+      ->check(CLI::Range(int64_t{0}, int64_t{60'000'000}));
   CLI11_PARSE(app, argc, argv);
   rlimit limit{};
   getrlimit(RLIMIT_NOFILE, &limit);
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
-  sluice::bench::Upstream upstream(port);
+  sluice::bench::Upstream upstream(port, first_us);
   std::cout << "listening on 127.0.0.1:" << upstream.port() << std::endl;
   upstream.Run();
 }

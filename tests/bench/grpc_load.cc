@@ -3,9 +3,12 @@
 #include <grpcpp/grpcpp.h>
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <queue>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "sluice/v1/gateway.grpc.pb.h"
@@ -33,14 +36,22 @@ v1::ChatRequest RequestOf(const LoadPlan& plan) {
   return request;
 }
 
+void AddRoute(const LoadPlan& plan, grpc::ClientContext& context) {
+  if (!plan.route.empty()) context.AddMetadata("sluice-route", plan.route);
+}
+
 // One slot: one call after the other.
 class Stream {
  public:
-  Stream(Stub& stub, const v1::ChatRequest& request, grpc::CompletionQueue& queue, Recorder& recorder)
-      : stub_(stub), request_(request), queue_(queue), recorder_(recorder) {}
+  Stream(Stub& stub, const LoadPlan& plan, const v1::ChatRequest& request, grpc::CompletionQueue& queue,
+         Recorder& recorder)
+      : stub_(stub), plan_(plan), request_(request), queue_(queue), recorder_(recorder) {}
+
+  int64_t started_ns() const { return progress_.started_ns; }
 
   void Start() {
     context_.emplace();
+    AddRoute(plan_, *context_);
     complete_ = false;
     state_ = State::kStarting;
     progress_.Start(NowNs());
@@ -78,12 +89,14 @@ class Stream {
 
   void End() {
     reader_.reset();
+    if (plan_.failing) return status_.ok() ? recorder_.OnError("a call did not fail") : recorder_.OnFailure();
     if (!status_.ok()) return recorder_.OnError(status_.error_message());
     if (!complete_) return recorder_.OnError("a stream without a complete end");
     recorder_.OnEnd(progress_);
   }
 
   Stub& stub_;
+  const LoadPlan& plan_;
   const v1::ChatRequest& request_;
   grpc::CompletionQueue& queue_;
   Recorder& recorder_;
@@ -103,14 +116,19 @@ void WarmUp(const std::vector<std::unique_ptr<Stub>>& stubs, const LoadPlan& pla
   const v1::ChatRequest request = RequestOf(one);
   for (const auto& stub : stubs) {
     grpc::ClientContext context;
+    AddRoute(plan, context);
     v1::StreamChatResponse response;
     auto reader = stub->StreamChat(&context, request);
     while (reader->Read(&response)) {
     }
     const grpc::Status status = reader->Finish();
-    if (!status.ok()) recorder.OnError("warm-up: " + status.error_message());
+    if (!status.ok() && !plan.failing) recorder.OnError("warm-up: " + status.error_message());
   }
 }
+
+// Ended streams and when they begin anew, the first to do so on top.
+using Resting = std::priority_queue<std::pair<int64_t, Stream*>, std::vector<std::pair<int64_t, Stream*>>,
+                                    std::greater<std::pair<int64_t, Stream*>>>;
 
 }  // namespace
 
@@ -123,6 +141,7 @@ void RunGrpcLoad(const LoadPlan& plan, Recorder& recorder) {
   const v1::ChatRequest request = RequestOf(plan);
   grpc::CompletionQueue queue;
   std::vector<std::unique_ptr<Stream>> streams;
+  Resting resting;
   recorder.Begin();
   int open = 0;
   for (;;) {
@@ -131,14 +150,23 @@ void RunGrpcLoad(const LoadPlan& plan, Recorder& recorder) {
     const bool more = static_cast<int>(streams.size()) < plan.streams;
     if (more && recorder.StartOf(static_cast<int>(streams.size())) <= now) {
       Stub& stub = *stubs[streams.size() % stubs.size()];
-      streams.push_back(std::make_unique<Stream>(stub, request, queue, recorder));
+      streams.push_back(std::make_unique<Stream>(stub, plan, request, queue, recorder));
       streams.back()->Start();
       ++open;
       continue;
     }
-    if (!more && open == 0) break;
+    if (!recorder.running()) resting = Resting();
+    if (!resting.empty() && resting.top().first <= now) {
+      Stream* stream = resting.top().second;
+      resting.pop();
+      stream->Start();
+      ++open;
+      continue;
+    }
+    if (!more && open == 0 && resting.empty()) break;
     int64_t wake = recorder.next_ns();
     if (more) wake = std::min(wake, recorder.StartOf(static_cast<int>(streams.size())));
+    if (!resting.empty()) wake = std::min(wake, resting.top().first);
     const gpr_timespec deadline =
         gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_nanos(std::max<int64_t>(wake - now, 0), GPR_TIMESPAN));
     void* tag = nullptr;
@@ -146,11 +174,8 @@ void RunGrpcLoad(const LoadPlan& plan, Recorder& recorder) {
     if (queue.AsyncNext(&tag, &ok, deadline) != grpc::CompletionQueue::GOT_EVENT) continue;
     auto* stream = static_cast<Stream*>(tag);
     if (stream->Advance(ok)) continue;
-    if (plan.repeat && recorder.running()) {
-      stream->Start();
-    } else {
-      --open;
-    }
+    --open;
+    if (plan.repeat && recorder.running()) resting.emplace(stream->started_ns() + plan.period_us * 1000, stream);
   }
   queue.Shutdown();
 }

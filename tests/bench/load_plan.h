@@ -24,6 +24,13 @@ struct LoadPlan {
   // gRPC only: the streams share this many connections; 0: one each.
   int connections = 0;
   size_t prompt_bytes = 1024;
+  // gRPC only: the route by its name, whatever the model; empty: by the model.
+  std::string route;
+  // gRPC only, with `repeat`: each begins anew so long after it last began, or
+  // when it has ended; 0: at once.
+  int64_t period_us = 0;
+  // gRPC only: every call is to fail; failures are counted, an answer is an error.
+  bool failing = false;
 
   // Streams begin evenly over the ramp; nothing counts before ramp + settle.
   int64_t ramp_ms = 500;

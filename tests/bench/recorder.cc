@@ -111,6 +111,7 @@ void Recorder::OnError(std::string what) {
 // Why the figures say nothing; empty if they do.
 std::string Recorder::Void() const {
   if (errors_ > 0) return std::to_string(errors_) + " errors, the first: " + first_error_;
+  if (plan_.failing) return failures_ > 0 ? "" : "nothing failed in the window";
   if (chunks_ == 0) return "nothing arrived in the window";
   if (plan_.answer.interval_us == 0) return "";
   const double wanted = plan_.streams * static_cast<double>(closed_ns_ - opened_ns_) / 1000 /
@@ -132,7 +133,9 @@ std::string Recorder::Report() const {
   if (calls_ > 0 && plan_.repeat) json.Number("cpu_us_per_call", subject_us / static_cast<double>(calls_));
   json.Number("chunks_per_s", static_cast<double>(chunks_) / seconds);
   json.Number("calls_per_s", static_cast<double>(calls_) / seconds);
+  json.Number("failures_per_s", static_cast<double>(failures_) / seconds);
   json.Number("messages_per_s", static_cast<double>(messages_) / seconds);
+  json.Number("ttft_samples", static_cast<double>(ttft_ms_.size()));
   json.Number("ttft_ms_p50", Quantile(ttft_ms_, 0.5));
   json.Number("ttft_ms_p99", Quantile(ttft_ms_, 0.99));
   json.Number("chunk_ms_p50", Quantile(chunk_ms_, 0.5));

@@ -48,6 +48,8 @@ class Recorder {
   // A call ended well; checks that nothing is missing.
   void OnEnd(const StreamProgress& progress);
   void OnError(std::string what);
+  // A call failed where all are to fail.
+  void OnFailure() { failures_ += in_window(); }
 
   // As JSON; "error" is there when the run is void.
   std::string Report() const;
@@ -80,6 +82,7 @@ class Recorder {
   int64_t messages_ = 0;
   int64_t calls_ = 0;
   int64_t errors_ = 0;
+  int64_t failures_ = 0;
   std::string first_error_;
   std::vector<float> chunk_ms_;
   std::vector<float> ttft_ms_;
