@@ -75,7 +75,9 @@ const TargetSurvey& Planner::ByWeight(const Surveys& surveys, Random& random) co
     });
   }
   absl::InlinedVector<CandidateLoad, 8> weights;
-  for (const TargetSurvey& survey : surveys) weights.push_back({.weight = static_cast<double>(survey.target().weight)});
+  for (const TargetSurvey& survey : surveys) {
+    weights.push_back({static_cast<double>(survey.target().weight), 0, absl::ZeroDuration()});
+  }
   return surveys[PickWeighted(weights, random)];
 }
 
