@@ -85,7 +85,7 @@ class ConcurrencyLimit {
   // Of any attempt; does something only when adaptive.
   void OnSample(Duration ttft, TimePoint now);
   // What is in flight stays, also above a new bound; it drains. The adaptive
-  // limit goes on from where it is.
+  // limit goes on from where it is, but for a new period: that starts it anew.
   void Configure(const ConcurrencyConfig& config);
 
   // The bound on requests in force; nullopt: none.

@@ -306,6 +306,10 @@ TEST(ConcurrencyLimitTest, AdaptiveGoesOnFromWhereItIsUnderNewBounds) {
   config.adaptive_max = 6;
   limit.Configure(config);
   EXPECT_EQ(limit.limit(), 6u);
+  config.adaptive_max = 500;
+  config.adaptive_period = absl::Minutes(1);
+  limit.Configure(config);
+  EXPECT_EQ(limit.limit(), 5u);
   limit.Configure({});
   EXPECT_EQ(limit.limit(), std::nullopt);
 }
