@@ -126,11 +126,40 @@ TEST_F(PolicyFileTest, ReloadReadsRenewedSecrets) {
                           "---\n{kind: Route, name: keyed, match: {model: k}, targets: [{upstream: k}]}\n");
   ConfigManager manager(options_, nullptr);
   ASSERT_TRUE(manager.Start().ok());
-  EXPECT_EQ(manager.tables().Current()->Find("keyed")->targets[0].upstream->secret, "old");
+  EXPECT_EQ(manager.tables().Current()->Find("keyed")->targets[0].upstream->credentials.at(0).secret, "old");
   setenv("RENEWED_API_KEY", "new", 1);
   manager.Reload();
   EXPECT_TRUE(Eventually(
-      [&] { return manager.tables().Current()->Find("keyed")->targets[0].upstream->secret == "new"; }));
+      [&] { return manager.tables().Current()->Find("keyed")->targets[0].upstream->credentials.at(0).secret == "new"; }));
+}
+
+TEST_F(PolicyFileTest, TheStatesLearnThresholdsFromWhatIsInForceOnly) {
+  const auto breaker = [](const std::string& mode) { return "---\n{kind: CircuitBreaker, name: default" + mode + "}\n"; };
+  Write("http://first:1", breaker(""));
+  ConfigManager manager(options_, nullptr);
+  ASSERT_TRUE(manager.Start().ok());
+  const auto state = manager.tables().Current()->upstreams().at(0)->endpoints.at(0).state;
+  const auto forced = [&] {
+    const TimePoint now = absl::UnixEpoch() + absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
+    return state->breaker_figures(now).state == BreakerState::kForcedOpen;
+  };
+  Write("http://first:1", breaker(", mode: FORCED_OPEN") + "---\n{kind: RetryPolicy, name: r, max_attempts: 99}\n");
+  EXPECT_TRUE(Eventually([&] { return manager.status().updates_refused == 1; }));
+  EXPECT_FALSE(forced());
+  Write("http://first:1", breaker(", mode: FORCED_OPEN"));
+  EXPECT_TRUE(Eventually(forced));
+  EXPECT_EQ(manager.tables().Current()->upstreams().at(0)->endpoints.at(0).state, state);
+}
+
+TEST_F(PolicyFileTest, TheZoneOfTheDataPlaneIsThatOfItsOptions) {
+  options_.zone = "eu-1";
+  Write("http://first:1", "---\n{kind: Upstream, name: zoned, format: OPENAI, balance: {prefer_same_zone: true}, "
+                          "endpoints: [{url: 'http://x', zone: eu-1}, {url: 'http://y', zone: eu-2}]}\n");
+  ConfigManager manager(options_, nullptr);
+  ASSERT_TRUE(manager.Start().ok());
+  const UpstreamConfig& zoned = *manager.tables().Current()->upstreams().at(1);
+  EXPECT_TRUE(zoned.endpoints.at(0).same_zone);
+  EXPECT_FALSE(zoned.endpoints.at(1).same_zone);
 }
 
 TEST(ConfigManagerTest, NoSourceOfPoliciesIsRefused) {
