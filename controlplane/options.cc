@@ -39,6 +39,12 @@ void AddStore(CLI::App& app, Options& options) {
   app.add_option("--keep-revisions", options.store_limits.keep_revisions,
                  "Revisions kept for history and rollback; older ones are compacted")
       ->check(CLI::Range(uint64_t{1}, uint64_t{100000000}));
+  app.add_option("--keep-history-bytes", options.store_limits.keep_bytes,
+                 "Bytes of history kept; older revisions are compacted, but for the last ten")
+      ->check(CLI::Range(uint64_t{1} << 20, uint64_t{1} << 40));
+  app.add_flag("--new-epoch", options.new_epoch,
+               "Once, after the store was restored from a backup: data planes that have later revisions take its own "
+               "as a whole, in place of refusing them");
   app.add_option("--keep-request-ids", options.store_limits.keep_answers,
                  "Answers kept for repeated request ids")
       ->check(CLI::Range(uint64_t{1}, uint64_t{100000000}));

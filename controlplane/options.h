@@ -18,6 +18,8 @@ struct Options {
   std::string metrics_listen = "127.0.0.1:9465";
   std::string store = "./sluice.db";
   StoreLimits store_limits;
+  // The store was restored from a backup.
+  bool new_epoch = false;
   EditorLimits editor_limits;
   PushSettings push;
   // Files; all empty: no TLS.

@@ -12,6 +12,8 @@ class AdminObserver {
   virtual ~AdminObserver() = default;
   // `method` is a literal: "Apply".
   virtual void OnRequest(const char* method, grpc::StatusCode code) {}
+  // What one data plane made of a query or command.
+  virtual void OnNodeAnswer(grpc::StatusCode code) {}
   // How long the store took to make a change durable.
   virtual void OnCommit(absl::Duration latency) {}
 };

@@ -153,8 +153,13 @@ AdminService::Reactor* AdminService::Command(Context* context, const v1::Command
                                     [](const v1::NodeAnswer& answer) { return answer.answer().code() == 0; });
           spdlog::info("{}: done by {} of {} data planes", text, done, result.answers_size());
         }
+        if (observer_ != nullptr) {
+          observer_->OnRequest("Command", grpc::StatusCode::OK);
+          for (const v1::NodeAnswer& answer : result.answers()) {
+            observer_->OnNodeAnswer(static_cast<grpc::StatusCode>(answer.answer().code()));
+          }
+        }
         *response = std::move(result);
-        if (observer_ != nullptr) observer_->OnRequest("Command", grpc::StatusCode::OK);
         reactor->Finish(grpc::Status::OK);
       });
   if (!status.ok()) return Finish(context, "Command", ToGrpcStatus(status));

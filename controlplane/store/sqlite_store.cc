@@ -16,6 +16,8 @@ namespace sluice {
 namespace {
 
 constexpr uint64_t kSchemaVersion = 1;
+// Kept for a rollback, however large they are.
+constexpr uint64_t kLeastRevisions = 10;
 
 // Statement by statement: SQLite prepares one at a time.
 constexpr const char* kSchema[] = {
@@ -52,13 +54,14 @@ class SqliteStore : public Store {
               std::function<absl::Time()> clock)
       : path_(std::move(path)), limits_(limits), clock_(std::move(clock)), db_(std::move(db)) {}
 
-  absl::Status Initialise() {
+  absl::Status Initialise(bool new_epoch) {
     absl::MutexLock lock(&mutex_);
     if (absl::Status status = SetPragmas(); !status.ok()) return status;
     SqliteTransaction transaction(*db_);
     if (absl::Status status = transaction.Begin(); !status.ok()) return status;
-    if (absl::Status status = PrepareSchema(); !status.ok()) return status;
+    if (absl::Status status = PrepareSchema(new_epoch); !status.ok()) return status;
     if (absl::Status status = transaction.Commit(); !status.ok()) return status;
+    if (absl::Status status = MeasureHistory(); !status.ok()) return status;
     absl::StatusOr<PolicyStatePtr> state = Load(std::nullopt);
     if (!state.ok()) return state.status();
     current_ = *std::move(state);
@@ -100,7 +103,12 @@ class SqliteStore : public Store {
     if (absl::Status status = WriteAnswer(write); !status.ok()) return status;
     if (absl::Status status = transaction.Commit(); !status.ok()) return status;
     if (!changes) return current_;
-    compacted_ = compacted;
+    history_bytes_ += BytesOf(event);
+    if (compacted_ != compacted) {
+      compacted_ = compacted;
+      // The change is durable; a figure that is too large only compacts early.
+      MeasureHistory().IgnoreError();
+    }
     current_ = Apply(*current_, event);
     for (auto& [watch, callback] : watches_) callback(event);
     return current_;
@@ -173,7 +181,7 @@ class SqliteStore : public Store {
     return absl::OkStatus();
   }
 
-  absl::Status PrepareSchema() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  absl::Status PrepareSchema(bool new_epoch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     for (const char* statement : kSchema) {
       if (absl::Status status = db_->Run(statement); !status.ok()) return status;
     }
@@ -192,8 +200,8 @@ class SqliteStore : public Store {
       return absl::FailedPreconditionError(absl::StrCat("store ", path_, " has schema version ", schema,
                                                         "; this program reads version ", kSchemaVersion));
     }
-    epoch_ = meta["epoch"];
-    return absl::OkStatus();
+    epoch_ = new_epoch ? RandomEpoch() : meta["epoch"];
+    return new_epoch ? WriteMeta("epoch", epoch_) : absl::OkStatus();
   }
 
   absl::Status CreateMeta() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -326,12 +334,56 @@ class SqliteStore : public Store {
                     {SqliteValue::Int(limits_.keep_answers)});
   }
 
+  static uint64_t BytesOf(const StoreEvent& event) {
+    uint64_t bytes = 0;
+    for (const StoreEvent::Item& item : event.items) bytes += item.resource ? item.resource->ByteSizeLong() : 0;
+    return bytes;
+  }
+
+  absl::Status MeasureHistory() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    absl::Status status = db_->Run(
+        "SELECT (SELECT coalesce(sum(length(record)), 0) FROM revisions) + "
+        "(SELECT coalesce(sum(length(resource)), 0) FROM versions)",
+        {}, [this](const SqliteRow& row) {
+          mutex_.AssertHeld();
+          history_bytes_ = row.Int(0);
+        });
+    // Where what is in force alone is larger, not every commit looks again.
+    compact_above_ = std::max(limits_.keep_bytes, history_bytes_ + limits_.keep_bytes / 4);
+    if (history_bytes_ <= limits_.keep_bytes) compact_above_ = limits_.keep_bytes;
+    return status;
+  }
+
+  // The revision up to which to compact, so that what is newer takes three
+  // quarters of the bytes: not every commit shall compact.
+  absl::StatusOr<uint64_t> NewestBeyondBytes(uint64_t newest) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    uint64_t upto = 0;
+    uint64_t bytes = 0;
+    absl::Status status = db_->Run(
+        "SELECT r.revision, length(r.record) + coalesce((SELECT sum(length(v.resource)) FROM versions v "
+        "WHERE v.revision = r.revision), 0) FROM revisions r ORDER BY r.revision DESC",
+        {}, [&](const SqliteRow& row) {
+          bytes += row.Int(1);
+          uint64_t revision = row.Int(0);
+          bool spare = revision + kLeastRevisions <= newest;
+          if (spare && upto == 0 && bytes > limits_.keep_bytes / 4 * 3) upto = revision;
+        });
+    if (!status.ok()) return status;
+    return upto;
+  }
+
   // Returns the revision up to which is compacted. In batches: each costs a
   // look at every version that old.
   absl::StatusOr<uint64_t> Compact(uint64_t newest) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     uint64_t batch = std::min<uint64_t>(100, limits_.keep_revisions / 10 + 1);
-    if (newest < compacted_ + limits_.keep_revisions + batch) return compacted_;
-    uint64_t upto = newest - limits_.keep_revisions;
+    uint64_t upto = compacted_;
+    if (newest >= compacted_ + limits_.keep_revisions + batch) upto = newest - limits_.keep_revisions;
+    if (history_bytes_ > compact_above_) {
+      absl::StatusOr<uint64_t> beyond = NewestBeyondBytes(newest);
+      if (!beyond.ok()) return beyond.status();
+      upto = std::max(upto, *beyond);
+    }
+    if (upto == compacted_) return compacted_;
     SqliteValue bound = SqliteValue::Int(upto);
     absl::Status status = db_->Run("DELETE FROM revisions WHERE revision <= ?1", {bound});
     // The state at upto + 1 must stay whole: only what was replaced by then goes.
@@ -371,6 +423,9 @@ class SqliteStore : public Store {
   PolicyStatePtr current_ ABSL_GUARDED_BY(mutex_);
   // Revisions up to and including this one are gone.
   uint64_t compacted_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Of records and resources, all revisions; and from when on it is too much.
+  uint64_t history_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t compact_above_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<std::pair<const SqliteWatch*, WatchCallback>> watches_ ABSL_GUARDED_BY(mutex_);
 };
 
@@ -384,16 +439,17 @@ void StampResource(v1::Resource& resource, const std::string& epoch, uint64_t re
 }
 
 absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStore(const std::string& path, const StoreLimits& limits,
-                                                       std::function<absl::Time()> clock) {
+                                                       std::function<absl::Time()> clock, bool new_epoch) {
   absl::StatusOr<std::unique_ptr<SqliteDb>> db = SqliteDb::Open(path);
   if (!db.ok()) return db.status();
   if (!clock) clock = [] { return absl::Now(); };
   auto store = std::make_unique<SqliteStore>(path, *std::move(db), limits, std::move(clock));
-  if (absl::Status status = store->Initialise(); !status.ok()) return status;
+  if (absl::Status status = store->Initialise(new_epoch); !status.ok()) return status;
   return store;
 }
 
-absl::StatusOr<std::unique_ptr<Store>> OpenStore(const std::string& location, const StoreLimits& limits) {
+absl::StatusOr<std::unique_ptr<Store>> OpenStore(const std::string& location, const StoreLimits& limits,
+                                                 bool new_epoch) {
   std::string path = location;
   if (absl::StartsWith(location, "sqlite:")) {
     path = location.substr(7);
@@ -408,7 +464,7 @@ absl::StatusOr<std::unique_ptr<Store>> OpenStore(const std::string& location, co
                                                    "\" is no kind of store; write sqlite:PATH"));
   }
   if (path.empty()) return absl::InvalidArgumentError("store: the path is missing; write sqlite:PATH");
-  return OpenSqliteStore(path, limits);
+  return OpenSqliteStore(path, limits, nullptr, new_epoch);
 }
 
 }  // namespace sluice

@@ -13,11 +13,17 @@ namespace sluice {
 
 // `clock` gives the commit times; null: the system's. Errors are one line that
 // names the path: in use, damaged, of another schema, not writable.
+//
+// `new_epoch` is for a store that was restored from a backup: data planes may
+// have later revisions of it than it has itself, and must take its own for
+// different ones.
 absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStore(const std::string& path, const StoreLimits& limits,
-                                                       std::function<absl::Time()> clock = nullptr);
+                                                       std::function<absl::Time()> clock = nullptr,
+                                                       bool new_epoch = false);
 
 // "sqlite:PATH" or a plain path. INVALID_ARGUMENT names what is wrong.
-absl::StatusOr<std::unique_ptr<Store>> OpenStore(const std::string& location, const StoreLimits& limits);
+absl::StatusOr<std::unique_ptr<Store>> OpenStore(const std::string& location, const StoreLimits& limits,
+                                                 bool new_epoch = false);
 
 }  // namespace sluice
 

@@ -103,7 +103,8 @@ class Store {
 
   virtual ~Store() = default;
 
-  // Random, made with the store: revisions only compare within one epoch.
+  // Random, made with the store, and anew when it was restored from a backup:
+  // revisions only compare within one epoch.
   virtual const std::string& epoch() const = 0;
 
   virtual absl::StatusOr<PolicyStatePtr> Current() = 0;
@@ -130,6 +131,9 @@ struct StoreLimits {
   // Revisions kept for history, rollback and watches; older ones are compacted.
   // 10,000 is months of changes by hand and a few MB.
   uint64_t keep_revisions = 10000;
+  // And this much of them: a list of 10,000 endpoints takes 1 MB at each change.
+  // What is in force is kept whatever its size, and a few revisions before it.
+  uint64_t keep_bytes = 256 << 20;
   // Answers kept for repeated request ids.
   uint64_t keep_answers = 10000;
 };

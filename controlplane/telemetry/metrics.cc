@@ -39,6 +39,11 @@ constexpr std::array<const char*, 17> kCodes = {
     "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE",
     "UNIMPLEMENTED",  "INTERNAL",       "UNAVAILABLE",       "DATA_LOSS",          "UNAUTHENTICATED"};
 
+// Nodes may send any number.
+const char* CodeName(grpc::StatusCode code) {
+  return code >= 0 && code < static_cast<int>(kCodes.size()) ? kCodes[code] : "UNKNOWN";
+}
+
 prometheus::Family<prometheus::Counter>& Pushes(prometheus::Registry& registry) {
   return BuildCounter()
       .Name("sluice_controlplane_pushes_total")
@@ -88,6 +93,11 @@ ControlPlaneMetrics::ControlPlaneMetrics(const std::string& version)
                     .Name("sluice_controlplane_admin_requests_total")
                     .Help("Calls of the Admin service, by method and gRPC code.")
                     .Register(registry_)),
+      node_answers_(BuildCounter()
+                        .Name("sluice_controlplane_node_answers_total")
+                        .Help("What data planes made of operators' queries and commands, by gRPC code; those that did "
+                              "not answer or were lost are among them.")
+                        .Register(registry_)),
       commit_latency_(BuildHistogram()
                           .Name("sluice_controlplane_store_commit_seconds")
                           .Help("How long the store took to make a change durable.")
@@ -124,9 +134,10 @@ void ControlPlaneMetrics::OnDropped(DropReason reason) {
 void ControlPlaneMetrics::OnDigestMismatch() { digest_mismatches_.Increment(); }
 
 void ControlPlaneMetrics::OnRequest(const char* method, grpc::StatusCode code) {
-  const char* name = code >= 0 && code < static_cast<int>(kCodes.size()) ? kCodes[code] : "UNKNOWN";
-  requests_.Add({{"method", method}, {"code", name}}).Increment();
+  requests_.Add({{"method", method}, {"code", CodeName(code)}}).Increment();
 }
+
+void ControlPlaneMetrics::OnNodeAnswer(grpc::StatusCode code) { node_answers_.Add({{"code", CodeName(code)}}).Increment(); }
 
 void ControlPlaneMetrics::OnCommit(absl::Duration latency) {
   commit_latency_.Observe(absl::ToDoubleSeconds(latency));

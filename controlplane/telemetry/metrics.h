@@ -39,6 +39,7 @@ class ControlPlaneMetrics : public PushObserver, public AdminObserver, public pr
   void OnDropped(DropReason reason) override;
   void OnDigestMismatch() override;
   void OnRequest(const char* method, grpc::StatusCode code) override;
+  void OnNodeAnswer(grpc::StatusCode code) override;
   void OnCommit(absl::Duration latency) override;
 
   std::vector<prometheus::MetricFamily> Collect() const override;
@@ -56,6 +57,7 @@ class ControlPlaneMetrics : public PushObserver, public AdminObserver, public pr
   prometheus::Histogram& push_latency_;
   prometheus::Family<prometheus::Counter>& dropped_;
   prometheus::Family<prometheus::Counter>& requests_;
+  prometheus::Family<prometheus::Counter>& node_answers_;
   prometheus::Histogram& commit_latency_;
 };
 

@@ -166,6 +166,24 @@ TEST_F(PushHubTest, ANewNodeGetsASnapshotAndThenDifferences) {
   EXPECT_EQ(stream.plans[1]->chunks[0].update().upserts_size(), 1);
 }
 
+TEST_F(PushHubTest, ANodeThatIsAheadOfARestoredStoreTellsHowToMendIt) {
+  Commit({MakeUpstream("u")});
+  FakeStream stream;
+  v1::Hello hello = Hello("a");
+  hello.set_epoch(store_->epoch());
+  hello.set_revision(9);
+  ASSERT_TRUE(Connect(stream, hello).ok());
+  v1::SubscribeRequest message;
+  message.mutable_nack()->set_nonce(stream.plans.at(0)->nonce);
+  v1::Violation& violation = *message.mutable_nack()->add_violations();
+  violation.set_path("revision");
+  violation.set_code("REVISION_BEHIND");
+  violation.set_message("revision 1 is below 9, which is in force here");
+  ASSERT_TRUE(hub_->OnMessage(stream.id, message).ok());
+  EXPECT_THAT(Status("a").last_error(), HasSubstr("revision 1 is below 9"));
+  EXPECT_THAT(Status("a").last_error(), HasSubstr("start the control plane once with --new-epoch"));
+}
+
 TEST_F(PushHubTest, WhileOneUpdateIsUnansweredTheNextOnesBecomeOne) {
   Commit({MakeRetryPolicy("p", 1)});
   FakeStream stream;

@@ -216,6 +216,34 @@ TEST_P(StoreContractTest, WatchFromACompactedRevisionIsRefused) {
   EXPECT_TRUE(store_->Watch(20, [](const StoreEvent&) {}).ok());
 }
 
+TEST_P(StoreContractTest, HistoryIsBoundedByBytesToo) {
+  Open({.keep_bytes = 4 << 20});
+  Commit({MakeUpstream("kept")});
+  v1::Resource large = MakeRetryPolicy("p", 1);
+  for (int i = 0; i < 100; ++i) {
+    (*large.mutable_meta()->mutable_annotations())["note"] = std::string(100000, static_cast<char>('a' + i % 26));
+    Commit({large});
+  }
+  // 4 MiB hold about forty of them.
+  EXPECT_EQ(store_->At(40).status().code(), absl::StatusCode::kOutOfRange);
+  for (uint64_t revision : {75, 90, 101}) {
+    auto state = store_->At(revision);
+    ASSERT_TRUE(state.ok()) << state.status();
+    EXPECT_EQ((*state)->resources.size(), 2);
+  }
+}
+
+TEST_P(StoreContractTest, ALastFewRevisionsAreKeptHoweverLarge) {
+  Open({.keep_bytes = 1 << 20});
+  v1::Resource large = MakeRetryPolicy("p", 1);
+  for (int i = 0; i < 30; ++i) {
+    (*large.mutable_meta()->mutable_annotations())["note"] = std::string(400000, static_cast<char>('a' + i % 26));
+    Commit({large});
+  }
+  for (uint64_t revision = 21; revision <= 30; ++revision) EXPECT_TRUE(store_->At(revision).ok()) << revision;
+  EXPECT_FALSE(store_->At(10).ok());
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Implementations, StoreContractTest,
     testing::Values(Implementation{"Sqlite",
@@ -250,6 +278,29 @@ TEST(SqliteStoreTest, AStoreOfAnotherSchemaIsRefused) {
   sqlite3_close(db);
   auto store = OpenStore(folder.File("store.db"), {});
   EXPECT_THAT(std::string(store.status().message()), HasSubstr("schema version 2; this program reads version 1"));
+}
+
+TEST(SqliteStoreTest, ARestoredStoreBeginsANewEpochOnceAndKeepsWhatItHas) {
+  TempFolder folder;
+  std::string before;
+  {
+    auto store = OpenStore(folder.File("store.db"), {});
+    ASSERT_TRUE(store.ok());
+    before = (*store)->epoch();
+    StoreWrite write;
+    write.puts = {MakeUpstream("u")};
+    ASSERT_TRUE((*store)->Commit(std::move(write)).ok());
+  }
+  std::string renewed;
+  {
+    auto store = OpenStore(folder.File("store.db"), {}, true);
+    ASSERT_TRUE(store.ok());
+    renewed = (*store)->epoch();
+    EXPECT_NE(renewed, before);
+    EXPECT_EQ((*(*store)->Current())->revision, 1);
+    EXPECT_EQ((*(*store)->Current())->resources.size(), 1);
+  }
+  EXPECT_EQ((*OpenStore(folder.File("store.db"), {}))->epoch(), renewed);
 }
 
 TEST(SqliteStoreTest, EtcdIsNamedAsNotServed) {
