@@ -18,10 +18,10 @@ void CallRpc::Begin() {
   CallParams params;
   CallerMetadata metadata(context());
   auto refusal = Admit(metadata, &params);
+  call_id_ = params.info.call_id;
   if (!refusal) refusal = TakeSlot();
   const auto key = metadata.Find("idempotency-key");
   if (!refusal && key) refusal = Follow(*key, metadata, &params);
-  call_id_ = params.info.call_id;
   // Goes out with the first message: until then the call can still be retried
   // by the caller's own gRPC (gRFC A6).
   context().AddInitialMetadata("sluice-call-id", call_id_);
@@ -81,7 +81,8 @@ std::optional<CallError> CallRpc::Follow(std::string_view key, const CallerMetad
   if (claim.verdict == IdempotencyStore::Verdict::kNotKept) {
     return AnswerNotKept(key, services_.options.idempotency.max_entry_bytes);
   }
-  params->info.call_id = claim.call->traits().call_id;
+  // Callers of one call all know it by the same name.
+  call_id_ = claim.call->traits().call_id;
   std::function<void()> run;
   if (claim.verdict == IdempotencyStore::Verdict::kFirst) {
     params->request = NewRequest(true);

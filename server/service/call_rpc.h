@@ -65,7 +65,8 @@ class CallRpc : public Rpc, public StreamSink {
   std::optional<CallError> TakeSlot();
   // Makes the call that runs for this RPC alone.
   void RunAlone(const CallerMetadata& metadata, CallParams params);
-  // Makes this RPC a reader of the key's call, new or known.
+  // Makes this RPC a reader of the key's call, new or known. A new one takes
+  // `params` over.
   std::optional<CallError> Follow(std::string_view key, const CallerMetadata& metadata, CallParams* params);
   Fingerprint FingerprintOfRequest(const CallerMetadata& metadata) const;
   void Refuse(const CallInfo& info, CallError error);
