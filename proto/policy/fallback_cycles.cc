@@ -1,7 +1,8 @@
 #include "proto/policy/fallback_cycles.h"
 
 #include <algorithm>
-#include <set>
+#include <cstddef>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -31,17 +32,30 @@ class CycleSearch {
   void Follow(const std::string& first) {
     std::vector<Step> way;
     std::string at = first;
-    while (seen_.insert(at).second) {
+    while (fallbacks_.emplace(at, 0).second) {
       const v1::Resource* route = set_.Find(v1::Resource::kRoute, at);
-      if (route == nullptr) return;
+      if (route == nullptr) break;
       const Chosen<v1::Fallback> fallback = set_.FallbackOf(at, route->route());
-      if (fallback.policy == nullptr || !fallback.policy->has_route()) return;
+      if (fallback.policy == nullptr || !fallback.policy->has_route()) break;
       way.push_back({at, fallback.name});
       at = fallback.policy->route();
     }
     // Met again: on this way, or on an earlier one, which told of its circle.
     const auto begin = std::find_if(way.begin(), way.end(), [&](const Step& step) { return step.route == at; });
-    if (begin != way.end()) Report({begin, way.end()});
+    if (begin != way.end()) return Report({begin, way.end()});
+    Count(way, fallbacks_[at]);
+  }
+
+  // `behind`: fallbacks that follow the last of the way.
+  void Count(const std::vector<Step>& way, std::size_t behind) {
+    for (auto step = way.rbegin(); step != way.rend(); ++step) {
+      fallbacks_[step->route] = ++behind;
+      // Once a way: those before it are longer still.
+      if (behind != kMaxFallbacksInARow + 1) continue;
+      out_.Enter("Route", step->route);
+      out_.Add("fallback", "OUT_OF_RANGE",
+               absl::StrCat("leads through ", behind, " routes one after the other; at most ", kMaxFallbacksInARow));
+    }
   }
 
   void Report(std::vector<Step> circle) {
@@ -59,7 +73,7 @@ class CycleSearch {
 
   const PolicySet& set_;
   Violations& out_;
-  std::set<std::string> seen_;
+  std::map<std::string, std::size_t> fallbacks_;  // of each route that was seen, in a row
 };
 
 }  // namespace

@@ -253,6 +253,21 @@ INSTANTIATE_TEST_SUITE_P(
             ""}),
     NameOf);
 
+TEST(ResilienceCirclesTest, FallbacksOneBehindTheOtherAreBounded) {
+  const auto chain = [](int routes) {
+    std::string yaml = Up("");
+    for (int i = 0; i < routes; ++i) {
+      const std::string next = i + 1 < routes ? "fallback: {route: r" + std::to_string(i + 1) + "}" : "";
+      yaml += Route(next, "r" + std::to_string(i));
+    }
+    return Texts(Validate(yaml));
+  };
+  EXPECT_THAT(chain(9), IsEmpty());
+  EXPECT_THAT(chain(10), ElementsAre("OUT_OF_RANGE route/r0 fallback: leads through 9 routes one after the other; at "
+                                     "most 8"));
+  EXPECT_THAT(chain(500), ::testing::SizeIs(1));
+}
+
 TEST(ResilienceReferrersTest, WhatIsNamedKnowsWhoNamesIt) {
   const LoadResult loaded = LoadPolicyText(
       Up("circuit_breaker: b\noverall_circuit_breaker: b") +

@@ -180,6 +180,16 @@ TEST(GoldenCoverageTest, EveryFieldThatIsServedStandsInAGolden) {
   for (const std::string& field : served) EXPECT_EQ(seen.count(field), 1u) << field << " is in no golden";
 }
 
+TEST(RandomPolicyTest, LeavesNoFieldOut) {
+  const std::uint64_t seed = Seed();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  std::set<std::string> seen, served;
+  for (int i = 0; i < 3000; ++i) NoteFields(SpecOf(RandomResource(random)), seen);
+  for (const auto* kind : Kinds()) ServedFields(*kind->message_type(), served);
+  for (const std::string& field : served) EXPECT_EQ(seen.count(field), 1u) << field << " was never made";
+}
+
 INSTANTIATE_TEST_SUITE_P(Files, GoldenTest, ::testing::Values("everything.yaml", "resilience.yaml", "small.yaml"),
                          [](const auto& info) {
                            return info.param.substr(0, info.param.find('.'));
