@@ -25,6 +25,16 @@ std::string_view OutcomeWord(v1::Outcome outcome) {
   }
 }
 
+// " spare, after overload": which one answered, and why it had to.
+std::string FallbackText(const v1::End& end) {
+  std::string text;
+  if (!end.fallback().empty()) absl::StrAppend(&text, " ", SafeForTerminal(end.fallback()));
+  const v1::CallError& cause = end.error();
+  const std::string& why = cause.error_class().empty() ? cause.reason() : cause.error_class();
+  if (!why.empty()) absl::StrAppend(&text, ", after ", SafeForTerminal(why));
+  return text;
+}
+
 std::string JsonLine(const v1::ChatEvent& event) {
   google::protobuf::util::JsonPrintOptions options;
   options.preserve_proto_field_names = true;
@@ -37,7 +47,11 @@ std::string JsonLine(const v1::ChatEvent& event) {
 
 std::string TailLine(const v1::End& end, const AnswerTiming& timing) {
   std::string line(OutcomeWord(end.outcome()));
+  if (end.outcome() == v1::OUTCOME_FALLBACK) absl::StrAppend(&line, FallbackText(end));
   if (!end.served_by().empty()) absl::StrAppend(&line, " · ", end.served_by());
+  if (end.restarts() > 0) {
+    absl::StrAppend(&line, " · ", end.restarts(), end.restarts() == 1 ? " restart" : " restarts");
+  }
   const int attempts = end.attempts_size();
   if (attempts > 0) absl::StrAppend(&line, " · ", attempts, attempts == 1 ? " attempt" : " attempts");
   if (timing.first_token > absl::ZeroDuration()) {
@@ -85,6 +99,7 @@ void ChatScreen::Show(const v1::ChatEvent& event, absl::Time now) {
     out_ << JsonLine(event) << std::endl;
     return;
   }
+  if (event.continuation().mode() == v1::CONTINUATION_MODE_RESTART) return Restart(event.continuation());
   if (event.choice() != 0) return;
   if (event.has_content()) Write(event.content().text(), Style::kPlain);
   if (event.has_refusal()) Write(event.refusal().text(), Style::kPlain);
@@ -94,6 +109,26 @@ void ChatScreen::Show(const v1::ChatEvent& event, absl::Time now) {
     Write(absl::StrCat(at_line_start_ ? "" : "\n", "tool call ", event.tool_call_start().name(), " "), Style::kDim);
   }
   if (event.has_tool_call_delta()) Write(event.tool_call_delta().arguments_json(), Style::kDim);
+}
+
+// What was shown may have scrolled away: it stays, with a line below that says
+// what it is worth. A pipe keeps it too, so the line goes to stderr as well.
+void ChatScreen::Restart(const v1::Continuation& continuation) {
+  first_token_ = absl::InfiniteFuture();
+  if (!wrote_) return;
+  SetStyle(Style::kPlain);
+  if (!at_line_start_) out_ << "\n";
+  at_line_start_ = true;
+  const std::string where = continuation.served_by().empty()
+                                ? std::string()
+                                : absl::StrCat(" at ", SafeForTerminal(continuation.served_by()));
+  const std::string line = absl::StrCat("the answer above was cut and is void; it begins anew", where);
+  if (options_.out_is_terminal) {
+    Write(absl::StrCat("--- ", line, " ---\n"), Style::kDim);
+    return;
+  }
+  out_ << std::flush;
+  err_ << "sluice-chat: " << line << std::endl;
 }
 
 void ChatScreen::Write(std::string_view text, Style style) {

@@ -52,6 +52,8 @@ class ChatScreen {
  private:
   enum class Style { kPlain, kDim };
 
+  void Restart(const v1::Continuation& continuation);
+
   void Write(std::string_view text, Style style);
   void SetStyle(Style style);
   void ShowFailure(const CallFailure& failure, bool shown_text);

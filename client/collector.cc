@@ -19,7 +19,7 @@ bool Collector::Add(const ChatEvent& event) {
       (*rest_.mutable_extras_json())[event.extras().wire_format()] = event.extras().json();
       return true;
     case ChatEvent::kContinuation:
-      if (event.continuation().mode() == v1::CONTINUATION_MODE_RESTART) choices_.clear();
+      if (event.continuation().mode() == v1::CONTINUATION_MODE_RESTART) Restart();
       return true;
     case ChatEvent::kEnd:
       *rest_.mutable_end() = event.end();
@@ -29,6 +29,12 @@ bool Collector::Add(const ChatEvent& event) {
     default:
       return Append(event);
   }
+}
+
+// All of the void answer goes, what it cost too: the new one tells its own.
+void Collector::Restart() {
+  choices_.clear();
+  rest_.Clear();
 }
 
 bool Collector::Append(const ChatEvent& event) {

@@ -38,6 +38,7 @@ class Collector {
   std::string text(int choice = 0) const;
 
  private:
+  void Restart();
   v1::Part* PartAt(const v1::ChatEvent& event, v1::Part::KindCase kind);
   bool Append(const v1::ChatEvent& event);
 

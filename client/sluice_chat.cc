@@ -110,6 +110,8 @@ class Chat {
       : client_(std::move(client)), settings_(std::move(settings)), options_(std::move(options)),
         screen_(std::cout, std::cerr, screen) {
     request_.set_model(settings_.model);
+    // A pipe's reader cannot take back what it was given.
+    request_.mutable_stream_options()->set_allow_restart(screen.out_is_terminal || screen.json);
     if (!settings_.system.empty()) Append(request_, v1::ROLE_SYSTEM, settings_.system);
   }
 

@@ -148,6 +148,21 @@ CallResult Client::Chat(const v1::ChatRequest& request, const CallOptions& optio
   return result;
 }
 
+CallResult Client::Embed(const v1::EmbedRequest& request, const CallOptions& options,
+                         v1::EmbedResponse* response) const {
+  Operation operation(options);
+  grpc::Status status;
+  auto reader = stub_->AsyncEmbed(&operation.context(), request, &operation.queue());
+  reader->Finish(response, &status, &operation);
+  operation.Wait();
+  CallResult result;
+  result.failure = DecodeStatus(status);
+  result.call_id = operation.CallId();
+  if (status.ok() && response->has_end()) result.end = response->end();
+  Settle(result);
+  return result;
+}
+
 CallFailure Client::ListModels(const CallOptions& options, v1::ListModelsResponse* response) const {
   Operation operation(options);
   grpc::Status status;

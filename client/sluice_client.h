@@ -63,8 +63,8 @@ struct CallOptions {
   absl::Duration deadline = absl::Seconds(60);
   // Not owned; outlives the call. Null: the call is not cancelled.
   const CancelFlag* cancel = nullptr;
-  // "idempotency-key", "sluice-tenant", "sluice-route", "traceparent"; keys
-  // lower-case.
+  // "idempotency-key" (makes it safe to send the call again), "sluice-tenant",
+  // "sluice-route", "traceparent"; keys lower-case.
   std::vector<std::pair<std::string, std::string>> metadata = {};
 };
 
@@ -96,6 +96,9 @@ class Client {
 
   // The whole answer at once.
   CallResult Chat(const v1::ChatRequest& request, const CallOptions& options, v1::ChatResponse* response) const;
+
+  // One vector for each input, in order, once complete().
+  CallResult Embed(const v1::EmbedRequest& request, const CallOptions& options, v1::EmbedResponse* response) const;
 
   CallFailure ListModels(const CallOptions& options, v1::ListModelsResponse* response) const;
 

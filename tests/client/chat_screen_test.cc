@@ -77,6 +77,37 @@ TEST_F(ChatScreenTest, UsesNoColourWhereNoneIsWanted) {
   EXPECT_EQ((out_.str() + err_.str()).find('\x1b'), std::string::npos);
 }
 
+v1::ChatEvent Restart() {
+  v1::ChatEvent event;
+  event.mutable_continuation()->set_mode(v1::CONTINUATION_MODE_RESTART);
+  event.mutable_continuation()->set_served_by("b/two");
+  return event;
+}
+
+TEST_F(ChatScreenTest, SaysOnATerminalThatTheAnswerBeginsAnew) {
+  Run({.out_is_terminal = true, .color = false}, {Text("half"), Restart(), Text("whole")}, Complete());
+  EXPECT_EQ(out_.str(), "half\n--- the answer above was cut and is void; it begins anew at b/two ---\nwhole\n");
+}
+
+TEST_F(ChatScreenTest, GivesAPipeOnlyTextAndTellsARestartBesideIt) {
+  Run({}, {Text("half"), Restart(), Text("whole")}, Complete());
+  EXPECT_EQ(out_.str(), "half\nwhole\n");
+  EXPECT_EQ(err_.str(), "sluice-chat: the answer above was cut and is void; it begins anew at b/two\n");
+}
+
+TEST_F(ChatScreenTest, ARestartBeforeAnyTextIsNoNews) {
+  Run({.out_is_terminal = true, .color = false}, {Restart(), Text("whole")}, Complete());
+  EXPECT_EQ(out_.str(), "whole\n");
+}
+
+TEST(TailLineTest, NamesTheFallbackItsCauseAndTheRestarts) {
+  v1::End end = EndEvent(v1::OUTCOME_FALLBACK).end();
+  end.set_fallback("spare");
+  end.mutable_error()->set_error_class("overload");
+  end.set_restarts(1);
+  EXPECT_EQ(TailLine(end, {}).substr(0, 60), "fallback spare, after overload · openai/backup · 1 restart");
+}
+
 TEST_F(ChatScreenTest, SaysThatTheTextAboveIsIncompleteAndWhatWasTried) {
   CallResult result;
   result.failure.code = grpc::StatusCode::ABORTED;

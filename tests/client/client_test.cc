@@ -150,5 +150,25 @@ TEST(DecodeStatusTest, KeepsCodeAndMessageWhenTheDetailsAreGarbage) {
   EXPECT_TRUE(failure.attempts.empty());
 }
 
+TEST_F(ClientTest, EmbedGivesOneVectorForEachInput) {
+  v1::EmbedRequest request;
+  request.set_model("embed");
+  request.add_inputs("a");
+  request.add_inputs("b");
+  v1::EmbedResponse response;
+  const CallResult result = Connected().Embed(request, {}, &response);
+  ASSERT_TRUE(result.complete()) << result.failure.ToString();
+  ASSERT_EQ(response.embeddings_size(), 2);
+  EXPECT_EQ(response.embeddings(1).values(0), 1);
+  EXPECT_EQ(result.end->served_by(), "openai/backup");
+}
+
+TEST_F(ClientTest, EmbedTellsWhyItFailed) {
+  v1::EmbedResponse response;
+  const CallResult result = Connected().Embed(v1::EmbedRequest(), {}, &response);
+  EXPECT_FALSE(result.complete());
+  EXPECT_EQ(result.failure.reason, "INVALID_REQUEST");
+}
+
 }  // namespace
 }  // namespace sluice

@@ -65,6 +65,24 @@ TEST(CollectorTest, StartsAnewAfterARestart) {
   EXPECT_EQ(collector.text(), "anew");
 }
 
+TEST(CollectorTest, NothingOfAVoidAnswerIsLeftAfterARestart) {
+  Collector collector;
+  for (const char* text : {"started { served_by: 'a/b' }", "reasoning { text: 'hm' }", "part: 1 content { text: 'void' }",
+                           "usage { output_tokens: 5 }", "extras { wire_format: 'openai' json: '{}' }",
+                           "continuation { mode: CONTINUATION_MODE_RESTART served_by: 'c/d' }",
+                           "started { served_by: 'c/d' }", "content { text: 'anew' }",
+                           "end { outcome: OUTCOME_COMPLETE served_by: 'c/d' restarts: 1 }"}) {
+    EXPECT_TRUE(collector.Add(Event(text))) << text;
+  }
+  v1::ChatResponse wanted;
+  ASSERT_TRUE(google::protobuf::TextFormat::ParseFromString(
+      R"(choices { message { role: ROLE_ASSISTANT parts { text: 'anew' } } }
+         end { outcome: OUTCOME_COMPLETE served_by: 'c/d' restarts: 1 }
+         started { served_by: 'c/d' })",
+      &wanted));
+  EXPECT_EQ(collector.response().DebugString(), wanted.DebugString());
+}
+
 TEST(CollectorTest, KeepsWhatWasShownAfterAnAppend) {
   Collector collector;
   collector.Add(Event("content { text: 'first ' }"));

@@ -120,6 +120,13 @@ class FakeGateway final : public v1::Gateway::Service {
     return grpc::Status::OK;
   }
 
+  grpc::Status Embed(grpc::ServerContext*, const v1::EmbedRequest* request, v1::EmbedResponse* response) override {
+    if (request->inputs_size() == 0) return RichStatus(grpc::StatusCode::INVALID_ARGUMENT, "no inputs", "INVALID_REQUEST");
+    for (int i = 0; i < request->inputs_size(); ++i) response->add_embeddings()->add_values(static_cast<float>(i));
+    *response->mutable_end() = EndEvent(v1::OUTCOME_COMPLETE).end();
+    return grpc::Status::OK;
+  }
+
   grpc::Status ListModels(grpc::ServerContext*, const v1::ListModelsRequest*,
                           v1::ListModelsResponse* response) override {
     for (const std::string& name : models_) response->add_models()->set_name(name);

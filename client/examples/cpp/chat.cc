@@ -32,7 +32,9 @@ void Collect(const v1::ChatEvent& event, Answer& answer) {
       std::cout << event.content().text() << std::flush;
       break;
     case v1::ChatEvent::kContinuation:
-      if (event.continuation().mode() == v1::CONTINUATION_MODE_RESTART) answer.text.clear();
+      if (event.continuation().mode() != v1::CONTINUATION_MODE_RESTART) break;
+      answer.text.clear();
+      std::cout << "\n--- cut; the answer begins anew ---\n";
       break;
     case v1::ChatEvent::kEnd:
       answer.end = event.end();
@@ -50,6 +52,9 @@ int main(int argc, char** argv) {
   v1::Message* message = request.add_messages();
   message->set_role(v1::ROLE_USER);
   message->set_text(argc > 1 ? argv[1] : "Why is the sky blue?");
+
+  // A cut stream may begin anew; without this it fails.
+  request.mutable_stream_options()->set_allow_restart(true);
 
   auto stub = v1::Gateway::NewStub(grpc::CreateChannel(Environment("SLUICE_SERVER", "127.0.0.1:8443"),
                                                        grpc::InsecureChannelCredentials()));
@@ -73,4 +78,7 @@ int main(int argc, char** argv) {
   }
   std::cout << "end: " << v1::Outcome_Name(answer.end->outcome()) << ", served by " << answer.end->served_by() << ", "
             << answer.end->attempts_size() << " attempts, " << answer.text.size() << " bytes" << std::endl;
+  if (answer.end->outcome() == v1::OUTCOME_FALLBACK) {
+    std::cout << "a fallback, because: " << answer.end->error().message() << std::endl;
+  }
 }

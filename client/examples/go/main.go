@@ -47,6 +47,7 @@ func collect(stream pb.Gateway_StreamChatClient, onText func(string)) (string, *
 			case *pb.ChatEvent_Continuation:
 				if kind.Continuation.GetMode() == pb.ContinuationMode_CONTINUATION_MODE_RESTART {
 					text.Reset()
+					onText("\n--- cut; the answer begins anew ---\n")
 				}
 			case *pb.ChatEvent_End:
 				end = kind.End
@@ -67,6 +68,8 @@ func run(question string) error {
 	stream, err := pb.NewGatewayClient(connection).StreamChat(ctx, &pb.ChatRequest{
 		Model:    getenv("SLUICE_MODEL", "chat"),
 		Messages: []*pb.Message{{Role: pb.Role_ROLE_USER, Text: question}},
+		// A cut stream may begin anew; without this it fails.
+		StreamOptions: &pb.StreamOptions{AllowRestart: true},
 	})
 	if err != nil {
 		return err
@@ -79,6 +82,9 @@ func run(question string) error {
 	outcome := strings.ToLower(strings.TrimPrefix(end.GetOutcome().String(), "OUTCOME_"))
 	fmt.Printf("end: %s, served by %s, %d attempts, %d characters\n",
 		outcome, end.GetServedBy(), len(end.GetAttempts()), len([]rune(text)))
+	if end.GetOutcome() == pb.Outcome_OUTCOME_FALLBACK {
+		fmt.Printf("a fallback, because: %s\n", end.GetError().GetMessage())
+	}
 	return nil
 }
 

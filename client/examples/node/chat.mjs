@@ -26,6 +26,7 @@ async function collect(call, onText) {
         onText(event.content.text);
       } else if (event.kind === 'continuation' && event.continuation.mode === 'CONTINUATION_MODE_RESTART') {
         text = '';
+        onText('\n--- cut; the answer begins anew ---\n');
       } else if (event.kind === 'end') {
         end = event.end;
       }
@@ -37,7 +38,12 @@ async function collect(call, onText) {
 const question = process.argv.slice(2).join(' ') || 'Why is the sky blue?';
 const client = new Gateway(process.env.SLUICE_SERVER ?? '127.0.0.1:8443', grpc.credentials.createInsecure());
 const call = client.StreamChat(
-  { model: process.env.SLUICE_MODEL ?? 'chat', messages: [{ role: 'ROLE_USER', text: question }] },
+  {
+    model: process.env.SLUICE_MODEL ?? 'chat',
+    messages: [{ role: 'ROLE_USER', text: question }],
+    // A cut stream may begin anew; without this it fails.
+    stream_options: { allow_restart: true },
+  },
   { deadline: Date.now() + 60_000 },
 );
 try {
@@ -45,6 +51,7 @@ try {
   if (end === null) throw { code: grpc.status.DATA_LOSS, details: 'no end record: the answer is incomplete' };
   const outcome = end.outcome.replace('OUTCOME_', '').toLowerCase();
   console.log(`\nend: ${outcome}, served by ${end.served_by}, ${end.attempts.length} attempts, ${text.length} characters`);
+  if (end.outcome === 'OUTCOME_FALLBACK') console.log(`a fallback, because: ${end.error.message}`);
 } catch (error) {
   console.error(`\n${grpc.status[error.code] ?? 'ERROR'}: ${error.details ?? error.message}`);
   process.exitCode = 1;

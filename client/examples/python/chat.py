@@ -18,6 +18,7 @@ def collect(responses, on_text):
                 on_text(event.content.text)
             elif kind == "continuation" and event.continuation.mode == gateway_pb2.CONTINUATION_MODE_RESTART:
                 text.clear()
+                on_text("\n--- cut; the answer begins anew ---\n")
             elif kind == "end":
                 end = event.end
     return "".join(text), end
@@ -29,6 +30,8 @@ def main():
     request = gateway_pb2.ChatRequest(
         model=os.environ.get("SLUICE_MODEL", "chat"),
         messages=[gateway_pb2.Message(role=gateway_pb2.ROLE_USER, text=question)],
+        # A cut stream may begin anew; without this it fails.
+        stream_options=gateway_pb2.StreamOptions(allow_restart=True),
     )
     with grpc.insecure_channel(server) as channel:
         stub = gateway_pb2_grpc.GatewayStub(channel)
@@ -41,6 +44,8 @@ def main():
         sys.exit("\nthe stream ended without its end record: the answer is incomplete")
     outcome = gateway_pb2.Outcome.Name(end.outcome).removeprefix("OUTCOME_").lower()
     print(f"\nend: {outcome}, served by {end.served_by}, {len(end.attempts)} attempts, {len(answer)} characters")
+    if end.outcome == gateway_pb2.OUTCOME_FALLBACK:
+        print(f"a fallback, because: {end.error.message}")
 
 
 if __name__ == "__main__":
