@@ -67,6 +67,11 @@ class CallObserver {
   virtual void BreakerChanged(std::string_view upstream, std::string_view endpoint, BreakerState from,
                               BreakerState to) {}
   virtual void EndpointEjected(std::string_view upstream, std::string_view endpoint, Duration lasting) {}
+  // An active health check told something of an endpoint, and, where enough of
+  // them did, changed its verdict; `reason` of the last failure, or empty.
+  virtual void HealthChecked(std::string_view upstream, std::string_view endpoint, bool passed) {}
+  virtual void HealthChanged(std::string_view upstream, std::string_view endpoint, bool healthy,
+                             std::string_view reason) {}
   // The caller does not read: the upstream is paused.
   virtual void Paused(const CallInfo&) {}
   virtual void CallEnded(const CallInfo&, const CallRecord&) {}

@@ -79,7 +79,7 @@ bool CallImpl::TryStart(const Plan& plan, Duration backoff, RetryCharge& charge,
   planner_->Tried(plan);
   attempts_.Start({*route_, plan, std::move(ticket), std::move(charge), requests_.Build(plan, params_.traceparent),
                    backoff, hedge});
-  SetHedgeTimer();
+  if (!hedge) SetHedgeTimer();
   return true;
 }
 

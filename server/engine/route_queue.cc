@@ -13,6 +13,11 @@ void RouteQueue::Configure(const QueueLimits& limits) {
 std::optional<RouteQueue::Id> RouteQueue::Enter(std::string_view tenant, uint64_t cost, TimePoint now,
                                                 TimePoint until, Wake wake) {
   std::lock_guard lock(mutex_);
+  // Who comes between two windows waits for the next.
+  if (limits_.window > absl::ZeroDuration() && wakes_.empty() && next_batch_ <= now) {
+    next_batch_ = now + limits_.window;
+    batch_left_ = 0;
+  }
   const Id id = ++last_id_;
   if (!queue_.Push(tenant, cost, id, until, now)) return std::nullopt;
   wakes_.emplace(id, std::move(wake));

@@ -522,6 +522,8 @@ TEST_F(CallTest, NoSecretIsTold) {
 }
 
 TEST_F(CallTest, ALongErrorKeepsWithinItsBound) {
+  h.route.retry.budget.max_tokens = 1000;
+  h.route.retry.budget.min_retries = 10;
   h.route.retry.max_attempts = 10;
   h.Add("a/1");
   h.On("a/1", {Script::Status(500, "server_error " + std::string(5000, 'x'))});

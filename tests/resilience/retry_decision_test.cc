@@ -20,7 +20,7 @@ class RetryDecisionTest : public testing::Test {
 
   RetryDecision Decide(FailureKind kind, int http_status = 0) {
     Backoff backoff(policy_.backoff);
-    return DecideRetry(policy_, attempts_, {kind, http_status}, left_, kNow, deadline_, backoff, random_);
+    return DecideRetry(policy_, attempts_, policy_.max_attempts, {kind, http_status}, left_, kNow, deadline_, backoff, random_);
   }
 
   RetryPolicy policy_;
@@ -133,9 +133,9 @@ TEST_F(RetryDecisionTest, AnImmediateFailoverSpendsNoBackoff) {
   Backoff backoff(policy_.backoff);
   left_.untried = true;
   const FailedAttempt failed{FailureKind::kReset, 0};
-  EXPECT_TRUE(DecideRetry(policy_, 1, failed, left_, kNow, deadline_, backoff, random_).retry());
+  EXPECT_TRUE(DecideRetry(policy_, 1, policy_.max_attempts, failed, left_, kNow, deadline_, backoff, random_).retry());
   left_.untried = false;
-  EXPECT_EQ(DecideRetry(policy_, 2, failed, left_, kNow, deadline_, backoff, random_).delay, Milliseconds(10));
+  EXPECT_EQ(DecideRetry(policy_, 2, policy_.max_attempts, failed, left_, kNow, deadline_, backoff, random_).delay, Milliseconds(10));
 }
 
 }  // namespace

@@ -127,6 +127,11 @@ std::unique_ptr<ResponseDecoder> LineFormat::NewDecoder(const DecoderLimits& lim
 UpstreamError LineFormat::ReadError(int http_status, const HeaderLookup& header, std::string_view body) const {
   UpstreamError error;
   error.kind = KindOfHttpStatus(http_status);
+  if (body.starts_with("context ")) {
+    error.kind = FailureKind::kCaller;
+    error.context_exceeded = true;
+    return error;
+  }
   if (body.empty()) return error;
   const size_t space = body.find(' ');
   error.kind = KindNamed(body.substr(0, space));
