@@ -1,7 +1,9 @@
 // How a plan spreads calls over the endpoints of one upstream, of a few and of
 // many.
 #include <algorithm>
+#include <atomic>
 #include <set>
+#include <thread>
 
 #include "tests/engine/planner_fixture.h"
 
@@ -238,6 +240,20 @@ TEST_P(PlannerBalanceTest, ASessionThatIsTriedAgainGoesToTheNextOnTheRing) {
   }
 }
 
+TEST_P(PlannerBalanceTest, OnTheRingItsOwnZoneComesFirstToo) {
+  Pool().balance.kind = Kind::kRingHash;
+  Pool().balance.prefer_same_zone = true;
+  for (int i = 0; i < 4; ++i) Group();
+  for (const size_t near : {1, 3}) Each(near, [](EndpointConfig& e) { e.same_zone = true; });
+  auto counts = Counts(2000);
+  EXPECT_EQ(counts[0] + counts[2], 0);
+  EXPECT_GT(counts[1], 600);
+  EXPECT_GT(counts[3], 600);
+  Each(3, [&](EndpointConfig& e) { Rest(e, Seconds(60)); });
+  counts = Counts();
+  ExpectShare(counts[1], kDraws, 0.7, "what is left of the near ones");
+}
+
 TEST_P(PlannerBalanceTest, WithoutAffinityTheRingSpreads) {
   Pool().balance.kind = Kind::kRingHash;
   for (int i = 0; i < 4; ++i) Group();
@@ -273,6 +289,15 @@ TEST_F(LargePoolTest, SeesAtOnceThatAnEndpointWentAndSoonThatAllDid) {
   EXPECT_EQ(Place(NewPlanner().Pick(kNow + Seconds(30), random_)), "a/299");
 }
 
+TEST_F(LargePoolTest, SeesSoonThatOthersAreBackWhenWhatItRemembersIsGone) {
+  Endpoints(pool_, 300);
+  for (size_t i = 0; i < 299; ++i) Rest(pool_.endpoints[i], Milliseconds(10));
+  Index(pool_);
+  EXPECT_EQ(Place(NewPlanner().Pick(kNow, random_)), "a/299");
+  Rest(pool_.endpoints[299], Seconds(30));
+  EXPECT_NE(Place(NewPlanner().Pick(kNow + EndpointIndex::kLeastAge, random_)), "");
+}
+
 TEST_F(LargePoolTest, ACallTriesDifferentEndpoints) {
   Endpoints(pool_, 100);
   Index(pool_);
@@ -304,6 +329,29 @@ TEST_F(LargePoolTest, WhatACallRulesOutStaysOut) {
   planner.BarCredential({&route_.targets[0], &pool_.endpoints[0], 0});
   EXPECT_EQ(Visit(planner), "");
   EXPECT_EQ(planner.Left(kNow).soonest, absl::InfiniteFuture());
+}
+
+TEST_F(LargePoolTest, ManyLoopsPlanAtOnce) {
+  Endpoints(pool_, 200);
+  Index(pool_);
+  // The last one is always well.
+  std::atomic<int> nowhere{0};
+  std::vector<std::thread> loops;
+  for (uint64_t seed = 0; seed < 4; ++seed) {
+    loops.emplace_back([&, seed] {
+      Random random(seed);
+      for (int i = 0; i < 2000; ++i) {
+        if (!NewPlanner().Pick(kNow + Milliseconds(i), random)) ++nowhere;
+      }
+    });
+  }
+  for (int i = 0; i < 2000; ++i) {
+    EndpointConfig& endpoint = pool_.endpoints[i % 199];
+    endpoint.state->SetHealthy(i % 3 == 0, kNow);
+    if (i % 5 == 0) Rest(endpoint, Milliseconds(i));
+  }
+  for (std::thread& loop : loops) loop.join();
+  EXPECT_EQ(nowhere, 0);
 }
 
 // --- against a naive planner --------------------------------------------------------------
