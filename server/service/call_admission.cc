@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "server/resilience/hash_ring.h"
 #include "server/service/bounded_text.h"
 #include "server/telemetry/trace_context.h"
 
@@ -68,15 +69,6 @@ std::shared_ptr<const RouteConfig> Match(const RouteTable& table, std::string_vi
                                          const CallerMetadata& metadata) {
   auto lookup = [&metadata](std::string_view key) { return metadata.Get(key); };
   return table.Match(model, metadata.Get(kTenantKey), lookup);
-}
-
-// FNV-1a, then mixed so that close subjects come far apart.
-uint64_t StableHash(std::string_view text) {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (const unsigned char c : text) hash = (hash ^ c) * 0x100000001b3;
-  hash = (hash ^ (hash >> 33)) * 0xff51afd7ed558ccd;
-  hash = (hash ^ (hash >> 33)) * 0xc4ceb9fe1a85ec53;
-  return hash ^ (hash >> 33);
 }
 
 void ReadTrace(const CallerMetadata& metadata, CallParams* params) {

@@ -123,6 +123,7 @@ v1::Usage ToProto(const UsageCounts& usage) {
   if (usage.total_tokens) out.set_total_tokens(*usage.total_tokens);
   if (usage.cached_input_tokens) out.set_cached_input_tokens(*usage.cached_input_tokens);
   if (usage.reasoning_tokens) out.set_reasoning_tokens(*usage.reasoning_tokens);
+  out.set_estimated(usage.estimated);
   return out;
 }
 
