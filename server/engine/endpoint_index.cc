@@ -35,9 +35,9 @@ EndpointStanding StandingOf(const EndpointConfig& endpoint, TimePoint when) {
   EndpointStanding standing;
   standing.view = endpoint.state->View(when);
   standing.healthy_at = standing.view.healthy ? standing.view.ejected_until : absl::InfiniteFuture();
-  TimePoint rested = absl::InfiniteFuture();
-  for (const auto& cooldown : endpoint.cooldowns) rested = std::min(rested, cooldown->until());
-  standing.admits_at = std::max(standing.view.admits_at, rested);
+  standing.rested_at = absl::InfiniteFuture();
+  for (const auto& cooldown : endpoint.cooldowns) standing.rested_at = std::min(standing.rested_at, cooldown->until());
+  standing.admits_at = std::max(standing.view.admits_at, standing.rested_at);
   return standing;
 }
 
@@ -99,7 +99,11 @@ void EndpointIndex::FillEligible(const UpstreamConfig& upstream, TimePoint when,
     for (const Member& member : levels_[l].members) {
       const EndpointStanding& standing = standings[next++];
       const TimePoint free = panic ? standing.admits_at : std::max(standing.admits_at, standing.healthy_at);
-      health.soonest = std::min(health.soonest, free);
+      if (free < health.soonest) {
+        health.soonest = free;
+        health.soonest_rests = free == standing.rested_at && free > standing.view.admits_at &&
+                               (panic || free > standing.healthy_at);
+      }
       if (free > when) continue;
       PoolHealth::Eligible& eligible = health.levels[l].eligible[panic ? 0 : member.zone];
       eligible.endpoints.push_back(member.endpoint);

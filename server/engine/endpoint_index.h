@@ -26,7 +26,8 @@ namespace sluice {
 // One endpoint at one moment, as every call sees it.
 struct EndpointStanding {
   EndpointView view;
-  TimePoint admits_at;   // its breaker, and the first cooldown that ends
+  TimePoint rested_at;   // the first of its cooldowns that ends
+  TimePoint admits_at;   // its breaker lets attempts pass, and it has rested
   TimePoint healthy_at;  // ejection; InfiniteFuture while its health checks fail
 
   bool Admits(TimePoint when) const { return admits_at <= when; }
@@ -52,8 +53,10 @@ struct PoolHealth {
   bool any_available = false;
   PriorityLoad load;
   absl::InlinedVector<Level, 1> levels;
-  // When the first endpoint may be picked; in the past: now.
+  // When the first endpoint may be picked; in the past: now. Until then it rests
+  // as the upstream asked, or it is down.
   TimePoint soonest = absl::InfiniteFuture();
+  bool soonest_rests = false;
 };
 
 class EndpointIndex {
