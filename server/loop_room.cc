@@ -46,6 +46,10 @@ FaceLoopParams LoopRoom::FaceParams() {
   return params;
 }
 
+void LoopRoom::CheckHealth(const HealthOptions& options) {
+  health_ = std::make_unique<HealthChecker>(loop_, transport_, random_, observer_, options);
+}
+
 void LoopRoom::FollowRevisions(const RouteTableSource& tables) {
   loop_.Post([this, &tables] { LookAtRevision(tables); });
 }
@@ -56,13 +60,12 @@ void LoopRoom::LookAtRevision(const RouteTableSource& tables) {
   if (table == adopted_) return;
   adopted_ = table;
   std::set<const HttpEndpoint*> seen;
-  for (const auto& route : table->routes()) {
-    for (const auto& target : route->targets) {
-      for (const auto& endpoint : target.upstream->endpoints) {
-        if (seen.insert(endpoint.http.get()).second) transport_.Adopt(*endpoint.http);
-      }
+  for (const auto& upstream : table->upstreams()) {
+    for (const auto& endpoint : upstream->endpoints) {
+      if (seen.insert(endpoint.http.get()).second) transport_.Adopt(*endpoint.http);
     }
   }
+  if (health_ != nullptr) health_->Follow(*table);
 }
 
 }  // namespace sluice

@@ -8,6 +8,7 @@
 
 #include "server/config/route_table_source.h"
 #include "server/engine/call.h"
+#include "server/health/health_checker.h"
 #include "server/resilience/random.h"
 #include "server/runtime/epoll_loop.h"
 #include "server/service/face_loop.h"
@@ -29,6 +30,9 @@ class LoopRoom {
   // Any thread, once: pools follow each new revision's limits and endpoints
   // that are switched off.
   void FollowRevisions(const RouteTableSource& tables);
+  // Before FollowRevisions, for one room of the process: its loop asks endpoints
+  // for their health.
+  void CheckHealth(const HealthOptions& options);
   std::vector<PoolStats> ConnectionStats() const { return transport_.Stats(); }
 
  private:
@@ -42,6 +46,7 @@ class LoopRoom {
   EngineContext context_;
   std::shared_ptr<const RouteTable> adopted_;
   Timer revision_timer_;
+  std::unique_ptr<HealthChecker> health_;  // of one room only
   std::thread thread_;
 };
 

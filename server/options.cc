@@ -69,6 +69,10 @@ void AddFaceFlags(CLI::App& app, ServerOptions& options, Flags& flags) {
   app.add_option("--loops", options.loops, "Event loops, a thread each; up to four share one more that waits for callers. 0: one loop a core")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
+  app.add_option("--max-health-checks", options.health.max_concurrent,
+                 "Active health checks under way at a time; where more are due they wait for their turn")
+      ->check(CLI::Range(1, 10000))
+      ->capture_default_str();
 }
 
 void AddMemoryFlags(CLI::App& app, ServerOptions& options, Flags& flags) {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "server/config/config_options.h"
+#include "server/health/health_options.h"
 #include "server/service/face_options.h"
 #include "server/telemetry/attempt_log.h"
 
@@ -18,6 +19,7 @@ struct ServerOptions {
   int loops = 0;  // 0: as many as there are cores
   bool json_log = false;
   AttemptLogOptions call_log;
+  HealthOptions health;
 };
 
 // Reads the command line. Nothing: the program is to end with *exit_code at

@@ -29,9 +29,9 @@ HttpRequest RequestFor(const UpstreamConfig& upstream, const EndpointConfig& end
 
 }  // namespace
 
-HealthChecker::HealthChecker(Loop& loop, HttpTransport& transport, Random& random, HealthOptions options,
-                             OnChange on_change)
-    : loop_(loop), transport_(transport), random_(random), options_(options), on_change_(std::move(on_change)) {}
+HealthChecker::HealthChecker(Loop& loop, HttpTransport& transport, Random& random, CallObserver& observer,
+                             HealthOptions options)
+    : loop_(loop), transport_(transport), random_(random), observer_(observer), options_(options) {}
 
 HealthChecker::~HealthChecker() = default;
 
@@ -76,7 +76,7 @@ void HealthChecker::Retire(Check& check) {
   EndpointState* state = check.endpoint->state.get();
   if (!check.tally.healthy()) {
     state->SetHealthy(true, loop_.Now());
-    on_change_(check.upstream->name, check.endpoint->name, true, "");
+    observer_.HealthChanged(check.upstream->name, check.endpoint->name, true, "");
   }
   std::lock_guard lock(mutex_);
   figures_.erase(state);
@@ -130,9 +130,10 @@ void HealthChecker::Judge(Check& check, const HealthProbe::Result& result) {
     if (!passed) ++figures.failures;
     figures.healthy = check.tally.healthy();
   }
+  observer_.HealthChecked(check.upstream->name, check.endpoint->name, passed);
   if (!changed) return;
   check.endpoint->state->SetHealthy(passed, loop_.Now());
-  on_change_(check.upstream->name, check.endpoint->name, passed, result.reason);
+  observer_.HealthChanged(check.upstream->name, check.endpoint->name, passed, result.reason);
 }
 
 std::vector<HealthFigures> HealthChecker::Figures() const {

@@ -10,25 +10,19 @@
 #include <memory>
 #include <mutex>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/functional/any_invocable.h"
+#include "server/engine/call_observer.h"
 #include "server/engine/route_table.h"
+#include "server/health/health_options.h"
 #include "server/health/health_probe.h"
 #include "server/health/health_tally.h"
 #include "server/resilience/random.h"
 #include "server/runtime/loop.h"
 
 namespace sluice {
-
-struct HealthOptions {
-  // Checks under way at a time, so that ten thousand endpoints are not asked at
-  // once. Where all of them hang, checks come late by timeout × endpoints ÷ this.
-  size_t max_concurrent = 32;
-};
 
 // Of one endpoint since it was first checked.
 struct HealthFigures {
@@ -42,13 +36,8 @@ struct HealthFigures {
 // All of it on the loop's thread, but Figures.
 class HealthChecker {
  public:
-  // An endpoint went out, or came back; `reason` of the last check, empty where
-  // it passed or where the check was taken away.
-  using OnChange = absl::AnyInvocable<void(std::string_view upstream, std::string_view endpoint, bool healthy,
-                                           std::string_view reason)>;
-
-  // `transport` and `random` are the loop's and outlive it.
-  HealthChecker(Loop& loop, HttpTransport& transport, Random& random, HealthOptions options, OnChange on_change);
+  // All but the options are the loop's and outlive it.
+  HealthChecker(Loop& loop, HttpTransport& transport, Random& random, CallObserver& observer, HealthOptions options);
   // Gives up what is under way, without a verdict.
   ~HealthChecker();
 
@@ -87,8 +76,8 @@ class HealthChecker {
   Loop& loop_;
   HttpTransport& transport_;
   Random& random_;
+  CallObserver& observer_;
   const HealthOptions options_;
-  OnChange on_change_;
   Checks checks_;
   std::deque<const EndpointState*> ready_;  // in the order of their time
   size_t running_ = 0;

@@ -104,6 +104,8 @@ class LoopLog : public CallObserver {
   void BreakerChanged(std::string_view upstream, std::string_view endpoint, BreakerState from,
                       BreakerState to) override;
   void EndpointEjected(std::string_view upstream, std::string_view endpoint, Duration lasting) override;
+  void HealthChanged(std::string_view upstream, std::string_view endpoint, bool healthy,
+                     std::string_view reason) override;
 
  private:
   // A line about a call; `fill` adds what is special to it.
@@ -272,6 +274,13 @@ void LoopLog::BreakerChanged(std::string_view upstream, std::string_view endpoin
 
 void LoopLog::EndpointEjected(std::string_view upstream, std::string_view endpoint, Duration lasting) {
   WriteFromAnyThread("ejected", upstream, endpoint, [&](LogLine& line) { line.Millis("lasting_ms", lasting); });
+}
+
+void LoopLog::HealthChanged(std::string_view upstream, std::string_view endpoint, bool healthy,
+                            std::string_view reason) {
+  WriteFromAnyThread(healthy ? "healthy" : "unhealthy", upstream, endpoint, [&](LogLine& line) {
+    if (!reason.empty()) line.Text("reason", reason);
+  });
 }
 
 std::string DroppedNotice(LogFormat format, absl::Time now, uint64_t dropped) {

@@ -34,6 +34,7 @@ enum Families : size_t {
   kAbandonedTokens,
   kBreakerChanges,
   kEjections,
+  kHealthChecks,
 };
 
 // .01·2^n to 81.92, and on to 655.36: long generations would overflow.
@@ -95,6 +96,8 @@ const std::vector<FamilySpec>& Specs() {
        {"upstream", "endpoint", "from", "to"}, {}},
       {"sluice_endpoint_ejections_total", "Times that an endpoint was left out for failing in a row.",
        {"upstream", "endpoint"}, {}},
+      {"sluice_health_checks_total", "Active health checks of endpoints, by what they told.",
+       {"upstream", "endpoint", "result"}, {}},
   };
   return specs;
 }
@@ -189,6 +192,10 @@ void CallMetrics::BreakerChanged(std::string_view upstream, std::string_view end
 
 void CallMetrics::EndpointEjected(std::string_view upstream, std::string_view endpoint, Duration) {
   Add(kEjections, {std::string(upstream), std::string(endpoint)});
+}
+
+void CallMetrics::HealthChecked(std::string_view upstream, std::string_view endpoint, bool passed) {
+  Add(kHealthChecks, {std::string(upstream), std::string(endpoint), passed ? "passed" : "failed"});
 }
 
 void CallMetrics::Paused(const CallInfo& info) {

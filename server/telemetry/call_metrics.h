@@ -47,6 +47,7 @@ class CallMetrics : public CallObserver {
   void BreakerChanged(std::string_view upstream, std::string_view endpoint, BreakerState from,
                       BreakerState to) override;
   void EndpointEjected(std::string_view upstream, std::string_view endpoint, Duration lasting) override;
+  void HealthChecked(std::string_view upstream, std::string_view endpoint, bool passed) override;
   void Paused(const CallInfo& info) override;
   void CallEnded(const CallInfo& info, const CallRecord& record) override;
 

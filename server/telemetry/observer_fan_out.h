@@ -53,6 +53,13 @@ class ObserverFanOut : public CallObserver {
   void EndpointEjected(std::string_view upstream, std::string_view endpoint, Duration lasting) override {
     Tell(&CallObserver::EndpointEjected, upstream, endpoint, lasting);
   }
+  void HealthChecked(std::string_view upstream, std::string_view endpoint, bool passed) override {
+    Tell(&CallObserver::HealthChecked, upstream, endpoint, passed);
+  }
+  void HealthChanged(std::string_view upstream, std::string_view endpoint, bool healthy,
+                     std::string_view reason) override {
+    Tell(&CallObserver::HealthChanged, upstream, endpoint, healthy, reason);
+  }
   void Paused(const CallInfo& info) override { Tell(&CallObserver::Paused, info); }
   void CallEnded(const CallInfo& info, const CallRecord& record) override {
     Tell(&CallObserver::CallEnded, info, record);

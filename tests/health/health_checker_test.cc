@@ -20,6 +20,19 @@ using testing::ElementsAre;
 using testing::Pair;
 using testing::UnorderedElementsAre;
 
+class Listener : public CallObserver {
+ public:
+  void HealthChecked(std::string_view, std::string_view, bool passed) override { ++(passed ? passes : failures); }
+  void HealthChanged(std::string_view upstream, std::string_view endpoint, bool healthy,
+                     std::string_view reason) override {
+    changes.push_back(absl::StrCat(std::string(upstream), "/", std::string(endpoint), healthy ? " up" : " down",
+                                   reason.empty() ? "" : ": ", std::string(reason)));
+  }
+
+  uint64_t passes = 0, failures = 0;
+  std::vector<std::string> changes;
+};
+
 class HealthCheckerTest : public testing::Test {
  protected:
   HealthCheckerTest() {
@@ -28,12 +41,7 @@ class HealthCheckerTest : public testing::Test {
   }
 
   void MakeChecker(HealthOptions options) {
-    checker_ = std::make_unique<HealthChecker>(
-        loop_, transport_, random_, options,
-        [this](std::string_view upstream, std::string_view endpoint, bool healthy, std::string_view reason) {
-          changes_.push_back(absl::StrCat(std::string(upstream), "/", std::string(endpoint), healthy ? " up" : " down",
-                                          reason.empty() ? "" : ": ", std::string(reason)));
-        });
+    checker_ = std::make_unique<HealthChecker>(loop_, transport_, random_, listener_, options);
   }
 
   // An upstream with these endpoints, which keep their states over revisions.
@@ -79,7 +87,8 @@ class HealthCheckerTest : public testing::Test {
   LineFormat format_;
   std::map<std::string, Script> answers_;  // by host; none: silence
   std::map<std::string, std::shared_ptr<EndpointState>> states_;
-  std::vector<std::string> changes_;
+  Listener listener_;
+  std::vector<std::string>& changes_ = listener_.changes;
   uint64_t revision_ = 0;
   std::unique_ptr<HealthChecker> checker_;
 };
@@ -313,6 +322,8 @@ TEST_F(HealthCheckerTest, CountsChecksAndFailures) {
   EXPECT_EQ(figures[1].checks, Asked("b"));
   EXPECT_EQ(figures[1].failures, 0u);
   EXPECT_TRUE(figures[1].healthy);
+  EXPECT_EQ(listener_.failures, Asked("a"));
+  EXPECT_EQ(listener_.passes, Asked("b"));
 }
 
 TEST_F(HealthCheckerTest, NothingIsLeftWhenItGoes) {

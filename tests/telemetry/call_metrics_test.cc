@@ -184,6 +184,11 @@ TEST(CallMetricsTest, EveryHookHasItsCounter) {
   loop.BreakerChanged("openai", "a", BreakerState::kHalfOpen, BreakerState::kOpen);
   loop.BreakerChanged("openai", "", BreakerState::kClosed, BreakerState::kForcedOpen);
   loop.EndpointEjected("openai", "a", absl::Seconds(30));
+  loop.HealthChecked("openai", "a", true);
+  loop.HealthChecked("openai", "a", false);
+  loop.HealthChecked("openai", "a", true);
+  loop.HealthChecked("openai", "a", false);
+  loop.HealthChecked("openai", "a", false);
   const std::string text = Render(collector);
   const std::pair<const char*, const char*> expected[] = {
       {R"(sluice_hedges_total{route="chat",upstream="openai"})", "2"},
@@ -202,6 +207,10 @@ TEST(CallMetricsTest, EveryHookHasItsCounter) {
       {R"(sluice_breaker_changes_total{upstream="openai",endpoint="a",from="half_open",to="open"})", "1"},
       {R"(sluice_breaker_changes_total{upstream="openai",endpoint="",from="closed",to="forced_open"})", "1"},
       {R"(sluice_endpoint_ejections_total{upstream="openai",endpoint="a"})", "1"},
+      {R"(sluice_health_checks_total{upstream="openai",endpoint="a",result="passed"})", "1"},
+      {R"(sluice_health_checks_total{upstream="openai",endpoint="a",result="failed"})", "1"},
+      {R"(sluice_health_checks_total{upstream="openai",endpoint="a",result="passed"})", "1"},
+      {R"(sluice_health_checks_total{upstream="openai",endpoint="a",result="failed"})", "2"},
   };
   for (const auto& [series, value] : expected) EXPECT_EQ(ValueOf(text, series), value);
 }
