@@ -33,6 +33,10 @@ from google.rpc import error_details_pb2, status_pb2  # noqa: E402
 from sluice.v1 import control_pb2, control_pb2_grpc, gateway_pb2, gateway_pb2_grpc, policy_pb2  # noqa: E402,F401
 
 
+# What a caller gets when a breaker is open and there is nowhere else to go.
+BROKEN_OFF = grpc.StatusCode.UNAVAILABLE
+
+
 def wait_for(what, condition, seconds=10.0):
     """Polls until `condition` gives something true, and returns that."""
     deadline = time.monotonic() + seconds
@@ -144,6 +148,7 @@ class Simulator(Process):
 
     def __init__(self, name, *args, port=0):
         self.name = name
+        self.forgotten = 0
         super().__init__([os.path.join(BIN, "sluice-simulator"), "--listen", f"127.0.0.1:{port}", "--operate",
                           "127.0.0.1:0", "--name", name, *args])
         self.operate_port = self.metrics_port
@@ -170,6 +175,8 @@ class Simulator(Process):
         return self._get("/requests")
 
     def reset_stats(self):
+        """What was received is remembered, for the sum at a test's end."""
+        self.forgotten += self.stats()["requests"]
         return self._get("/stats/reset", b"")
 
 
@@ -391,6 +398,7 @@ class IntegrationTest(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = folder.name
         self.simulators, self.servers = [], []
+        self.elsewhere = 0  # attempts that went to no simulator
 
     def tearDown(self):
         """In every test, the requests that the simulators received are the
@@ -398,7 +406,8 @@ class IntegrationTest(unittest.TestCase):
         processes = self.simulators + self.servers
         if not self.simulators or not self.servers or any(p.process.poll() is not None for p in processes):
             return
-        received = sum(simulator.stats()["requests"] for simulator in self.simulators)
+        received = self.elsewhere + sum(simulator.stats()["requests"] + simulator.forgotten
+                                        for simulator in self.simulators)
         attempts = sum(server.metric("sluice_attempts_total") for server in self.servers)
         # Those never reached an upstream, or not for certain.
         unsent = sum(server.metric("sluice_attempts_total", error_class=error_class)

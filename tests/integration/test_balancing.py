@@ -172,7 +172,8 @@ class Balancing(IntegrationTest):
 
     def test_a_new_endpoint_gets_its_share_little_by_little(self):
         extra = "balance: {slow_start: {window: 3s, min_percent: 10}}"
-        stub = self.pool(("alpha", "beta"), fields={"beta": "state: DISABLED"}, extra=extra)
+        self.by_name = dict(zip(("alpha", "beta"), self.upstreams("alpha", "beta")))
+        stub = self.gateway(pool_yaml("pool", self.endpoint("alpha"), extra=extra), route_yaml(["pool"]))
         self.many(stub, 10)
         time.sleep(3)  # alpha's own window
         self.push(pool_yaml("pool", self.endpoint("alpha"), self.endpoint("beta"), extra=extra))

@@ -50,9 +50,9 @@ class Limits(IntegrationTest):
         self.reaches("sluice_limited_total", 1, limit="calls")
 
     def test_tokens_are_estimated_and_settled_by_the_usage(self):
-        # An answer is ten tokens, its prompt one; 2,000 tokens are asked for each time.
+        # An answer is ten tokens, its prompt one; 2,100 tokens are asked for each time.
         stub = self.limited("tokens: 4100\nper: 1h")
-        request = chat_request("hello", sampling=gateway_pb2.Sampling(max_output_tokens=2000))
+        request = chat_request("hello", sampling=gateway_pb2.Sampling(max_output_tokens=2100))
         for _ in range(6):
             self.ok(stream(stub, request))
         # At the same time the estimates themselves do not fit.

@@ -5,7 +5,7 @@ import socket
 import time
 
 import grpc
-from harness import (Background, IntegrationTest, chat_request, details_of, gateway_pb2, numbered, pool_yaml, route_yaml,
+from harness import (BROKEN_OFF, IntegrationTest, chat_request, details_of, gateway_pb2, numbered, pool_yaml, route_yaml,
                      seconds, stream, streams, upstream_yaml, wait_for)
 
 NO_BREAKER = "circuit_breaker: {mode: DISABLED}"
@@ -121,6 +121,7 @@ class RowsC(IntegrationTest):
         stream(stub, chat_request(model="full"))
         self.assertGreater(time.monotonic() - began, 0.5)
         self.reaches("sluice_attempts_total", 1, upstream="alpha", error_class="timeout")
+        self.elsewhere = 2
 
     def test_row_c3_a_default_that_can_be_used(self):
         # The RetryPolicy named "default" is in force wherever a route names none.
@@ -278,7 +279,7 @@ class RowsC(IntegrationTest):
         stub = self.breaker("count_window: 10, min_calls: 4, open: 400ms, half_open_permits: 2")
         self.alpha.script(faults=["status:500"])
         for _ in range(12):
-            self.assertEqual(stream(stub, chat_request()).code, grpc.StatusCode.UNAVAILABLE)
+            self.assertEqual(stream(stub, chat_request()).code, BROKEN_OFF)
         self.assertEqual(self.alpha.stats()["requests"], 4)
         self.reaches("sluice_breaker_state", 1, state="open", upstream="alpha")
         # Well again: after its sleep, probes find out, and close it.
@@ -294,7 +295,7 @@ class RowsC(IntegrationTest):
         self.alpha.script(content_delay_ms=80)
         for _ in range(3):
             self.ok(stream(stub, chat_request()))
-        self.assertEqual(stream(stub, chat_request()).code, grpc.StatusCode.UNAVAILABLE)
+        self.assertEqual(stream(stub, chat_request()).code, BROKEN_OFF)
         self.reaches("sluice_breaker_state", 1, state="open", upstream="alpha")
 
     def test_row_c7_a_call_repeated_by_its_caller_is_not_run_twice(self):
