@@ -22,6 +22,8 @@ struct UsageCounts {
   std::optional<int32_t> total_tokens;
   std::optional<int32_t> cached_input_tokens;
   std::optional<int32_t> reasoning_tokens;
+  // Not told by the upstream: made from the bytes of prompt and answer.
+  bool estimated = false;
 };
 
 struct TopLogprobValue {
