@@ -23,6 +23,7 @@ void Add(UsageCounts& sum, const UsageCounts& usage) {
   add(sum.total_tokens, usage.total_tokens);
   add(sum.cached_input_tokens, usage.cached_input_tokens);
   add(sum.reasoning_tokens, usage.reasoning_tokens);
+  sum.estimated |= usage.estimated;
 }
 
 TimePoint EffectiveDeadline(TimePoint now, TimePoint callers, Duration overall) {
@@ -82,7 +83,7 @@ CallImpl::Step CallImpl::Begin() {
 CallImpl::Step CallImpl::React(const CallMessage& message) {
   switch (message.kind) {
     case CallMessage::Kind::kConnected:
-      attempts_.Of(message.attempt).ticket.Connected();
+      attempts_.Connected(attempts_.Of(message.attempt));
       return Step::kStay;
     case CallMessage::Kind::kEvent:
       Deliver(message);

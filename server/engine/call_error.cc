@@ -97,6 +97,17 @@ CallError NowhereToGo(std::string_view route, const EndpointsLeft& left, TimePoi
     return error;
   }
   const Duration cooldown = std::max(absl::ZeroDuration(), left.soonest - now);
+  if (left.hold == EndpointsLeft::Hold::kLimit) {
+    return OverLimit(route, {std::string(left.limit), std::string(left.upstream), cooldown});
+  }
+  if (left.hold == EndpointsLeft::Hold::kDown) {
+    CallError error = ErrorOf(FailureKind::kOverload,
+                              Prefix(route) + "every endpoint is out (circuit breaker open, or ejected); retry after " +
+                                  ShortDuration(cooldown));
+    error.reason = "ALL_ENDPOINTS_OUT";
+    error.retry_after = cooldown;
+    return error;
+  }
   CallError error = ErrorOf(FailureKind::kRateLimited, Prefix(route) + "every endpoint is cooling down; retry after " +
                                                            ShortDuration(cooldown));
   error.reason = "ALL_ENDPOINTS_COOLING";
@@ -114,8 +125,9 @@ CallError NoRoom(std::string_view route, const std::optional<LimitRefusal>& refu
 
 CallError OverLimit(std::string_view route, const LimitRefusal& refusal) {
   const bool never = refusal.wait == absl::InfiniteDuration();
-  CallError error = ErrorOf(FailureKind::kShed, Prefix(route) + "rate limit \"" + OneLine(refusal.limit, 128) +
-                                                    "\" is used up" +
+  CallError error = ErrorOf(FailureKind::kShed, Prefix(route) + "rate limit \"" + OneLine(refusal.limit, 128) + "\"" +
+                                                    (refusal.upstream.empty() ? "" : " of upstream \"" + refusal.upstream + "\"") +
+                                                    " is used up" +
                                                     (never ? "" : "; retry after " + ShortDuration(refusal.wait)));
   error.reason = "RATE_LIMIT";
   if (!never) error.retry_after = refusal.wait;

@@ -10,9 +10,10 @@
 namespace sluice {
 namespace {
 
-// A used-up quota comes back when somebody pays, or at the turn of the period:
-// one request a minute is enough to find out.
-constexpr Duration kQuotaCooldown = absl::Minutes(1);
+// A used-up quota comes back when somebody pays, or at the turn of the period,
+// a refused credential when somebody mends it: one request a minute is enough to
+// find out.
+constexpr Duration kCredentialRest = absl::Minutes(1);
 
 }  // namespace
 
@@ -51,10 +52,13 @@ CallImpl::Step CallImpl::Failed(RunningAttempt& running) {
 }
 
 void CallImpl::CoolDown(const Plan& plan, const AttemptFailure& failure) {
-  if (!TraitsOf(failure.kind).cools_down) return;
-  if (failure.kind == FailureKind::kQuota) {
+  // A refused credential rests where others can take its place. The only one is
+  // tried all the same: it may have been mended, and nothing else can be done.
+  const bool refused = failure.kind == FailureKind::kAuth && plan.upstream().credentials.size() > 1;
+  if (!refused && !TraitsOf(failure.kind).cools_down) return;
+  if (refused || failure.kind == FailureKind::kQuota) {
     // The credential's, so every endpoint that it is used at.
-    const TimePoint until = Now() + std::max(kQuotaCooldown, failure.retry_after.value_or(absl::ZeroDuration()));
+    const TimePoint until = Now() + std::max(kCredentialRest, failure.retry_after.value_or(absl::ZeroDuration()));
     for (const EndpointConfig& endpoint : plan.upstream().endpoints) {
       endpoint.cooldowns[plan.credential]->RestUntil(until);
     }
@@ -140,17 +144,19 @@ CallImpl::Step CallImpl::ServeStatic(const FallbackConfig& fallback) {
   record_.served_by = "fallback/" + record_.fallback;
   record_.time_to_first_token = Now() - started_;
   sink_.Started(record_.served_by, model);
-  StreamEvent content;
-  content.kind = StreamEvent::Kind::kContent;
-  content.text = text;
-  sink_.Write(content);
-  StreamEvent part_end;
-  part_end.kind = StreamEvent::Kind::kPartEnd;
-  sink_.Write(part_end);
-  StreamEvent choice_end;
-  choice_end.kind = StreamEvent::Kind::kChoiceEnd;
-  choice_end.finish_reason = FinishReason::kStop;
-  sink_.Write(choice_end);
+  for (int choice = 0; choice < params_.request->choices(); ++choice) {
+    StreamEvent event;
+    event.choice = choice;
+    event.kind = StreamEvent::Kind::kContent;
+    event.text = text;
+    sink_.Write(event);
+    event.text = {};
+    event.kind = StreamEvent::Kind::kPartEnd;
+    sink_.Write(event);
+    event.kind = StreamEvent::Kind::kChoiceEnd;
+    event.finish_reason = FinishReason::kStop;
+    sink_.Write(event);
+  }
   record_.outcome = CallOutcome::kFallback;
   return Step::kEnd;
 }

@@ -40,6 +40,8 @@ class CallRequest {
   virtual std::string PromptPrefix(size_t bytes) const = 0;
   // The caller agreed to a stream that begins anew after a cut.
   virtual bool allows_restart() const { return false; }
+  // How many answers were asked for.
+  virtual int choices() const { return 1; }
   // Whether a declared text can stand in for the answer.
   virtual bool takes_static_answer() const { return true; }
 };

@@ -99,6 +99,10 @@ CallImpl::Step CallImpl::NowhereNow() {
   if (!encode_error_.ok() && left.soonest == absl::InfiniteFuture() && !left.crowded) {
     return GiveUp(CannotEncode(route_name(), encode_error_));
   }
+  if (!refused_ && (left.crowded || left.hold == EndpointsLeft::Hold::kLimit)) {
+    const Duration wait = left.crowded ? absl::InfiniteDuration() : left.soonest - Now();
+    refused_ = LimitRefusal{std::string(left.limit), std::string(left.upstream), wait};
+  }
   if (refused_ && !seat_.taken()) context_.observer.Limited(params_.info, *refused_);
   // Where something is free, or only crowded, the time is not known.
   const bool room_may_come = left.crowded || left.soonest <= Now();

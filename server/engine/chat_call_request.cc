@@ -53,9 +53,8 @@ class ChatCallRequest final : public CallRequest {
   }
 
   uint64_t EstimatedTokens() const override {
-    const uint64_t choices = static_cast<uint64_t>(std::max(request_.has_n() ? request_.n() : 1, 1));
     const uint64_t output = static_cast<uint64_t>(std::max(request_.sampling().max_output_tokens(), 0));
-    return PromptTokens() + choices * output;
+    return PromptTokens() + static_cast<uint64_t>(choices()) * output;
   }
 
   uint64_t PromptTokens() const override { return TokensOfPrompt(request_); }
@@ -72,6 +71,8 @@ class ChatCallRequest final : public CallRequest {
     }
     return prefix;
   }
+
+  int choices() const override { return std::max(request_.has_n() ? request_.n() : 1, 1); }
 
   bool allows_restart() const override { return request_.stream_options().allow_restart(); }
 

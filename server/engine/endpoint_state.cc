@@ -15,8 +15,10 @@ std::optional<BreakerChange> ChangeBetween(BreakerState before, BreakerState aft
 
 EndpointState::EndpointState(TimePoint now) : breaker_(CircuitBreakerConfig{}, now), available_since_(now) {}
 
-void EndpointState::Configure(const CircuitBreakerConfig& breaker, TimePoint now) {
+void EndpointState::Configure(const CircuitBreakerConfig& breaker, bool active, TimePoint now) {
   std::lock_guard lock(mutex_);
+  if (active && !active_) available_since_ = now;
+  active_ = active;
   if (breaker_.config() != breaker) breaker_.Configure(breaker, now);
 }
 

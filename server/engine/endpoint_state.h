@@ -48,7 +48,9 @@ class EndpointState {
  public:
   explicit EndpointState(TimePoint now = absl::InfinitePast());
 
-  void Configure(const CircuitBreakerConfig& breaker, TimePoint now);
+  // `active`: it takes calls. One that is new, or takes calls again, begins its
+  // slow start.
+  void Configure(const CircuitBreakerConfig& breaker, bool active, TimePoint now);
   EndpointView View(TimePoint now) const;
 
   // A permit of the breaker, or none. The attempt counts as in flight from
@@ -94,6 +96,7 @@ class EndpointState {
   OutlierHost outlier_ ABSL_GUARDED_BY(mutex_);
   PeakEwma ewma_ ABSL_GUARDED_BY(mutex_);
   Duration ewma_decay_ ABSL_GUARDED_BY(mutex_) = absl::Seconds(10);
+  bool active_ ABSL_GUARDED_BY(mutex_) = false;
   bool healthy_ ABSL_GUARDED_BY(mutex_) = true;
   TimePoint available_since_ ABSL_GUARDED_BY(mutex_);
   int in_flight_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -11,6 +11,7 @@ namespace sluice {
 namespace {
 
 constexpr uint64_t kTargetSalt = 100;
+constexpr std::string_view kConcurrency = "concurrency";
 
 using Targets = absl::InlinedVector<const TargetConfig*, 8>;
 
@@ -35,13 +36,14 @@ double Attraction(const TargetConfig& target, uint64_t affinity) {
 
 }  // namespace
 
-TimePoint Planner::OpensAt(const TargetConfig& target, TimePoint now) const {
-  TimePoint at = target.upstream->state->admits_at(now);
+Planner::Opening Planner::OpensAt(const TargetConfig& target, TimePoint now) const {
+  Opening opening{target.upstream->state->admits_at(now), ""};
   for (const RateLimitUse& limit : route_->rate_limits) {
     if (limit.scope != RateLimitUse::Scope::kUpstream) continue;
-    at = std::max(at, limit.state->FreeAt(target.upstream->name, traits_.estimated_tokens, now));
+    const TimePoint free = limit.state->FreeAt(target.upstream->name, traits_.estimated_tokens, now);
+    if (free > now && free > opening.at) opening = {free, limit.name};
   }
-  return at;
+  return opening;
 }
 
 bool Planner::HasRoom(const TargetConfig& target) const {
@@ -54,7 +56,7 @@ Planner::Surveys Planner::Best(const SurveyContext& context, bool healthy_only) 
   const Targets targets = TargetsOf(*route_, memory_);
   for (const TargetConfig* target : targets) {
     if (!best.empty() && best.front().target().priority != target->priority && least == 0) break;  // none is better
-    if (OpensAt(*target, context.when) > context.when || !HasRoom(*target)) continue;
+    if (OpensAt(*target, context.when).at > context.when || !HasRoom(*target)) continue;
     TargetSurvey survey(context, *target);
     const auto tries = survey.LeastTries(healthy_only);
     if (!tries || *tries > least) continue;
@@ -103,12 +105,26 @@ EndpointsLeft Planner::Left(TimePoint now) const {
   };
   for (const TargetConfig* target : TargetsOf(*route_, memory_)) {
     const TargetSurvey survey(context, *target);
-    const TimePoint free = std::max({now, OpensAt(*target, now), survey.Soonest()});
+    const Opening upstream = OpensAt(*target, now);
+    const TargetSurvey::Opening endpoint = survey.Soonest();
+    const TimePoint free = std::max({now, upstream.at, endpoint.at});
     if (free <= now && !HasRoom(*target)) {
       left.crowded = true;
+      left.upstream = target->upstream->name;
+      left.limit = kConcurrency;
       continue;
     }
-    left.soonest = std::min(left.soonest, free);
+    if (free < left.soonest) {
+      left.soonest = free;
+      const bool limited = !upstream.limit.empty() && upstream.at >= endpoint.at;
+      left.hold = limited ? EndpointsLeft::Hold::kLimit
+                          : endpoint.rests && endpoint.at >= upstream.at ? EndpointsLeft::Hold::kRest
+                                                                         : EndpointsLeft::Hold::kDown;
+      if (limited) {
+        left.upstream = target->upstream->name;
+        left.limit = upstream.limit;
+      }
+    }
     if (free > now) continue;
     lower(healthy, survey.LeastTries(true));
     lower(any, survey.LeastTries(false));

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -69,8 +70,13 @@ class Planner {
   using Surveys = std::vector<TargetSurvey>;
 
   // When the target's upstream may take an attempt, as far as that is not up to
-  // its endpoints and its room.
-  TimePoint OpensAt(const TargetConfig& target, TimePoint now) const;
+  // its endpoints and its room, and the rate limit that it waits for, if that is
+  // the reason.
+  struct Opening {
+    TimePoint at;
+    std::string_view limit;
+  };
+  Opening OpensAt(const TargetConfig& target, TimePoint now) const;
   bool HasRoom(const TargetConfig& target) const;
   // The best that are left, of equal rank.
   Surveys Best(const SurveyContext& context, bool healthy_only) const;

@@ -26,7 +26,9 @@ bool ConditionsHold(const RouteConfig& route, std::string_view tenant, MetadataL
 
 void ConfigureUpstream(const UpstreamConfig& upstream, TimePoint now) {
   upstream.state->Configure({upstream.overall_breaker, upstream.limits, upstream.throttle}, now);
-  for (const EndpointConfig& endpoint : upstream.endpoints) endpoint.state->Configure(upstream.breaker, now);
+  for (const EndpointConfig& endpoint : upstream.endpoints) {
+    endpoint.state->Configure(upstream.breaker, endpoint.active, now);
+  }
 }
 
 void ConfigureRoute(const RouteConfig& route, TimePoint now) {

@@ -26,16 +26,36 @@ CircuitBreaker::Outcome OutcomeFor(const AttemptRecord& attempt) {
   return counts ? CircuitBreaker::Outcome::kFailure : CircuitBreaker::Outcome::kIgnored;
 }
 
-// What the attempt cost: as told; else what was asked and given, if anything
-// was; an attempt without an answer is not billed.
-uint64_t UsedTokens(const RunningAttempt& running, const AttemptRecord& record) {
-  const UsageCounts& usage = record.usage;
+// What the attempt cost, as told or estimated; a failure that the upstream
+// told is not billed.
+uint64_t UsedTokens(const UsageCounts& usage) {
   if (usage.total_tokens) return static_cast<uint64_t>(std::max(0, *usage.total_tokens));
-  if (usage.input_tokens || usage.output_tokens) {
-    return static_cast<uint64_t>(std::max(0, usage.input_tokens.value_or(0)) +
-                                 std::max(0, usage.output_tokens.value_or(0)));
+  return static_cast<uint64_t>(std::max(0, usage.input_tokens.value_or(0)) +
+                               std::max(0, usage.output_tokens.value_or(0)));
+}
+
+// Usage comes at an answer's end. One that was given up is paid for all the
+// same, as far as it had come.
+bool WasCutOff(const AttemptRecord& record) {
+  switch (record.outcome) {
+    case AttemptOutcome::kAbandoned:
+    case AttemptOutcome::kCancelled:
+      return true;
+    case AttemptOutcome::kFailed:
+      return record.failure == FailureKind::kTruncated || record.failure == FailureKind::kTimeout;
+    case AttemptOutcome::kRunning:
+    case AttemptOutcome::kOk:
+      break;
   }
-  return record.time_to_first_token ? running.prompt_tokens + running.content_bytes / kBytesPerToken : 0;
+  return false;
+}
+
+UsageCounts EstimatedUsage(const RunningAttempt& running) {
+  UsageCounts usage;
+  usage.input_tokens = static_cast<int32_t>(std::min<uint64_t>(running.prompt_tokens, INT32_MAX));
+  usage.output_tokens = static_cast<int32_t>(std::min<uint64_t>(running.content_bytes / kBytesPerToken, INT32_MAX));
+  usage.estimated = true;
+  return usage;
 }
 
 // An upstream may quote the credential that it was sent.
@@ -72,7 +92,7 @@ RunningAttempt& RunningAttempts::Start(AttemptStart start) {
   running.index = record_.attempts.size();
   running.ticket = std::move(start.ticket);
   running.charge = std::move(start.charge);
-  if (start.request.body) running.prompt_tokens = start.request.body->size() / kBytesPerToken;
+  running.prompt_tokens = params_.request->PromptTokens();
   record_.attempts.push_back(std::move(record));
   context_.observer.AttemptStarted(params_.info, RecordOf(running));
 
@@ -85,6 +105,11 @@ RunningAttempt& RunningAttempts::Start(AttemptStart start) {
 RunningAttempt& RunningAttempts::Of(const Attempt* attempt) {
   return **std::find_if(running_.begin(), running_.end(),
                         [&](const auto& running) { return running->attempt.get() == attempt; });
+}
+
+void RunningAttempts::Connected(RunningAttempt& running) {
+  running.connected = true;
+  running.ticket.Connected();
 }
 
 void RunningAttempts::FirstContent(RunningAttempt& running) {
@@ -120,7 +145,13 @@ void RunningAttempts::TellRecord(RunningAttempt& running, AttemptOutcome outcome
   record.duration = Now() - record.started;
   record.usage = attempt.usage();
   if (const auto first = attempt.first_content()) record.time_to_first_token = *first - record.started;
-  used_tokens_ += UsedTokens(running, record);
+  const bool told = record.usage.input_tokens || record.usage.output_tokens || record.usage.total_tokens;
+  const bool paid = running.connected && (WasCutOff(record) || record.outcome == AttemptOutcome::kOk);
+  const UsageCounts cost = told || !paid ? record.usage : EstimatedUsage(running);
+  running.used_tokens = UsedTokens(cost);
+  used_tokens_ += running.used_tokens;
+  // What an upstream left out of a whole answer is not for us to make up.
+  if (WasCutOff(record)) record.usage = cost;
 }
 
 void RunningAttempts::TellStates(RunningAttempt& running) {
@@ -143,7 +174,7 @@ void RunningAttempts::TellStates(RunningAttempt& running) {
   if (record.failure == FailureKind::kTimeout && !result.time_to_first_token) {
     result.time_to_first_token = record.duration;
   }
-  TellChanges(running, running.ticket.Ended(result, UsedTokens(running, record), Now(), context_.random));
+  TellChanges(running, running.ticket.Ended(result, running.used_tokens, Now(), context_.random));
 }
 
 void RunningAttempts::TellChanges(const RunningAttempt& running, const Ticket::Learned& learned) {

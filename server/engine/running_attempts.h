@@ -26,6 +26,8 @@ struct RunningAttempt {
   HeldEvents held;
   uint64_t prompt_tokens = 0;  // estimated
   uint64_t content_bytes = 0;  // given to the sink
+  bool connected = false;
+  uint64_t used_tokens = 0;    // in the end
   // Last: destroyed first, for it reports to the others' owner.
   std::unique_ptr<Attempt> attempt;
 };
@@ -54,6 +56,7 @@ class RunningAttempts {
   bool empty() const { return running_.empty(); }
   RunningAttempt& front() { return *running_.front(); }
 
+  void Connected(RunningAttempt& running);
   void FirstContent(RunningAttempt& running);
   // Over; `running` is gone afterwards. An answered one may linger.
   void End(RunningAttempt& running, AttemptOutcome outcome, FailureKind failure, std::string_view message);

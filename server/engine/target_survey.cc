@@ -241,18 +241,20 @@ size_t TargetSurvey::Balance(const Candidates& among, uint32_t level) const {
   return PickWeighted(loads, context_.random);
 }
 
-TimePoint TargetSurvey::Soonest() const {
-  if (!candidates_.empty()) return absl::InfinitePast();
-  if (index_->large() && !context_.memory.picky()) return shared_->soonest;
-  TimePoint soonest = absl::InfiniteFuture();
+TargetSurvey::Opening TargetSurvey::Soonest() const {
+  if (!candidates_.empty()) return {absl::InfinitePast(), false};
+  if (index_->large() && !context_.memory.picky()) return {shared_->soonest, shared_->soonest_rests};
+  Opening soonest;
   for (uint32_t l = 0; l < index_->levels().size(); ++l) {
     for (const auto& member : index_->levels()[l].members) {
       const EndpointConfig& config = upstream().endpoints[member.endpoint];
       if (context_.memory.RulesOut(*target_, config)) continue;
       const EndpointStanding standing = StandingOf(config, context_.when);
-      TimePoint free = std::max(standing.view.admits_at, context_.memory.CredentialAt(upstream(), config));
-      if (!health().load.panic[l]) free = std::max(free, standing.healthy_at);
-      soonest = std::min(soonest, free);
+      TimePoint up = standing.view.admits_at;
+      if (!health().load.panic[l]) up = std::max(up, standing.healthy_at);
+      const TimePoint rested = context_.memory.CredentialAt(upstream(), config);
+      const Opening opening{std::max(up, rested), rested > up};
+      if (opening.at < soonest.at) soonest = opening;
     }
   }
   return soonest;

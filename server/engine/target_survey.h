@@ -42,7 +42,11 @@ class TargetSurvey {
 
   // When the first of those that the call may go to may be picked; in the past:
   // now. InfiniteFuture: never, as far as is known.
-  TimePoint Soonest() const;
+  struct Opening {
+    TimePoint at = absl::InfiniteFuture();
+    bool rests = false;  // until then it rests, as the upstream asked; else it is down
+  };
+  Opening Soonest() const;
 
  private:
   struct Candidate {

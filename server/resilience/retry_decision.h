@@ -3,6 +3,8 @@
 #ifndef SLUICE_SERVER_RESILIENCE_RETRY_DECISION_H_
 #define SLUICE_SERVER_RESILIENCE_RETRY_DECISION_H_
 
+#include <string_view>
+
 #include "server/resilience/backoff.h"
 #include "server/resilience/failure.h"
 #include "server/resilience/random.h"
@@ -27,8 +29,15 @@ struct EndpointsLeft {
   // When the first of all of them is free of cooldown (in the past: now);
   // InfiniteFuture if there are none.
   TimePoint soonest = absl::InfiniteFuture();
+  // Why not before: the upstream asked for rest, it is held to be down (breaker
+  // open, ejected), or a rate limit of ours for it is used up.
+  enum class Hold { kRest, kDown, kLimit };
+  Hold hold = Hold::kRest;
   // Something would take an attempt but for a limit on what is under way there.
   bool crowded = false;
+  // With kLimit, or crowded: whose limit and which. Valid as long as the policy.
+  std::string_view upstream;
+  std::string_view limit;
 };
 
 struct RetryDecision {

@@ -16,7 +16,7 @@ EndpointConfig Endpoint(std::string name) {
   EndpointConfig endpoint;
   endpoint.name = std::move(name);
   endpoint.state = std::make_shared<EndpointState>();
-  endpoint.state->Configure({}, kNow);
+  endpoint.state->Configure({}, /*active=*/true, kNow);
   endpoint.cooldowns = {std::make_shared<Cooldown>(), std::make_shared<Cooldown>()};
   return endpoint;
 }
