@@ -102,5 +102,23 @@ TEST(AlertRulesTest, EveryMetricThatAnAlertWatchesIsThere) {
   }
 }
 
+TEST(AlertRulesTest, EveryMetricIsExplained) {
+  const std::string readme = Read(kFolder + "/README.md");
+  for (const std::string& name : ExportedByADataPlane()) {
+    if (name.find("_bucket") != std::string::npos) continue;
+    EXPECT_NE(readme.find('`' + name + '`'), std::string::npos) << name;
+  }
+}
+
+TEST(AlertRulesTest, EveryMetricThatIsExplainedIsThere) {
+  std::set<std::string> there = ExportedByADataPlane();
+  // Told only once they are known, or of the process.
+  there.insert({"sluice_config_push_latency_seconds", "sluice_build_info"});
+  const auto rows = Matches(Read(kFolder + "/README.md"), std::regex("`((?:sluice|gen_ai_(?:client|server))_\\w+)`"));
+  for (const std::string& name : rows) {
+    EXPECT_TRUE(name == "sluice_controlplane_" || there.count(name) != 0) << name;
+  }
+}
+
 }  // namespace
 }  // namespace sluice

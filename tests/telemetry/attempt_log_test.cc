@@ -270,6 +270,9 @@ void TellAll(CallObserver& loop) {
   loop.Paused(Info());
   loop.BreakerChanged("openai", "primary", BreakerState::kClosed, BreakerState::kOpen);
   loop.EndpointEjected("openai", "primary", absl::Seconds(30));
+  loop.HealthChecked("openai", "primary", false);
+  loop.HealthChanged("openai", "primary", false, "503 at /models");
+  loop.HealthChanged("openai", "primary", true, "");
 }
 
 TEST_F(AttemptLogTest, RowB5AllTellsEveryEventWithItsCall) {
@@ -290,12 +293,14 @@ TEST_F(AttemptLogTest, RowB5AllTellsEveryEventWithItsCall) {
                                  "warning fallback " + call + " fallback=local-small cause=overload",
                                  "info paused " + call,
                                  "warning breaker" + place + " from=closed to=open",
-                                 "warning ejected" + place + " lasting_ms=30000.000"));
+                                 "warning ejected" + place + " lasting_ms=30000.000",
+                                 "warning unhealthy" + place + " reason=\"503 at /models\"",
+                                 "warning healthy" + place));
 }
 
-TEST_F(AttemptLogTest, FailuresTellsOfBreakersAndEjectionsOnly) {
+TEST_F(AttemptLogTest, FailuresTellsOfEndpointsOnly) {
   TellAll(Loop(AttemptLogLevel::kFailures));
-  EXPECT_THAT(Messages(), ElementsAre("breaker", "ejected"));
+  EXPECT_THAT(Messages(), ElementsAre("breaker", "ejected", "unhealthy", "healthy"));
 }
 
 TEST_F(AttemptLogTest, OffWritesNothing) {
