@@ -152,7 +152,7 @@ ExitCode Trip(Session& session, const BreakerOptions& options) {
   trip.set_target(options.target);
   if (options.lasting.empty()) {
     return Operate(session, options, request, "tripped",
-                   absl::StrCat(" · until: sluicectl breaker reset ", options.target));
+                   absl::StrCat(" · until reset (sluicectl breaker reset ", options.target, ")"));
   }
   const absl::StatusOr<absl::Duration> lasting = ParseDurationText(options.lasting);
   if (!lasting.ok() || *lasting <= absl::ZeroDuration()) {

@@ -45,6 +45,7 @@ class CommandSet {
 void AddApply(CommandSet& commands);
 void AddBreaker(CommandSet& commands);
 void AddCompletion(CommandSet& commands);
+void AddConfig(CommandSet& commands);
 void AddDelete(CommandSet& commands);
 void AddDiff(CommandSet& commands);
 void AddExplain(CommandSet& commands);

@@ -61,6 +61,7 @@ void AddCommands(CommandSet& commands) {
   AddStatus(commands);
   AddTop(commands);
   AddBreaker(commands);
+  AddConfig(commands);
   AddExplain(commands);
   AddValidate(commands);
   AddCompletion(commands);

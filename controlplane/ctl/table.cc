@@ -45,6 +45,7 @@ std::string AgeText(absl::Duration age) {
 }
 
 std::string ElapsedText(absl::Duration elapsed) {
+  if (elapsed > absl::ZeroDuration() && elapsed < absl::Milliseconds(1)) return "<1 ms";
   if (elapsed < absl::Seconds(1)) return absl::StrCat(absl::ToInt64Milliseconds(elapsed), " ms");
   return absl::StrFormat("%.3g s", absl::ToDoubleSeconds(elapsed));
 }

@@ -37,7 +37,7 @@ size_t DisplayWidth(const std::string& text);
 
 // One unit: "41s", "5m", "3h", "12d".
 std::string AgeText(absl::Duration age);
-// "41 ms", "2.4 s".
+// "<1 ms", "41 ms", "2.4 s".
 std::string ElapsedText(absl::Duration elapsed);
 // "0.2", "340", "1.2k".
 std::string FigureText(double figure);

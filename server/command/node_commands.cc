@@ -36,7 +36,6 @@ BreakerName ParseTarget(const std::string& target) {
   return {target.substr(0, slash), target.substr(slash + 1)};
 }
 
-// What the message tells of, in words: names of upstreams, or of one's endpoints.
 absl::Status UnknownUpstream(const std::string& name, const std::vector<BreakerView>& all) {
   std::vector<std::string> known;
   for (const BreakerView& view : all) {
@@ -46,13 +45,14 @@ absl::Status UnknownUpstream(const std::string& name, const std::vector<BreakerV
                                           known.empty() ? "; none is in force" : DidYouMean(name, known)));
 }
 
-absl::Status UnknownEndpoint(const BreakerName& name, const std::vector<BreakerView>& of_upstream) {
+// `views` are those of its upstream, or all where that is unknown too.
+absl::Status UnknownEndpoint(const BreakerName& name, const std::vector<BreakerView>& views) {
   std::vector<std::string> known;
-  for (const BreakerView& view : of_upstream) {
-    if (!view.name.endpoint.empty()) known.push_back(view.name.endpoint);
+  for (const BreakerView& view : views) {
+    if (!view.name.endpoint.empty()) known.push_back(view.name.ToString());
   }
-  return absl::NotFoundError(absl::StrCat("upstream ", Shown(name.upstream), " has no endpoint ", Shown(name.endpoint),
-                                          DidYouMean(name.endpoint, known)));
+  return absl::NotFoundError(absl::StrCat("there is no endpoint ", Shown(name.ToString()),
+                                          known.empty() ? "; none is in force" : DidYouMean(name.ToString(), known)));
 }
 
 const char* ModeName(BreakerMode mode) {
@@ -102,7 +102,7 @@ absl::StatusOr<std::vector<BreakerView>> NodeCommands::Named(const std::string& 
   std::vector<BreakerView> named;
   std::copy_if(all.begin(), all.end(), std::back_inserter(named),
                [&name](const BreakerView& view) { return view.name.upstream == name.upstream; });
-  if (named.empty()) return UnknownUpstream(name.upstream, all);
+  if (named.empty()) return name.endpoint.empty() ? UnknownUpstream(name.upstream, all) : UnknownEndpoint(name, all);
   if (name.endpoint.empty()) return named;
   const auto found = std::find_if(named.begin(), named.end(), [&name](const BreakerView& view) { return view.name == name; });
   if (found == named.end()) return UnknownEndpoint(name, named);

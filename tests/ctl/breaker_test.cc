@@ -259,7 +259,7 @@ TEST_F(BreakerCtlTest, TripSaysOnHowManyAndUntilWhen) {
 TEST_F(BreakerCtlTest, TripWithoutATimeSaysHowItEnds) {
   Node("edge-1").mutable_breakers();
   EXPECT_EQ(Run({"breaker", "trip", "openai"}), ExitCode::kOk);
-  EXPECT_EQ(out_, "openai tripped on 1/1 data plane in 12 ms · until: sluicectl breaker reset openai\n");
+  EXPECT_EQ(out_, "openai tripped on 1/1 data plane in 12 ms · until reset (sluicectl breaker reset openai)\n");
   EXPECT_FALSE(admin_.command.command().trip_breaker().has_lasting());
 }
 
@@ -378,6 +378,30 @@ TEST_F(BreakerCtlTest, TopOfNothingSaysSo) {
   EXPECT_EQ(Run({"top"}), ExitCode::kOk);
   EXPECT_EQ(out_, "");
   EXPECT_EQ(err_, "no upstream is in force\n");
+}
+
+TEST_F(BreakerCtlTest, ConfigTellsWhatEachNodeHasInForceAndWhereItCameFrom) {
+  v1::ConfigInForce& one = *Node("edge-1").mutable_config();
+  one.set_source(v1::CONFIG_SOURCE_CONTROL_PLANE);
+  one.set_revision(7);
+  *one.mutable_applied() = ToProto(kNow - absl::Minutes(2));
+  one.add_routes("chat");
+  one.add_endpoints("openai/primary");
+  one.add_endpoints("openai/backup");
+  v1::ConfigInForce& two = *Node("edge-2").mutable_config();
+  two.set_source(v1::CONFIG_SOURCE_LAST_KNOWN_GOOD);
+  two.set_revision(6);
+  two.set_last_error("upstream/openai: env OPENAI_API_KEY is not set here");
+  NodeFails("edge-3", grpc::StatusCode::DEADLINE_EXCEEDED, "no answer within 10s");
+  EXPECT_EQ(Run({"config"}), ExitCode::kNotAcked);
+  EXPECT_EQ(out_,
+            "NODE    REVISION  SOURCE           SINCE  ROUTES  ENDPOINTS  LAST ERROR\n"
+            "edge-1  7         control plane    2m     1       2\n"
+            "edge-2  6         last known good  –      0       0          upstream/openai: env OPENAI_API_KEY is not set here\n");
+  EXPECT_EQ(err_, "edge-3: no answer within 10s\n");
+  EXPECT_TRUE(admin_.command.query().has_config());
+  EXPECT_EQ(Run({"config", "--node", "edge-1", "-o", "json"}), ExitCode::kNotAcked);
+  EXPECT_THAT(out_, HasSubstr("\"openai/primary\""));
 }
 
 TEST_F(BreakerCtlTest, HelpOfEachHasExamples) {

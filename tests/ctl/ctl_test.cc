@@ -488,7 +488,7 @@ TEST_P(CtlHelpTest, ShowsAnExampleOfTheCommand) {
 
 INSTANTIATE_TEST_SUITE_P(Commands, CtlHelpTest,
                          ::testing::Values("apply", "get", "list", "diff", "set", "delete", "history", "rollback", "status",
-                                           "explain", "validate", "completion", "top", "breaker"),
+                                           "explain", "validate", "completion", "top", "breaker", "config"),
                          [](const auto& info) { return std::string(info.param); });
 
 TEST_F(CtlTest, HelpShowsExamplesAndEveryExitStatus) {

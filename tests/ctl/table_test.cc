@@ -34,6 +34,7 @@ TEST(FigureTextTest, KeepsToThreeFigures) {
 }
 
 TEST(ElapsedTextTest, SaysMillisecondsBelowASecond) {
+  EXPECT_EQ(ElapsedText(absl::Microseconds(400)), "<1 ms");
   EXPECT_EQ(ElapsedText(absl::Milliseconds(41)), "41 ms");
   EXPECT_EQ(ElapsedText(absl::Milliseconds(2400)), "2.4 s");
 }

@@ -1,0 +1,71 @@
+// config: what every data plane has in force, asked of itself; `status` tells
+// what the control plane knows of it.
+#include <memory>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "controlplane/ctl/command_call.h"
+#include "controlplane/ctl/commands.h"
+#include "controlplane/ctl/json_text.h"
+#include "controlplane/ctl/table.h"
+#include "proto/policy/duration_text.h"
+
+namespace sluice::ctl {
+namespace {
+
+struct ConfigCommandOptions {
+  std::string node;
+  std::string output = "table";
+};
+
+// "control plane"; whatever is not that, is to be seen.
+Table::Cell SourceCell(v1::ConfigSource source) {
+  static constexpr char kPrefix[] = "CONFIG_SOURCE_";
+  std::string name = v1::ConfigSource_Name(source);
+  if (name.rfind(kPrefix, 0) == 0) name = name.substr(sizeof kPrefix - 1);
+  return {absl::StrReplaceAll(absl::AsciiStrToLower(name), {{"_", " "}}),
+          source == v1::CONFIG_SOURCE_CONTROL_PLANE ? Color::kGreen : Color::kYellow};
+}
+
+std::vector<Table::Cell> RowOf(const v1::NodeAnswer& answer, absl::Time now) {
+  const v1::ConfigInForce& config = answer.answer().config();
+  return {answer.node_id(),
+          config.revision() == 0 ? "–" : absl::StrCat(config.revision()),
+          SourceCell(config.source()),
+          config.has_applied() ? AgeText(now - ToAbsl(config.applied())) : "–",
+          absl::StrCat(config.routes_size()),
+          absl::StrCat(config.endpoints_size()),
+          config.last_error()};
+}
+
+ExitCode Config(Session& session, const ConfigCommandOptions& options) {
+  v1::CommandRequest request;
+  request.set_node_id(options.node);
+  request.mutable_query()->mutable_config();
+  v1::CommandResponse response;
+  if (const ExitCode code = CallNodes(session, request, response); code != ExitCode::kOk) return code;
+  const std::vector<const v1::NodeAnswer*> done = Done(response);
+  if (options.output == "json") {
+    session.out() << JsonText(response) << "\n";
+  } else if (!done.empty()) {
+    Table table({"NODE", "REVISION", "SOURCE", "SINCE", "ROUTES", "ENDPOINTS", "LAST ERROR"});
+    for (const v1::NodeAnswer* answer : done) table.AddRow(RowOf(*answer, session.now()));
+    table.Print(session.out(), session.color());
+  }
+  return TellFailures(session, request, response);
+}
+
+}  // namespace
+
+void AddConfig(CommandSet& commands) {
+  auto options = std::make_shared<ConfigCommandOptions>();
+  CLI::App& app = commands.Add("config", "Ask every data plane what it has in force, and where it came from",
+                               "sluicectl config\n"
+                               "sluicectl config --node edge-1 -o json      with the names of routes and endpoints",
+                               [options](Session& session) { return Config(session, *options); });
+  app.add_option("--node", options->node, "Only this data plane; left out: all");
+  app.add_option("-o,--output", options->output, "Form")->check(CLI::IsMember({"table", "json"}))->capture_default_str();
+}
+
+}  // namespace sluice::ctl
