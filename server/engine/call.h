@@ -13,6 +13,7 @@
 #include "server/engine/call_request.h"
 #include "server/engine/route_table.h"
 #include "server/engine/stream_sink.h"
+#include "server/engine/trace_context.h"
 #include "server/resilience/random.h"
 #include "server/runtime/loop.h"
 #include "server/upstream/http_transport.h"
@@ -43,7 +44,8 @@ struct CallParams {
   std::optional<uint64_t> affinity;
   // The caller's own deadline; InfiniteFuture if none.
   TimePoint deadline = absl::InfiniteFuture();
-  std::string traceparent;
+  // Each attempt is a span of its own in it; not set: none is sent.
+  std::optional<TraceContext> trace;
 };
 
 // Loop thread only. Destroying a running call cancels it silently.

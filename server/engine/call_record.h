@@ -36,6 +36,7 @@ struct AttemptRecord {
   UsageCounts usage;
   // By its name in the policy ("env:KEY_A"); empty: none. Never the secret.
   std::string credential;
+  std::string span_id;  // in the call's trace; empty: it has none
   bool hedge = false;  // ran beside another attempt
   // As the policy names it at the upstream; empty: the caller's, unchanged.
   std::string model;

@@ -77,8 +77,15 @@ bool CallImpl::TryStart(const Plan& plan, Duration backoff, RetryCharge& charge,
   }
   if (!hedge) presence_.MoveTo(*route_->state, plan.upstream().name);
   planner_->Tried(plan);
-  attempts_.Start({*route_, plan, std::move(ticket), std::move(charge), requests_.Build(plan, params_.traceparent),
-                   backoff, hedge});
+  std::string span;
+  std::string traceparent;
+  if (params_.trace) {
+    TraceContext child = ChildOf(*params_.trace, context_.random);
+    traceparent = child.ToTraceparent();
+    span = std::move(child.span_id);
+  }
+  attempts_.Start({*route_, plan, std::move(ticket), std::move(charge), requests_.Build(plan, traceparent),
+                   std::move(span), backoff, hedge});
   if (!hedge) SetHedgeTimer();
   return true;
 }

@@ -84,6 +84,7 @@ RunningAttempt& RunningAttempts::Start(AttemptStart start) {
   record.model = start.plan.target->model.empty() ? params_.info.model_label : start.plan.target->model;
   record.backoff = start.backoff;
   record.hedge = start.hedge;
+  record.span_id = std::move(start.span_id);
   record.started = Now();
 
   RunningAttempt& running = *running_.emplace_back(std::make_unique<RunningAttempt>());

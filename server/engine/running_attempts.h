@@ -39,6 +39,7 @@ struct AttemptStart {
   Ticket ticket;
   RetryCharge charge;
   HttpRequest request;
+  std::string span_id;
   Duration backoff;  // waited before it
   bool hedge = false;
 };

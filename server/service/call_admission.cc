@@ -12,7 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "server/resilience/hash_ring.h"
 #include "server/service/bounded_text.h"
-#include "server/telemetry/trace_context.h"
+#include "server/engine/trace_context.h"
 
 namespace sluice {
 namespace {
@@ -71,11 +71,12 @@ std::shared_ptr<const RouteConfig> Match(const RouteTable& table, std::string_vi
   return table.Match(model, metadata.Get(kTenantKey), lookup);
 }
 
+// A caller without a trace gets one by the call's id, so that its attempts can be
+// found at the upstreams all the same.
 void ReadTrace(const CallerMetadata& metadata, CallParams* params) {
-  auto trace = ParseTraceparent(metadata.Get("traceparent"));
-  if (!trace) return;
-  params->info.trace_id = trace->trace_id;
-  params->traceparent = trace->ToTraceparent();
+  params->trace = ParseTraceparent(metadata.Get("traceparent"));
+  if (!params->trace) params->trace = TraceContext{params->info.call_id, "", 0};
+  params->info.trace_id = params->trace->trace_id;
 }
 
 }  // namespace

@@ -55,6 +55,7 @@ void AddCall(LogLine& line, const CallInfo& info) {
 }
 
 void AddPlace(LogLine& line, const AttemptRecord& attempt) {
+  line.Text("span_id", attempt.span_id);
   line.Text("upstream", attempt.upstream);
   line.Text("endpoint", attempt.endpoint);
 }

@@ -159,7 +159,7 @@ void CallHarness::Start(TimePoint deadline) {
   params.route = std::make_shared<const RouteConfig>(route);
   params.request = NewChatCallRequest(request);
   params.deadline = deadline;
-  params.traceparent = "00-1-2-01";
+  params.trace = TraceContext{std::string(31, '0') + "1", std::string(15, '0') + "2", 1};
   call = NewCall(context, std::move(params), sink);
   call->Start();
 }

@@ -1,7 +1,7 @@
 // W3C Trace Context, level 1: the `traceparent` that calls come with and
 // attempts go out with. Pure but for the randomness, which is an argument.
-#ifndef SLUICE_SERVER_TELEMETRY_TRACE_CONTEXT_H_
-#define SLUICE_SERVER_TELEMETRY_TRACE_CONTEXT_H_
+#ifndef SLUICE_SERVER_ENGINE_TRACE_CONTEXT_H_
+#define SLUICE_SERVER_ENGINE_TRACE_CONTEXT_H_
 
 #include <cstdint>
 #include <optional>
@@ -32,4 +32,4 @@ TraceContext NewTrace(Random& random);
 
 }  // namespace sluice
 
-#endif  // SLUICE_SERVER_TELEMETRY_TRACE_CONTEXT_H_
+#endif  // SLUICE_SERVER_ENGINE_TRACE_CONTEXT_H_

@@ -1,4 +1,4 @@
-#include "server/telemetry/trace_context.h"
+#include "server/engine/trace_context.h"
 
 #include <gtest/gtest.h>
 
