@@ -201,11 +201,20 @@ class ControlPlane(Process):
 
 class DataPlane(Process):
     def __init__(self, *args, env=None, ready=True):
+        self.channels = []
         super().__init__([os.path.join(BIN, "sluice-server"), "--listen", "127.0.0.1:0",
                           "--metrics-listen", "127.0.0.1:0", *args], env=env, ready=ready)
 
     def stub(self):
-        return gateway_pb2_grpc.GatewayStub(grpc.insecure_channel(self.address))
+        self.channels.append(grpc.insecure_channel(self.address))
+        return gateway_pb2_grpc.GatewayStub(self.channels[-1])
+
+    def leave(self):
+        """Closes the callers' connections: a client that does not look at its
+        socket lets a server wait that says goodbye."""
+        for channel in self.channels:
+            channel.close()
+        self.channels = []
 
     def idle(self):
         """Nothing of a call is left behind."""
@@ -420,6 +429,8 @@ class IntegrationTest(unittest.TestCase):
         return process
 
     def _stop(self, process):
+        if isinstance(process, DataPlane):
+            process.leave()
         status = process.stop()
         if isinstance(process, Process) and status not in (0, -signal.SIGKILL, -signal.SIGTERM):
             self.fail(f"{process.args[0]} ended with {status}:\n{process.stderr()[-4000:]}")
