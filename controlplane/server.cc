@@ -136,13 +136,13 @@ absl::Status ControlPlaneServer::StartMetrics() {
     return absl::InvalidArgumentError(absl::StrCat("--metrics-listen ", options_.metrics_listen, ": must be HOST:PORT"));
   }
   try {
-    exposer_ = std::make_unique<prometheus::Exposer>(options_.metrics_listen);
+    metrics_server_ = std::make_unique<ControlPlaneMetricsServer>(options_.metrics_listen, host);
   } catch (const std::exception&) {
     return absl::UnavailableError(absl::StrCat("cannot listen on ", options_.metrics_listen, " for metrics: ",
                                                WhyNotListening(options_.metrics_listen)));
   }
-  exposer_->RegisterCollectable(metrics_);
-  metrics_address_ = WithPort(options_.metrics_listen, exposer_->GetListeningPorts().front());
+  metrics_server_->Register(metrics_);
+  metrics_address_ = WithPort(options_.metrics_listen, metrics_server_->port());
   return absl::OkStatus();
 }
 
@@ -178,7 +178,7 @@ void ControlPlaneServer::Stop() {
   server_->Shutdown(absl::ToChronoTime(absl::Now() + absl::Seconds(1)));
   server_->Wait();
   timer_.Stop();
-  exposer_.reset();
+  metrics_server_.reset();
   watch_.reset();
 }
 

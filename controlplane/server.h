@@ -15,7 +15,7 @@
 #include "controlplane/push/push_timer.h"
 #include "controlplane/store/store.h"
 #include "controlplane/telemetry/metrics.h"
-#include "prometheus/exposer.h"
+#include "controlplane/telemetry/metrics_server.h"
 
 namespace sluice {
 
@@ -48,7 +48,7 @@ class ControlPlaneServer {
   std::unique_ptr<AdminService> admin_;
   std::unique_ptr<PushService> push_;
   std::unique_ptr<grpc::Server> server_;
-  std::unique_ptr<prometheus::Exposer> exposer_;
+  std::unique_ptr<ControlPlaneMetricsServer> metrics_server_;
   std::string address_;
   std::string metrics_address_;
 };

@@ -228,6 +228,17 @@ TEST_F(ControlPlaneProcessTest, StopsInPeaceAndAsksSubscribersToLeave) {
   stopper.join();
 }
 
+// The metrics' HTTP server by itself would look every two seconds only.
+TEST_F(ControlPlaneProcessTest, EndsAtOnceWhenNobodyIsConnected) {
+  for (const std::string metrics_listen : {"127.0.0.1:0", "0.0.0.0:0"}) {
+    std::unique_ptr<Process> process = Run({"--metrics-listen", metrics_listen});
+    ASSERT_THAT(process->ReadLine(), HasSubstr("listening"));
+    const auto began = std::chrono::steady_clock::now();
+    EXPECT_EQ(process->Kill(SIGTERM), 0);
+    EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::milliseconds(600)) << metrics_listen;
+  }
+}
+
 TEST_F(ControlPlaneProcessTest, HealthIsServed) {
   std::unique_ptr<Process> process = Start();
   auto health = grpc::health::v1::Health::NewStub(channel_);
