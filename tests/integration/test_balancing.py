@@ -81,7 +81,7 @@ class Balancing(IntegrationTest):
         self.reaches("sluice_attempts_total", 24 * 6, upstream="pool", outcome="ok")
 
     def test_the_same_beginning_of_a_prompt_finds_the_same_cache(self):
-        stub = self.pool(("alpha", "beta", "gamma"), extra="balance: ring_hash", route="affinity: {prompt_prefix_bytes: 16}")
+        stub = self.pool(("alpha", "beta", "gamma"), extra="balance: ring_hash", route="affinity: {prompt_prefix_bytes: 20}")
         homes = set()
         for prefix in range(12):
             served = {self.ok(stream(stub, chat_request(f"book number {prefix:04} and then {k}"))).end.served_by

@@ -288,7 +288,7 @@ class RowsC(IntegrationTest):
         self.ok(stream(stub, chat_request()))
         self.ok(stream(stub, chat_request()))
         self.reaches("sluice_breaker_state", 1, state="closed", upstream="alpha")
-        self.reaches("sluice_breaker_changes_total", 1, to="half_open")
+        self.reaches("sluice_breaker_changes_total", 1, **{"from": "half_open", "to": "closed"})
 
     def test_row_c6_what_is_slow_trips_it_too(self):
         stub = self.breaker("count_window: 10, min_calls: 3, slow_after: 30ms, slow_percent: 100, open: 60s")

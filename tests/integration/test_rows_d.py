@@ -12,8 +12,8 @@ WIDE = "budget: {max_tokens: 1000, retry_percent: 100, min_retries: 1000}"
 
 
 class RowsD(IntegrationTest):
-    def one(self, extra=NO_BREAKER, route="", policies=(), args=(), **gateway):
-        (self.alpha,) = self.upstreams("alpha", args=args)
+    def one(self, extra=NO_BREAKER, route="", policies=(), sim_args=(), **gateway):
+        (self.alpha,) = self.upstreams("alpha", args=sim_args)
         return self.gateway(upstream_yaml("alpha", self.alpha.url, extra=extra), route_yaml(["alpha"], extra=route),
                             *policies, **gateway)
 
@@ -144,7 +144,7 @@ class RowsD(IntegrationTest):
     # D5 -------------------------------------------------------------------
 
     def test_row_d5_a_running_call_is_joined_from_its_first_event(self):
-        stub = self.one(args=("--chunks", "30", "--interval", "20ms"))
+        stub = self.one(sim_args=("--chunks", "30", "--interval", "20ms"))
         key = [("idempotency-key", "k-1")]
         first = Background(stub, chat_request(), metadata=key)
         wait_for("the call to run", lambda: self.alpha.stats()["pieces_sent"] >= 5)
@@ -162,7 +162,7 @@ class RowsD(IntegrationTest):
         self.reaches("sluice_idempotency_hits_total", 1, result="conflict")
 
     def test_row_d5_the_caller_that_came_first_may_leave(self):
-        stub = self.one(args=("--chunks", "40", "--interval", "20ms"))
+        stub = self.one(sim_args=("--chunks", "40", "--interval", "20ms"))
         key = [("idempotency-key", "k-1")]
         first = stub.StreamChat(chat_request(), timeout=30, metadata=key)
         wait_for("the call to run", lambda: self.alpha.stats()["pieces_sent"] >= 3)
@@ -236,7 +236,9 @@ class RowsD(IntegrationTest):
 
     def test_row_d7_connections_have_their_bounds(self):
         stub = self.one(extra="pool: {max_open: 3, max_idle: 1, max_lifetime: 1s}",
-                        route="retry: {max_attempts: 1}", args=("--chunks", "3", "--interval", "100ms"))
+                        route="retry: {max_attempts: 1}", sim_args=("--chunks", "3", "--interval", "100ms"),
+                        # One loop, for each has its share of the bounds.
+                        args=("--loops", "1"))
         answers = streams(stub, [chat_request() for _ in range(6)])
         codes = sorted(answer.code.name for answer in answers)
         self.assertEqual(self.alpha.stats()["answers_open_max"], 3)
@@ -261,17 +263,19 @@ class RowsD(IntegrationTest):
                             f"kind: RateLimit\nname: calls\n{limit}", route_yaml(["alpha"], extra=extra))
 
     def test_row_d8_first_the_limit_then_the_breaker(self):
-        stub = self.limited("requests: 3\nper: 60s", route="retry: {max_attempts: 1}")
+        stub = self.limited("requests: 2\nper: 60s", route="retry: {max_attempts: 1}")
         for _ in range(2):
             stream(stub, chat_request("[[alpha status:500]] hello"))
         self.reaches("sluice_breaker_state", 1, state="open")
-        # The third passes the limit and meets the breaker; the fourth does not get so far.
-        self.assertEqual(stream(stub, chat_request()).code, BROKEN_OFF)
+        # The limit is used up and the breaker is open: the limit speaks.
         answer = stream(stub, chat_request())
         self.assertEqual(answer.code, grpc.StatusCode.RESOURCE_EXHAUSTED)
         self.assertGreater(seconds(answer.details()["RetryInfo"].retry_delay), 5)
-        self.assertEqual(self.alpha.stats()["requests"], 2)
         self.reaches("sluice_limited_total", 1, limit="calls")
+        # With the limit out of the way, the breaker does.
+        self.operator("set", "ratelimit/calls", "requests=1000")
+        wait_for("the breaker to speak", lambda: stream(stub, chat_request()).code == BROKEN_OFF, 2)
+        self.assertEqual(self.alpha.stats()["requests"], 2)
 
     def test_row_d8_what_the_limit_refuses_waits_in_a_bounded_queue(self):
         # Four at once, and one more each 250 ms.
@@ -325,9 +329,9 @@ class RowsD(IntegrationTest):
         # Then two probes at most, however many call.
         self.alpha.script(content_delay_ms=300)
         wait_for("a probe", lambda: stream(stub, chat_request(), timeout=5).code == grpc.StatusCode.OK, 5)
-        self.reaches("sluice_breaker_changes_total", 1, to="half_open")
         wait_for("it to close", lambda: stream(stub, chat_request()).code == grpc.StatusCode.OK and
                  self.server.metric("sluice_breaker_state", state="closed") == 1, 5)
+        self.reaches("sluice_breaker_changes_total", 1, **{"from": "half_open", "to": "closed"})
 
     def test_row_d9_half_open_lets_few_through(self):
         stub = self.one(extra="circuit_breaker: {count_window: 4, min_calls: 2, open: 300ms, half_open_permits: 2}",
@@ -421,9 +425,10 @@ class RowsD(IntegrationTest):
         self.assertEqual((second["retry_count"], second.get("error_type"), second["status"]), (1, None, "ok"))
         self.assertAlmostEqual(second["backoff_delay_ms"], 25, delta=0.1)
         self.assertGreater(second["duration_ms"], 0)
-        # The trace goes on at each of them.
+        # One trace, and a span of its own for each attempt.
         parents = [s.requests()[0]["headers"].get("traceparent", "") for s in (self.alpha, self.beta)]
         self.assertEqual([parent.split("-")[1] for parent in parents], [trace, trace])
+        self.assertEqual(len({"00f067aa0ba902b7", *(parent.split("-")[2] for parent in parents)}), 3)
         self.reaches("sluice_attempts_total", 2, route="chat")
         self.assertEqual(len(answer.end.attempts), 2)
 
