@@ -69,6 +69,7 @@ class DataPlane::Impl {
   ServerOptions options_;
   std::shared_ptr<CallMetricsCollector> call_metrics_ = std::make_shared<CallMetricsCollector>();
   NodeFiguresSampler sampler_;  // config worker only
+  std::shared_ptr<PoolRegistry> pools_ = std::make_shared<PoolRegistry>();
   std::vector<std::unique_ptr<LoopRoom>> rooms_;
   std::unique_ptr<GatewayFace> face_;
   std::unique_ptr<ConfigManager> config_;
@@ -93,7 +94,7 @@ void DataPlane::Impl::MakeLoops() {
   std::vector<FaceLoopParams> params;
   for (size_t i = 0; i < LoopCount(options_.loops); ++i) {
     uint64_t seed = (uint64_t{entropy()} << 32) | entropy();
-    rooms_.push_back(std::make_unique<LoopRoom>(static_cast<int>(i), seed, call_metrics_->AddLoop()));
+    rooms_.push_back(std::make_unique<LoopRoom>(static_cast<int>(i), seed, call_metrics_->AddLoop(), pools_));
     params.push_back(rooms_.back()->FaceParams());
   }
   for (auto& room : rooms_) room->Start();

@@ -15,10 +15,10 @@ constexpr Duration kRevisionInterval = absl::Seconds(1);
 
 }  // namespace
 
-LoopRoom::LoopRoom(int index, uint64_t seed, CallObserver& observer)
+LoopRoom::LoopRoom(int index, uint64_t seed, CallObserver& observer, std::shared_ptr<PoolRegistry> pools)
     : index_(index),
       observer_(observer),
-      transport_(loop_),
+      transport_(loop_, TransportOptions(), std::move(pools)),
       random_(seed),
       context_{loop_, transport_, random_, observer},
       revision_timer_(loop_) {}

@@ -18,7 +18,8 @@ namespace sluice {
 
 class LoopRoom {
  public:
-  LoopRoom(int index, uint64_t seed, CallObserver& observer);
+  // `pools` counts the connections of all rooms together.
+  LoopRoom(int index, uint64_t seed, CallObserver& observer, std::shared_ptr<PoolRegistry> pools);
   // Stops.
   ~LoopRoom();
 

@@ -32,12 +32,14 @@ Exchange::~Exchange() {
   if (core_ == nullptr) return;
   core_->loop.CancelTimer(turn_);
   core_->exchanges.erase(this);
+  room_request_.reset();
   attempt_.reset();
   CloseConnection();
 }
 
 void Exchange::Abandon() {
   core_->loop.CancelTimer(std::exchange(turn_, 0));
+  room_request_.reset();
   attempt_.reset();
   CloseConnection();
   pool_.reset();
@@ -65,7 +67,27 @@ void Exchange::Begin() {
 void Exchange::Connect() {
   reused_ = false;
   lease_ = pool_->Reserve();
-  if (!lease_.held()) return FailLater(HttpFailure::kPoolFull, pool_->FullMessage());
+  if (!lease_.held()) return AskForRoom();
+  MakeConnection();
+}
+
+void Exchange::AskForRoom() {
+  if (room_requests_++ < core_->options.room_requests) {
+    room_request_ = pool_->AskForRoom([this](PoolLease lease) { OnRoom(std::move(lease)); });
+    if (room_request_ != nullptr) return;
+  }
+  FailLater(HttpFailure::kPoolFull, pool_->Refuse());
+}
+
+void Exchange::OnRoom(PoolLease lease) {
+  room_request_.reset();
+  // Meanwhile this loop may have got an idle one, or somebody has closed one.
+  if (!lease.held()) return Begin();
+  lease_ = std::move(lease);
+  MakeConnection();
+}
+
+void Exchange::MakeConnection() {
   attempt_ = core_->connector.Connect(
       endpoint_, [this](ConnectResult result) { OnConnectDone(std::move(result)); });
 }
@@ -156,10 +178,13 @@ bool Exchange::OnSendBroken() {
   if (sent_ == 0 && reused_ && !replaced_) {
     // The upstream cannot have seen anything of it.
     PoolCounters::Add(pool_->counters().dead);
-    CloseConnection();
+    core_->loop.Unwatch(lease_.connection()->fd());
+    // Its place is kept: another call could have taken it meanwhile.
+    lease_.set_connection(nullptr);
     replaced_ = true;
     sending_ = false;
-    Connect();
+    reused_ = false;
+    MakeConnection();
     return false;
   }
   // It may have refused the request with an answer before it closed.

@@ -34,6 +34,10 @@ class Exchange : public HttpExchange, private FdHandler {
   // paused it, or it is over.
   void Begin();
   void Connect();
+  // Waits for another loop to close an idle connection, or fails.
+  void AskForRoom();
+  void OnRoom(PoolLease lease);
+  void MakeConnection();
   void OnConnectDone(ConnectResult result);
   // The next thing to do without waiting for the socket happens in a turn of
   // its own: observers are not called from within Start and Resume.
@@ -80,6 +84,8 @@ class Exchange : public HttpExchange, private FdHandler {
   // The attempt refers to nothing of the lease, but goes first all the same.
   PoolLease lease_;
   std::unique_ptr<ConnectAttempt> attempt_;
+  std::shared_ptr<RoomRequest> room_request_;
+  int room_requests_ = 0;
   std::string stash_;  // received, not parsed: an incomplete line, or paused
   Loop::TimerId turn_ = 0;
   std::string early_error_;

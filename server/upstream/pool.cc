@@ -28,8 +28,25 @@ void PoolLease::Keep() {
   pool->Keep(std::move(connection_));
 }
 
-Pool::Pool(IoLoop& loop, const HttpEndpoint& endpoint)
+RoomRequest::RoomRequest(std::shared_ptr<Pool> pool, Callback done)
+    : pool_(std::move(pool)), done_(std::move(done)) {}
+
+void RoomRequest::Answer(OpenPlace place) {
+  if (!place.held()) return done_({});
+  place.Take();
+  done_(pool_->Opened());
+}
+
+std::shared_ptr<Pool> Pool::Create(IoLoop& loop, const HttpEndpoint& endpoint,
+                                   std::shared_ptr<SharedPool> shared) {
+  std::shared_ptr<Pool> pool(new Pool(loop, endpoint, std::move(shared)));
+  pool->member_ = pool->shared_->Join(loop, pool, pool->counters_.idle);
+  return pool;
+}
+
+Pool::Pool(IoLoop& loop, const HttpEndpoint& endpoint, std::shared_ptr<SharedPool> shared)
     : loop_(loop),
+      shared_(std::move(shared)),
       limits_(endpoint.pool),
       keep_idle_(endpoint.keep_idle),
       expiry_(loop),
@@ -39,7 +56,10 @@ Pool::Pool(IoLoop& loop, const HttpEndpoint& endpoint)
   counters_.proxy = ProxyAddress(endpoint.proxy);
 }
 
-Pool::~Pool() { CloseIdle(); }
+Pool::~Pool() {
+  CloseIdle();
+  shared_->Leave(member_);
+}
 
 void Pool::Adopt(const HttpEndpoint& endpoint) {
   keep_idle_ = endpoint.keep_idle;
@@ -66,6 +86,7 @@ PoolLease Pool::TakeIdle() {
       Discard(newest);
       continue;
     }
+    shared_->Take();
     return PoolLease(shared_from_this(), Remove(newest));
   }
   return {};
@@ -73,16 +94,47 @@ PoolLease Pool::TakeIdle() {
 
 PoolLease Pool::Reserve() {
   last_used_ = loop_.Now();
-  if (open_ >= limits_.max_open) {
-    PoolCounters::Add(counters_.refused);
-    return {};
-  }
+  if (!shared_->TryOpen(limits_.max_open)) return {};
+  return Opened();
+}
+
+PoolLease Pool::Opened() {
   ++open_;
   PoolCounters::Add(counters_.open);
   return PoolLease(shared_from_this(), nullptr);
 }
 
-std::string Pool::FullMessage() const {
+std::shared_ptr<RoomRequest> Pool::AskForRoom(RoomRequest::Callback done) {
+  auto request = std::make_shared<RoomRequest>(shared_from_this(), std::move(done));
+  const bool asked = shared_->PostToIdlest(
+      member_, [shared = shared_, asker = member_, caller = std::weak_ptr(request)](
+                   std::weak_ptr<Pool> other) mutable {
+        AnswerFor(std::move(other), *shared, asker, std::move(caller));
+      });
+  return asked ? request : nullptr;
+}
+
+// On the loop that is asked. The request is only looked at on its own.
+void Pool::AnswerFor(std::weak_ptr<Pool> asked, SharedPool& shared, uint64_t asker,
+                     std::weak_ptr<RoomRequest> request) {
+  const std::shared_ptr<Pool> pool = asked.lock();
+  OpenPlace place = pool == nullptr ? OpenPlace() : pool->GiveUpIdle();
+  shared.Post(asker, [request = std::move(request), place = std::move(place)]() mutable {
+    if (auto waiting = request.lock()) waiting->Answer(std::move(place));
+  });
+}
+
+OpenPlace Pool::GiveUpIdle() {
+  if (idle_.empty()) return {};
+  Remove(idle_.begin()).reset();
+  --open_;
+  PoolCounters::Add(counters_.open, -1);
+  shared_->Take();
+  return OpenPlace(shared_);
+}
+
+std::string Pool::Refuse() {
+  PoolCounters::Add(counters_.refused);
   return "all " + std::to_string(limits_.max_open) + " connections to " + counters_.endpoint +
          " are busy (pool max_open)";
 }
@@ -90,8 +142,7 @@ std::string Pool::FullMessage() const {
 void Pool::Keep(std::unique_ptr<Connection> connection) {
   const TimePoint now = loop_.Now();
   last_used_ = now;
-  if (!keep_idle_ || limits_.max_idle == 0 || open_ > limits_.max_open ||
-      connection->created() + limits_.max_lifetime <= now) {
+  if (!keep_idle_ || connection->created() + limits_.max_lifetime <= now || !FindIdlePlace()) {
     loop_.Unwatch(connection->fd());
     connection.reset();
     return Closed();
@@ -101,12 +152,21 @@ void Pool::Keep(std::unique_ptr<Connection> connection) {
   Idle& kept = idle_.back();
   loop_.Watch(kept.connection->fd(), true, false, &kept);
   Arm(Deadline(kept));
-  TrimIdle();
+}
+
+bool Pool::FindIdlePlace() {
+  if (shared_->TryKeep(limits_.max_open, limits_.max_idle)) return true;
+  if (idle_.empty()) return false;
+  // Its idle place is taken over: only the open one is free.
+  Remove(idle_.begin()).reset();
+  Closed();
+  return true;
 }
 
 void Pool::Closed() {
   --open_;
   PoolCounters::Add(counters_.open, -1);
+  shared_->Close();
 }
 
 void Pool::CheckIdle(Idle& idle) {
@@ -125,7 +185,9 @@ std::unique_ptr<Connection> Pool::Remove(IdleList::iterator idle) {
 
 void Pool::Discard(IdleList::iterator idle) {
   Remove(idle).reset();
-  Closed();
+  --open_;
+  PoolCounters::Add(counters_.open, -1);
+  shared_->CloseIdle();
 }
 
 void Pool::CloseIdle() {
@@ -133,8 +195,9 @@ void Pool::CloseIdle() {
 }
 
 void Pool::TrimIdle() {
-  const size_t places = keep_idle_ ? limits_.max_idle : 0;
-  while (idle_.size() > places || (!idle_.empty() && open_ > limits_.max_open)) {
+  // Loops that trim at the same moment may close one too many each; idle ones
+  // only.
+  while (!idle_.empty() && (!keep_idle_ || shared_->IsOver(limits_.max_open, limits_.max_idle))) {
     Discard(idle_.begin());
   }
 }

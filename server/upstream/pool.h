@@ -1,5 +1,14 @@
-// The connections to one place (HttpEndpoint::PoolKey): how many there may be,
-// and which wait for their next request. Loop thread only, but the counters.
+// One loop's connections to one place (HttpEndpoint::PoolKey): whether there may
+// be another, and which wait for their next request. Loop thread only, but the
+// counters. How many there may be is a matter of all loops (SharedPool):
+//
+// - A call takes an idle connection of its own loop, or else opens one.
+// - Where as many as may be are open and another loop keeps idle ones, that loop
+//   is asked to close one and to hand over its place: the call waits for two
+//   wake-ups instead of failing over because of connections that nobody uses.
+//   (RoomRequest.) Only when all are busy the call is refused.
+// - Where as many as may be are idle, the loop's own oldest makes way for what
+//   was used last; a loop that has none closes what it would have kept.
 #ifndef SLUICE_SERVER_UPSTREAM_POOL_H_
 #define SLUICE_SERVER_UPSTREAM_POOL_H_
 
@@ -10,9 +19,11 @@
 #include <memory>
 #include <string>
 
+#include "absl/functional/any_invocable.h"
 #include "server/runtime/loop.h"
 #include "server/upstream/connection.h"
 #include "server/upstream/http_transport.h"
+#include "server/upstream/shared_pool.h"
 
 namespace sluice {
 
@@ -61,9 +72,27 @@ class PoolLease {
   std::unique_ptr<Connection> connection_;
 };
 
+// A call that waits for another loop to make room. Dropping it forgets the
+// call; a place that comes after that is free again.
+class RoomRequest {
+ public:
+  // Not held when the other loop had a use for its connections by then.
+  using Callback = absl::AnyInvocable<void(PoolLease)>;
+
+  RoomRequest(std::shared_ptr<Pool> pool, Callback done);
+
+ private:
+  friend class Pool;
+  void Answer(OpenPlace place);
+
+  std::shared_ptr<Pool> pool_;
+  Callback done_;
+};
+
 class Pool : public std::enable_shared_from_this<Pool> {
  public:
-  Pool(IoLoop& loop, const HttpEndpoint& endpoint);
+  static std::shared_ptr<Pool> Create(IoLoop& loop, const HttpEndpoint& endpoint,
+                                      std::shared_ptr<SharedPool> shared);
   ~Pool();
 
   // Limits and keep_idle of a newer revision.
@@ -73,18 +102,24 @@ class Pool : public std::enable_shared_from_this<Pool> {
   PoolLease TakeIdle();
   // Room for a new connection; not held when max_open are open.
   PoolLease Reserve();
+  // Asks the loop with most idle connections for the place of one; null when no
+  // other loop has any. `done` is called in a turn of its own.
+  std::shared_ptr<RoomRequest> AskForRoom(RoomRequest::Callback done);
+  // Counts a call that found no room, and says so for people.
+  std::string Refuse();
 
   PoolCounters& counters() { return counters_; }
   const PoolCounters& counters() const { return counters_; }
   size_t open() const { return open_; }
   TimePoint last_used() const { return last_used_; }
-  // For people.
-  std::string FullMessage() const;
 
   void CloseIdle();
 
  private:
   friend class PoolLease;
+  friend class RoomRequest;
+
+  Pool(IoLoop& loop, const HttpEndpoint& endpoint, std::shared_ptr<SharedPool> shared);
 
   // Anything that happens to an idle connection is its end.
   struct Idle : public FdHandler {
@@ -98,8 +133,15 @@ class Pool : public std::enable_shared_from_this<Pool> {
   };
   using IdleList = std::list<Idle>;
 
+  static void AnswerFor(std::weak_ptr<Pool> asked, SharedPool& shared, uint64_t asker,
+                        std::weak_ptr<RoomRequest> request);
+  PoolLease Opened();
   void Keep(std::unique_ptr<Connection> connection);
+  // A place among the idle ones of all loops.
+  bool FindIdlePlace();
   void Closed();
+  // The place of the idle connection used longest ago, which is closed.
+  OpenPlace GiveUpIdle();
   void CheckIdle(Idle& idle);
   std::unique_ptr<Connection> Remove(IdleList::iterator idle);
   void Discard(IdleList::iterator idle);
@@ -109,9 +151,11 @@ class Pool : public std::enable_shared_from_this<Pool> {
   void Arm(TimePoint deadline);
 
   IoLoop& loop_;
+  const std::shared_ptr<SharedPool> shared_;
+  uint64_t member_ = 0;
   PoolLimits limits_;
   bool keep_idle_;
-  size_t open_ = 0;
+  size_t open_ = 0;  // of this loop
   IdleList idle_;  // the one used last is at the back
   Timer expiry_;
   TimePoint expiry_at_ = absl::InfiniteFuture();

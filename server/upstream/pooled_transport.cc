@@ -28,10 +28,13 @@ PoolStats Snapshot(const PoolCounters& counters) {
 
 }  // namespace
 
-TransportCore::TransportCore(IoLoop& io_loop, const TransportOptions& transport_options)
+TransportCore::TransportCore(IoLoop& io_loop, const TransportOptions& transport_options,
+                             std::shared_ptr<PoolRegistry> pool_registry)
     : loop(io_loop),
       options(transport_options),
       connector(io_loop, options),
+      registry(pool_registry != nullptr ? std::move(pool_registry)
+                                        : std::make_shared<PoolRegistry>()),
       scratch(new char[options.read_bytes_per_turn]) {}
 
 TransportCore::~TransportCore() {
@@ -48,7 +51,7 @@ std::shared_ptr<Pool> TransportCore::FindPool(const HttpEndpoint& endpoint, bool
     return found->second;
   }
   if (!create) return nullptr;
-  auto pool = std::make_shared<Pool>(loop, endpoint);
+  auto pool = Pool::Create(loop, endpoint, registry->Find(key));
   std::lock_guard lock(mutex);
   ForgetUnused();
   pools.emplace(key, pool);
@@ -62,8 +65,9 @@ void TransportCore::ForgetUnused() {
   });
 }
 
-PooledHttpTransport::PooledHttpTransport(IoLoop& loop, TransportOptions options)
-    : core_(std::make_unique<TransportCore>(loop, options)) {}
+PooledHttpTransport::PooledHttpTransport(IoLoop& loop, TransportOptions options,
+                                         std::shared_ptr<PoolRegistry> registry)
+    : core_(std::make_unique<TransportCore>(loop, options, std::move(registry))) {}
 
 PooledHttpTransport::~PooledHttpTransport() = default;
 

@@ -2,7 +2,8 @@
 // makes. One per loop; everything on its loop's thread, but Stats.
 //
 //   EpollLoop loop;
-//   PooledHttpTransport transport(loop, TransportOptions());
+//   auto registry = std::make_shared<PoolRegistry>();  // one for all loops
+//   PooledHttpTransport transport(loop, TransportOptions(), registry);
 //   auto exchange = transport.Start(std::move(request), &observer);
 //
 // It never sends a request twice: only a pooled connection that turns out to be
@@ -17,6 +18,7 @@
 
 #include "server/runtime/loop.h"
 #include "server/upstream/http_transport.h"
+#include "server/upstream/shared_pool.h"
 #include "server/upstream/transport_options.h"
 
 namespace sluice {
@@ -33,14 +35,17 @@ struct PoolStats {
   uint64_t reuses = 0;            // requests sent on a connection used before
   uint64_t dead = 0;              // idle connections found dead
   uint64_t resets = 0;            // connections that broke in mid-exchange
-  uint64_t refused = 0;           // requests refused because max_open were busy
+  uint64_t refused = 0;           // requests refused because max_open were busy, on all loops
 };
 
 class TransportCore;
 
 class PooledHttpTransport : public HttpTransport {
  public:
-  explicit PooledHttpTransport(IoLoop& loop, TransportOptions options = {});
+  // The limits of pools hold for all transports of the registry together; without
+  // one, for this transport alone.
+  explicit PooledHttpTransport(IoLoop& loop, TransportOptions options = {},
+                               std::shared_ptr<PoolRegistry> registry = nullptr);
   // On the loop thread, or when the loop no longer runs. Idle connections are
   // closed; an exchange that is still open goes silent.
   ~PooledHttpTransport() override;

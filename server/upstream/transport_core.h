@@ -11,6 +11,7 @@
 #include "server/runtime/loop.h"
 #include "server/upstream/connector.h"
 #include "server/upstream/pool.h"
+#include "server/upstream/shared_pool.h"
 #include "server/upstream/transport_options.h"
 
 namespace sluice {
@@ -19,7 +20,7 @@ class Exchange;
 
 class TransportCore {
  public:
-  TransportCore(IoLoop& loop, const TransportOptions& options);
+  TransportCore(IoLoop& loop, const TransportOptions& options, std::shared_ptr<PoolRegistry> registry);
   // The exchanges that are left go silent.
   ~TransportCore();
 
@@ -29,6 +30,7 @@ class TransportCore {
   IoLoop& loop;
   const TransportOptions options;
   Connector connector;
+  const std::shared_ptr<PoolRegistry> registry;
   // All receive into it in turn, so that an open stream holds no buffer.
   const std::unique_ptr<char[]> scratch;
   absl::flat_hash_set<Exchange*> exchanges;

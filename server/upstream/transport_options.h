@@ -25,6 +25,10 @@ struct TransportOptions {
   Duration ca_cache_time = absl::Minutes(5);
   // The second address family is tried after this.
   Duration happy_eyeballs_delay = absl::Milliseconds(200);
+  // How often a call that finds no room asks another loop to give up an idle
+  // connection. That may have been taken by then: where it happens again and
+  // again all are as good as busy, and the call does better elsewhere.
+  int room_requests = 3;
   // A pool without a connection is forgotten after this, so that endpoints
   // that went from the policy leave nothing behind.
   Duration forget_pool_after = absl::Minutes(10);
