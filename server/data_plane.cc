@@ -10,13 +10,18 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "server/command/node_commands.h"
+#include "server/command/table_breakers.h"
 #include "server/config/config_manager.h"
 #include "server/loop_room.h"
 #include "server/service/gateway_face.h"
 #include "server/telemetry/call_metrics.h"
 #include "server/telemetry/collectors.h"
+#include "server/telemetry/engine_figures.h"
 #include "server/telemetry/metrics_server.h"
 #include "server/telemetry/node_figures.h"
+#include "server/telemetry/observer_fan_out.h"
 
 namespace sluice {
 namespace {
@@ -65,9 +70,20 @@ class DataPlane::Impl {
   void RegisterMetrics();
   v1::NodeHealth Health();
   std::vector<ConnectionFigures> Connections() const;
+  ResilienceFigures Resilience();
 
   ServerOptions options_;
   std::shared_ptr<CallMetricsCollector> call_metrics_ = std::make_shared<CallMetricsCollector>();
+  AttemptLog call_log_{options_.call_log, WriteLinesToStderr};
+  LiveCounters live_;
+  std::vector<std::unique_ptr<ObserverFanOut>> observers_;  // one a loop
+  TableBreakers breakers_{[this] { return config_->tables().Current(); }};
+  // Config worker only.
+  NodeCommands commands_{{.breakers = breakers_,
+                          .live = live_,
+                          .table = [this] { return config_->tables().Current(); },
+                          .status = [this] { return config_->status(); },
+                          .clock = [] { return Moment{SteadyNow(), absl::Now()}; }}};
   NodeFiguresSampler sampler_;  // config worker only
   std::shared_ptr<PoolRegistry> pools_ = std::make_shared<PoolRegistry>();
   std::vector<std::unique_ptr<LoopRoom>> rooms_;
@@ -85,6 +101,7 @@ absl::Status DataPlane::Impl::Start() {
   absl::Status started = StartConfig();
   if (!started.ok()) return started;
   RegisterMetrics();
+  rooms_.front()->CheckHealth(options_.health);
   for (auto& room : rooms_) room->FollowRevisions(config_->tables());
   return face_->Serve(config_->tables());
 }
@@ -94,7 +111,9 @@ void DataPlane::Impl::MakeLoops() {
   std::vector<FaceLoopParams> params;
   for (size_t i = 0; i < LoopCount(options_.loops); ++i) {
     uint64_t seed = (uint64_t{entropy()} << 32) | entropy();
-    rooms_.push_back(std::make_unique<LoopRoom>(static_cast<int>(i), seed, call_metrics_->AddLoop(), pools_));
+    observers_.push_back(std::make_unique<ObserverFanOut>(
+        std::vector<CallObserver*>{&call_metrics_->AddLoop(), &call_log_.AddLoop(), &live_.AddLoop()}));
+    rooms_.push_back(std::make_unique<LoopRoom>(static_cast<int>(i), seed, *observers_.back(), pools_));
     params.push_back(rooms_.back()->FaceParams());
   }
   for (auto& room : rooms_) room->Start();
@@ -104,6 +123,8 @@ void DataPlane::Impl::MakeLoops() {
 absl::Status DataPlane::Impl::StartConfig() {
   ConfigOptions config = options_.config;
   config.health = [this] { return Health(); };
+  config.subscription.on_query = [this](const v1::Query& query) { return commands_.Answer(query); };
+  config.subscription.on_command = [this](const v1::NodeCommand& command) { return commands_.Answer(command); };
   config_ = std::make_unique<ConfigManager>(std::move(config), face_->shared_queue());
   absl::Status started = config_->Start();
   if (started.ok() || config_->errors().empty()) return started;
@@ -114,6 +135,8 @@ void DataPlane::Impl::RegisterMetrics() {
   metrics_server_->Register(call_metrics_);
   metrics_server_->Register(std::make_shared<ConfigCollector>([this] { return config_->status(); }));
   metrics_server_->Register(std::make_shared<ConnectionCollector>([this] { return Connections(); }));
+  metrics_server_->Register(std::make_shared<ResilienceCollector>([this] { return Resilience(); }));
+  metrics_server_->Register(std::make_shared<LogCollector>([this] { return call_log_.figures(); }));
   metrics_server_->Register(std::make_shared<ProcessCollector>(options_.config.subscription.version));
 }
 
@@ -134,6 +157,18 @@ std::vector<ConnectionFigures> DataPlane::Impl::Connections() const {
                          pool.connects, pool.reuses});
     }
   }
+  return figures;
+}
+
+ResilienceFigures DataPlane::Impl::Resilience() {
+  const auto table = config_->tables().Current();
+  ResilienceFigures figures;
+  if (table != nullptr) figures = FiguresOf(*table, SteadyNow());
+  const FaceFigures face = face_->figures();
+  const IdempotencyFigures& keys = face.idempotency;
+  figures.idempotency = {static_cast<size_t>(keys.entries), static_cast<size_t>(keys.bytes), keys.joins, keys.replays,
+                         keys.conflicts, keys.not_kept, keys.evictions};
+  figures.load = {static_cast<size_t>(face.request_bytes), face.shed.concurrency, face.shed.memory, face.shed.lag};
   return figures;
 }
 
