@@ -53,6 +53,8 @@ bool CallImpl::Launch(const Plan* preferred, Duration backoff, RetryCharge charg
   while (!started) {
     const auto plan = Choose(Now());
     if (!plan) break;
+    // Another place than the one that the charge was made for pays for itself.
+    if (!charge.IsFor(plan->upstream().name)) charge.Release();
     if (planner_->IsRepeat(*plan) && !charge.held() && !ChargeRepeat(*plan, charge)) break;
     started = TryStart(*plan, backoff, charge, /*hedge=*/false);
   }

@@ -28,9 +28,7 @@ void RateLimitState::GiveBack(std::string_view key, uint64_t tokens, TimePoint n
 
 TimePoint RateLimitState::FreeAt(std::string_view key, uint64_t tokens, TimePoint now) {
   std::lock_guard lock(mutex_);
-  if (const auto wait = limit_.TryTake(key, tokens, now)) return now + *wait;
-  limit_.GiveBack(key, tokens, now);
-  return now;
+  return limit_.FreeAt(key, tokens, now);
 }
 
 RateLimitFigures RateLimitState::figures() const {

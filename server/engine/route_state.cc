@@ -10,9 +10,12 @@ void RouteState::Configure(const RoutePolicy& policy) {
   queue_->Configure(policy.queue);
   std::lock_guard lock(mutex_);
   budget_config_ = policy.budget;
-  // An upstream that no call is at needs no budget any more; a new one begins
-  // with a full bucket, as at the start.
-  std::erase_if(budgets_, [](const auto& entry) { return entry.second.Figures().calls == 0; });
+  // An upstream that no call is at, and no hedge of one, needs no budget any
+  // more; a new one begins with a full bucket, as at the start.
+  std::erase_if(budgets_, [](const auto& entry) {
+    const RetryBudgetFigures figures = entry.second.Figures();
+    return figures.calls == 0 && figures.retries == 0;
+  });
   for (auto& [upstream, budget] : budgets_) budget.Configure(policy.budget);
   hedges_.Configure(policy.max_hedge_percent);
   if (policy.hedges_at_p95 && !latency_) latency_.emplace();

@@ -130,6 +130,7 @@ class RetryCharge {
   ~RetryCharge() { Release(); }
   void Release();
   bool held() const { return route_ != nullptr; }
+  bool IsFor(std::string_view upstream) const { return held() && *upstream_ == upstream; }
 
  private:
   RouteState* route_ = nullptr;

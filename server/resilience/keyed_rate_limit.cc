@@ -31,6 +31,12 @@ void KeyedRateLimit::GiveBack(std::string_view key, uint64_t estimated, TimePoin
   Changed(entry, now);
 }
 
+TimePoint KeyedRateLimit::FreeAt(std::string_view key, uint64_t estimated_tokens, TimePoint when) {
+  const auto entry = by_key_.find(key);
+  RateBuckets then = entry == by_key_.end() ? RateBuckets(config_) : entry->second->buckets;
+  return when + then.TryTake(estimated_tokens, when).value_or(absl::ZeroDuration());
+}
+
 void KeyedRateLimit::Configure(const RateLimitConfig& config, size_t max_keys, TimePoint now) {
   config_ = config;
   max_keys_ = std::max<size_t>(1, max_keys);

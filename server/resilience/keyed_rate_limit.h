@@ -35,6 +35,10 @@ class KeyedRateLimit {
   std::optional<Duration> TryTake(std::string_view key, uint64_t estimated_tokens, TimePoint now);
   void Settle(std::string_view key, uint64_t estimated, uint64_t actual, TimePoint now);
   void GiveBack(std::string_view key, uint64_t estimated, TimePoint now);
+  // When TryTake would take at `when` or later, which may be yet to come:
+  // changes nothing, for a bucket that was refilled ahead of time would let
+  // through too much until then.
+  TimePoint FreeAt(std::string_view key, uint64_t estimated_tokens, TimePoint when);
 
   // New limits for all keys, kept or to come. O(keys).
   void Configure(const RateLimitConfig& config, size_t max_keys, TimePoint now);
