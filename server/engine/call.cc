@@ -218,6 +218,8 @@ CallImpl::Step CallImpl::DeadlineReached() {
   const bool callers_own = params_.deadline - started_ <= overall;
   const Duration limit = callers_own ? params_.deadline - started_ : overall;
   const FailureKind kind = winner_ != nullptr && shown() ? FailureKind::kTruncated : FailureKind::kTimeout;
+  // What was collected in part must not stand before a fallback's answer.
+  if (winner_ != nullptr && !sink_.shows_content()) sink_.Discard();
   winner_ = nullptr;
   attempts_.EndAll(AttemptOutcome::kFailed, kind, "no whole answer at the call's deadline");
   if (seat_.taken()) LeaveQueue(QueueExit::kTimedOut);

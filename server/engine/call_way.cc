@@ -20,6 +20,7 @@ void CallImpl::EnterRoute(const RouteConfig& route) {
   backoff_.emplace(route.retry.backoff);
   attempts_before_ = record_.attempts.size();
   hedges_ = 0;
+  next_backoff_ = absl::ZeroDuration();
   queue_until_ = absl::InfiniteFuture();
   encode_error_ = absl::OkStatus();
   route.state->CallStarted();
