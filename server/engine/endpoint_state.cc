@@ -34,9 +34,12 @@ EndpointView EndpointState::View(TimePoint now) const {
   return view;
 }
 
-std::optional<CircuitBreaker::Permit> EndpointState::TryStart(TimePoint now, Random& random) {
+std::optional<CircuitBreaker::Permit> EndpointState::TryStart(TimePoint now, Random& random,
+                                                              std::optional<BreakerChange>* change) {
   std::lock_guard lock(mutex_);
+  const BreakerState before = breaker_.state(now);
   const auto permit = breaker_.TryAcquire(now, random);
+  if (change != nullptr) *change = ChangeBetween(before, breaker_.state(now));
   if (permit) ++in_flight_;
   return permit;
 }

@@ -54,8 +54,10 @@ class EndpointState {
   EndpointView View(TimePoint now) const;
 
   // A permit of the breaker, or none. The attempt counts as in flight from
-  // here to Ended or Withdrawn, exactly one of which follows.
-  std::optional<CircuitBreaker::Permit> TryStart(TimePoint now, Random& random);
+  // here to Ended or Withdrawn, exactly one of which follows. An open breaker
+  // whose time is over becomes half open by it, which `change` tells.
+  std::optional<CircuitBreaker::Permit> TryStart(TimePoint now, Random& random,
+                                                 std::optional<BreakerChange>* change = nullptr);
   // Not begun after all: the permit goes back.
   void Withdrawn(const CircuitBreaker::Permit& permit, TimePoint now, Random& random);
 

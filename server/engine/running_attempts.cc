@@ -95,6 +95,7 @@ RunningAttempt& RunningAttempts::Start(AttemptStart start) {
   running.charge = std::move(start.charge);
   running.prompt_tokens = params_.request->PromptTokens();
   record_.attempts.push_back(std::move(record));
+  TellChanges(running, running.ticket.taken());
   context_.observer.AttemptStarted(params_.info, RecordOf(running));
 
   running.attempt = std::make_unique<Attempt>(context_.loop, inbox_, *upstream.format, *params_.request,

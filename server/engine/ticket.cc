@@ -29,6 +29,7 @@ Ticket& Ticket::operator=(Ticket&& other) noexcept {
   std::swap(connected_, other.connected_);
   std::swap(charged_, other.charged_);
   std::swap(taken_at_, other.taken_at_);
+  std::swap(taken_, other.taken_);
   return *this;
 }
 
@@ -69,7 +70,8 @@ Ticket::Refusal Ticket::Take(const RouteConfig& route, const Plan& plan, uint64_
   } else if (const auto start = upstream.TryStart(tokens, now, random);
              start.refusal != UpstreamState::Refusal::kNone) {
     refusal = RefusalOf(start.refusal);
-  } else if (const auto permit = plan.endpoint->state->TryStart(now, random)) {
+  } else if (const auto permit = plan.endpoint->state->TryStart(now, random, &taken.taken_.endpoint_breaker)) {
+    taken.taken_.upstream_breaker = start.change;
     taken.upstream_permit_ = start.permit;
     taken.endpoint_permit_ = *permit;
     *ticket = std::move(taken);

@@ -45,6 +45,9 @@ class Ticket {
   Ticket& operator=(Ticket&& other) noexcept;
   ~Ticket();
 
+  // What taking it changed: an open breaker lets its first probe through.
+  const Learned& taken() const { return taken_; }
+
   // The attempt has a connection.
   void Connected();
   // Its first content came: a half-open breaker hears of it now, not at the end
@@ -71,6 +74,7 @@ class Ticket {
   // For the destructor, which knows no time: a permit given back at the time
   // at which it was taken.
   TimePoint taken_at_;
+  Learned taken_;
 };
 
 }  // namespace sluice

@@ -45,20 +45,22 @@ UpstreamState::Start UpstreamState::TryStart(uint64_t tokens, TimePoint now, Ran
     // through, until the upstream accepts again.
     throttle_->OnRequest(now);
     ++throttled_;
-    return {Refusal::kThrottle, {}};
+    return {Refusal::kThrottle, {}, {}};
   }
-  if (!limit_.TryAcquire(tokens)) return {Refusal::kConcurrency, {}};
-  CircuitBreaker::Permit permit;
+  if (!limit_.TryAcquire(tokens)) return {Refusal::kConcurrency, {}, {}};
+  Start start;
   if (breaker_) {
+    const BreakerState before = breaker_->state(now);
     const auto granted = breaker_->TryAcquire(now, random);
     if (!granted) {
       limit_.Release(tokens, /*was_connected=*/false);
-      return {Refusal::kBreaker, {}};
+      return {Refusal::kBreaker, {}, {}};
     }
-    permit = *granted;
+    start.permit = *granted;
+    if (const BreakerState after = breaker_->state(now); after != before) start.change = BreakerChange{before, after};
   }
   if (throttle_) throttle_->OnRequest(now);
-  return {Refusal::kNone, permit};
+  return start;
 }
 
 void UpstreamState::Connected() {

@@ -54,6 +54,7 @@ class UpstreamState {
   struct Start {
     Refusal refusal = Refusal::kNone;
     CircuitBreaker::Permit permit;
+    std::optional<BreakerChange> change;  // open to half open
   };
   // Where it refuses, nothing was taken. Else exactly one Ended or Withdrawn
   // follows.

@@ -49,6 +49,8 @@ TEST_F(ProtectionTest, RowC6ABreakerStopsCallsAndProbesLater) {
   h.loop.RunFor(Seconds(13));
   EXPECT_EQ(Again().outcome, CallOutcome::kComplete);
   EXPECT_EQ(h.endpoint("a/1").state->breaker_figures(h.loop.Now()).state, BreakerState::kClosed);
+  // Closed, open, half open, closed: each from where the one before ended.
+  EXPECT_THAT(h.observer.changes, ElementsAre("a/1 0>1", "a/1 1>2", "a/1 2>0"));
 }
 
 TEST_F(ProtectionTest, RowD3AnOpenBreakerSendsCallsToTheNextPriority) {
