@@ -116,7 +116,13 @@ CallImpl::Step CallImpl::NowhereNow() {
   if (refused_ && !seat_.taken()) context_.observer.Limited(params_.info, *refused_);
   // Where something is free, or only crowded, the time is not known.
   const bool room_may_come = left.crowded || left.soonest <= Now();
-  return Wait(room_may_come ? Now() : left.soonest, ErrorOfNowhere(left));
+  const Step step = Wait(room_may_come ? Now() : left.soonest, ErrorOfNowhere(left));
+  // A probe that goes well opens a place before its time.
+  if (step == Step::kStay && not_before_ > Now() + kLookForRoom) {
+    not_before_ = Now() + kLookForRoom;
+    AwaitTurn(not_before_);
+  }
+  return step;
 }
 
 // --- the queue --------------------------------------------------------------
