@@ -29,6 +29,8 @@ class SimulatedLoop : public Loop {
   void RunFor(Duration duration);
 
   size_t timers() const { return queue_.size(); }
+  // When the next timer runs; InfiniteFuture if there is none.
+  TimePoint next() const { return queue_.empty() ? absl::InfiniteFuture() : queue_.begin()->first.first; }
 
  private:
   using Key = std::pair<TimePoint, TimerId>;
