@@ -11,8 +11,13 @@ UpstreamState::UpstreamState() : limit_(ConcurrencyConfig{}) {}
 
 void UpstreamState::Configure(const UpstreamPolicy& policy, TimePoint now) {
   std::lock_guard lock(mutex_);
+  has_breaker_ = policy.breaker.has_value();
   if (!policy.breaker) {
-    breaker_.reset();
+    // It stays, doing nothing: permits that are still out belong to it, and must
+    // not fit one that a later revision makes anew.
+    CircuitBreakerConfig disabled;
+    disabled.mode = BreakerMode::kDisabled;
+    if (breaker_) breaker_->Configure(disabled, now);
   } else if (!breaker_) {
     breaker_.emplace(*policy.breaker, now);
   } else if (breaker_->config() != *policy.breaker) {
@@ -130,19 +135,19 @@ void UpstreamState::Wake(const Waiters& waiters) {
 
 std::optional<BreakerFigures> UpstreamState::breaker_figures(TimePoint now) const {
   std::lock_guard lock(mutex_);
-  if (!breaker_) return std::nullopt;
+  if (!has_breaker_) return std::nullopt;
   return breaker_->Figures(now);
 }
 
 bool UpstreamState::TripBreaker(TimePoint now, Duration lasting, std::string reason) {
   std::lock_guard lock(mutex_);
-  return breaker_ && breaker_->Trip(now, lasting, std::move(reason));
+  return has_breaker_ && breaker_->Trip(now, lasting, std::move(reason));
 }
 
 bool UpstreamState::ResetBreaker(TimePoint now) {
   std::lock_guard lock(mutex_);
-  if (breaker_) breaker_->Reset(now);
-  return breaker_.has_value();
+  if (has_breaker_) breaker_->Reset(now);
+  return has_breaker_;
 }
 
 UpstreamFigures UpstreamState::figures() const {

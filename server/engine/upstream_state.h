@@ -92,6 +92,7 @@ class UpstreamState {
   std::atomic<uint32_t> turn_{0};
   mutable std::mutex mutex_;
   std::optional<CircuitBreaker> breaker_ ABSL_GUARDED_BY(mutex_);
+  bool has_breaker_ ABSL_GUARDED_BY(mutex_) = false;  // the policy in force says so
   ConcurrencyLimit limit_ ABSL_GUARDED_BY(mutex_);
   std::optional<ClientThrottle> throttle_ ABSL_GUARDED_BY(mutex_);
   uint64_t throttled_ ABSL_GUARDED_BY(mutex_) = 0;

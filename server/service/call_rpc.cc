@@ -22,6 +22,7 @@ void CallRpc::Begin() {
   if (!refusal) refusal = TakeSlot();
   const auto key = metadata.Find("idempotency-key");
   if (!refusal && key) refusal = Follow(*key, metadata, &params);
+  keyed_ = key.has_value();
   // Goes out with the first message: until then the call can still be retried
   // by the caller's own gRPC (gRFC A6).
   context().AddInitialMetadata("sluice-call-id", call_id_);

@@ -56,6 +56,8 @@ class CallRpc : public Rpc, public StreamSink {
   Call* running_call() { return over_ ? nullptr : call_.get(); }
   const std::string& call_id() const { return call_id_; }
   std::string_view route_name() const { return route_ ? std::string_view(route_->name) : std::string_view(); }
+  // Its answer may be replayed.
+  bool keyed() const { return keyed_; }
   const StreamBounds& bounds() const;
   // The status of the end, with its trailer set.
   grpc::Status StatusFor(const CallRecord& record);
@@ -75,6 +77,7 @@ class CallRpc : public Rpc, public StreamSink {
   const std::string_view method_;
   const CallTraits traits_;
   int64_t slot_bytes_ = -1;  // -1: no slot was taken
+  bool keyed_ = false;
   bool over_ = false;
   std::string call_id_;
   std::shared_ptr<const RouteConfig> route_;

@@ -40,6 +40,7 @@ std::unique_ptr<Rpc> StreamChatRpc::Next() { return std::make_unique<StreamChatR
 void StreamChatRpc::Started(std::string_view served_by, std::string_view model) {
   if (gone()) return;
   started_ = true;
+  if (keyed()) pending_.KeepApart();
   if (std::exchange(restarted_, false)) pending_.AddRestart(served_by);
   pending_.AddStarted(call_id(), served_by, model);
   MarkDirty();

@@ -79,7 +79,7 @@ void PendingMessages::AddWhole(const StreamEvent& event) {
   if (event.kind == StreamEvent::Kind::kModel || event.kind == StreamEvent::Kind::kEmbedding) return;
   if (event.kind == StreamEvent::Kind::kUsage && event.usage == nullptr) return;
   auto* events = Room(WeightOf(event)).message().mutable_events();
-  if (!events->empty() && MergeInto(event, events->Mutable(events->size() - 1))) return;
+  if (!apart_ && !events->empty() && MergeInto(event, events->Mutable(events->size() - 1))) return;
   FillEvent(event, events->Add());
 }
 

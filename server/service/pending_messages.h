@@ -51,7 +51,8 @@ class MessagePool {
 };
 
 // Events become messages of at most about `max_message_bytes`; neighbouring
-// deltas of one (choice, part, kind) become one event. Order is kept.
+// deltas of one (choice, part, kind) become one event, unless they are kept
+// apart. Order is kept.
 class PendingMessages {
  public:
   // A message of 64 KiB is far below what clients accept (4 MiB) and far above
@@ -59,6 +60,9 @@ class PendingMessages {
   explicit PendingMessages(MessagePool& pool, size_t max_message_bytes = 64 << 10)
       : pool_(pool), max_message_bytes_(max_message_bytes) {}
 
+  // From now on deltas stay apart: an answer that may be replayed is given event
+  // for event, however late its caller takes it.
+  void KeepApart() { apart_ = true; }
   void AddStarted(std::string_view call_id, std::string_view served_by, std::string_view model);
   // What was shown is void; comes before the `started` of the new answer.
   void AddRestart(std::string_view served_by);
@@ -80,6 +84,7 @@ class PendingMessages {
 
   MessagePool& pool_;
   const size_t max_message_bytes_;
+  bool apart_ = false;
   std::deque<std::unique_ptr<ScratchMessage>> messages_;
   size_t bytes_ = 0;
 };

@@ -49,8 +49,10 @@ class Failover(IntegrationTest):
         mode = ("--answer", "numbered", "--chunks", str(self.CHUNKS))
         alpha = self.simulator("alpha", *mode, *alpha_args)
         beta = self.simulator("beta", *mode)
+        # Every fault is to reach alpha: a breaker would spare it most of them.
+        watched = "circuit_breaker: {mode: OBSERVE_ONLY}"
         server = self.data_plane(documents(
-            upstream_yaml("alpha", alpha.url), upstream_yaml("beta", beta.url),
+            upstream_yaml("alpha", alpha.url, extra=watched), upstream_yaml("beta", beta.url),
             route_yaml(["alpha", "beta"], extra=f"{TIMEOUTS}\n{RETRY}")))
         return alpha, beta, server
 

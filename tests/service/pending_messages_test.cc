@@ -62,6 +62,12 @@ TEST_F(PendingMessagesTest, DifferentChoicePartOrKindStaysApart) {
   EXPECT_EQ(events[4].content().text(), "f");
 }
 
+TEST_F(PendingMessagesTest, RowD5WhatMayBeReplayedIsKeptEventForEvent) {
+  pending_.KeepApart();
+  for (const char* text : {"a", "b", "c"}) pending_.Add(Delta(Kind::kContent, text));
+  EXPECT_EQ(Drain().size(), 3u);
+}
+
 TEST_F(PendingMessagesTest, StartsAndEndsNeverMerge) {
   StreamEvent start = Delta(Kind::kToolCallStart, "");
   start.id = "1";
