@@ -68,6 +68,7 @@ class CallImpl final : public Call, private StreamEventHandler {
   bool CanWaitUntil(TimePoint when) const;
   Step Limited(const LimitRefusal& refusal);
   Step Wait(TimePoint until, CallError otherwise);
+  Step WaitLooking(TimePoint until, CallError otherwise);
   void AwaitTurn(TimePoint at);
   Step Turn();
   Step QueueOver();

@@ -116,13 +116,7 @@ CallImpl::Step CallImpl::NowhereNow() {
   if (refused_ && !seat_.taken()) context_.observer.Limited(params_.info, *refused_);
   // Where something is free, or only crowded, the time is not known.
   const bool room_may_come = left.crowded || left.soonest <= Now();
-  const Step step = Wait(room_may_come ? Now() : left.soonest, ErrorOfNowhere(left));
-  // A probe that goes well opens a place before its time.
-  if (step == Step::kStay && not_before_ > Now() + kLookForRoom) {
-    not_before_ = Now() + kLookForRoom;
-    AwaitTurn(not_before_);
-  }
-  return step;
+  return WaitLooking(room_may_come ? Now() : left.soonest, ErrorOfNowhere(left));
 }
 
 // --- the queue --------------------------------------------------------------
@@ -132,7 +126,7 @@ CallImpl::Step CallImpl::Limited(const LimitRefusal& refusal) {
   CallError error = OverLimit(route_name(), refusal);
   // No fallback: a limit that another route could answer for would be none.
   if (!CanWaitUntil(Now() + refusal.wait)) return End(std::move(error));
-  return Wait(Now() + refusal.wait, std::move(error));
+  return WaitLooking(Now() + refusal.wait, std::move(error));
 }
 
 bool CallImpl::CanWaitUntil(TimePoint when) const {
@@ -159,6 +153,17 @@ CallImpl::Step CallImpl::Wait(TimePoint until, CallError otherwise) {
   // The first look after coming is at once: room given back before was not told.
   AwaitTurn(again && until <= Now() ? Now() + kLookForRoom : until);
   return Step::kStay;
+}
+
+// The time that is known may come sooner: a probe goes well, a call gives back
+// tokens that it did not use.
+CallImpl::Step CallImpl::WaitLooking(TimePoint until, CallError otherwise) {
+  const Step step = Wait(until, std::move(otherwise));
+  if (step == Step::kStay && not_before_ > Now() + kLookForRoom) {
+    not_before_ = Now() + kLookForRoom;
+    AwaitTurn(not_before_);
+  }
+  return step;
 }
 
 void CallImpl::AwaitTurn(TimePoint at) {
