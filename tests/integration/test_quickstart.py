@@ -17,7 +17,7 @@ class Quickstart(unittest.TestCase):
         self.assertIn("alpha/primary", out)
         # Once alpha's breaker is open, nobody has to find out again.
         self.assertRegex(out, r"beta/primary · [12] attempts?")
-        self.assertRegex(out, r"alpha/primary +(OPEN|CLOSED|HALF_OPEN)")
+        self.assertRegex(out, r"alpha/primary +edge-1 +(OPEN|CLOSED|HALF_OPEN)")
         whole, cut = map(int, re.search(r"(\d+) calls whole; (\d+) had shown", out).groups())
         self.assertEqual(whole + cut, 20)
         self.assertGreater(whole, cut)
