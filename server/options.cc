@@ -55,6 +55,10 @@ void AddFaceFlags(CLI::App& app, ServerOptions& options, Flags& flags) {
                  "Largest request; the default leaves room for images")
       ->check(CLI::Range(size_t{1024}, size_t{1} << 30))
       ->capture_default_str();
+  app.add_option("--max-metadata-bytes", options.face.max_metadata_bytes,
+                 "Largest metadata of a call; a larger one costs the caller its connection")
+      ->check(CLI::Range(size_t{8192}, size_t{1} << 20))
+      ->capture_default_str();
   app.add_option("--max-concurrent-calls", options.face.max_concurrent_calls,
                  "Calls at a time; more are refused with a time to wait. Each holds an upstream connection and some "
                  "40 KiB")

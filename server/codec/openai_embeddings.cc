@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,7 +27,7 @@ class EmbeddingReader {
   bool Read(std::string_view json);
 
   // -1: not told.
-  int64_t index() const { return index_; }
+  std::optional<int64_t> index() const { return index_; }
   const std::vector<float>& values() const { return values_; }
   const std::string& problem() const { return problem_; }
 
@@ -37,13 +38,13 @@ class EmbeddingReader {
   ondemand::parser parser_;
   ondemand::document document_;
   std::string padded_;
-  int64_t index_ = -1;
+  std::optional<int64_t> index_;  // not every server tells it
   std::vector<float> values_;
   std::string problem_;
 };
 
 bool EmbeddingReader::Read(std::string_view json) {
-  index_ = -1;
+  index_.reset();
   values_.clear();
   problem_.clear();
   padded_.resize(json.size() + simdjson::SIMDJSON_PADDING);
@@ -65,7 +66,7 @@ simdjson::error_code EmbeddingReader::ReadObject() {
     std::string_view key;
     if (auto error = field.unescaped_key().get(key)) return error;
     if (key == "index") {
-      if (auto error = field.value().get_int64().get(index_)) return error;
+      if (auto error = field.value().get_int64().get(index_.emplace())) return error;
     } else if (key == "embedding") {
       if (auto error = ReadValues(field.value())) return error;
     }
@@ -160,7 +161,7 @@ std::string OpenAiEmbedDecoder::Misfit(int64_t index) const {
 ResponseDecoder::State OpenAiEmbedDecoder::OnElement(StreamEventHandler& handler) {
   if (!reader_.Read(splitter_.element())) return Fail(FailureKind::kProtocol, reader_.problem());
   // Some servers tell the order by nothing but the order.
-  const int64_t index = reader_.index() < 0 ? static_cast<int64_t>(count_) : reader_.index();
+  const int64_t index = reader_.index().value_or(static_cast<int64_t>(count_));
   if (std::string misfit = Misfit(index); !misfit.empty()) return Fail(FailureKind::kProtocol, std::move(misfit));
   seen_[index] = true;
   ++count_;

@@ -144,15 +144,18 @@ void CallImpl::Win(RunningAttempt& running) {
   hedge_timer_.Cancel();
   attempts_.EndOthers(running, AttemptOutcome::kAbandoned, "another attempt was faster");
   if (attempts_.RecordOf(running).hedge) context_.observer.HedgeWon(params_.info, attempts_.RecordOf(running));
-  if (cut_index_) {
-    ++record_.restarts;
-    context_.observer.Restarted(params_.info, record_.attempts[*cut_index_]);
-    sink_.Restart();
-    cut_index_.reset();
-    shown_index_.reset();
-  }
+  VoidWhatWasShown();
   winner_ = &running;
   ShowHeld(running);
+}
+
+void CallImpl::VoidWhatWasShown() {
+  if (!cut_index_) return;
+  ++record_.restarts;
+  context_.observer.Restarted(params_.info, record_.attempts[*cut_index_]);
+  sink_.Restart();
+  cut_index_.reset();
+  shown_index_.reset();
 }
 
 void CallImpl::ShowHeld(RunningAttempt& running) {

@@ -1,6 +1,7 @@
 #include "server/engine/call_error.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -8,6 +9,12 @@
 
 namespace sluice {
 namespace {
+
+// The cause's words without the route, which the whole begins with already.
+std::string WithoutPrefix(const CallError& cause) {
+  const size_t end = cause.message.starts_with("route \"") ? cause.message.find("\": ") : std::string::npos;
+  return end == std::string::npos ? cause.message : cause.message.substr(end + 3);
+}
 
 // Room comes as calls end, at no known time.
 constexpr Duration kRoomRetryAfter = absl::Seconds(1);
@@ -62,10 +69,20 @@ std::string WhyNoMore(const RetryDecision& why) {
   }
 }
 
+
+// One that was given up because of another tells nothing of its own.
+std::vector<AttemptRecord> ThatFailed(const std::vector<AttemptRecord>& attempts) {
+  std::vector<AttemptRecord> failed;
+  std::copy_if(attempts.begin(), attempts.end(), std::back_inserter(failed),
+               [](const AttemptRecord& attempt) { return attempt.outcome != AttemptOutcome::kAbandoned; });
+  return failed;
+}
+
 }  // namespace
 
-CallError AttemptsFailed(std::string_view route, const std::vector<AttemptRecord>& attempts,
-                         const RetryDecision& why, std::string field) {
+CallError AttemptsFailed(std::string_view route, const std::vector<AttemptRecord>& all, const RetryDecision& why,
+                         std::string field) {
+  const std::vector<AttemptRecord> attempts = ThatFailed(all);
   const FailureKind kind = TellingKind(attempts);
   const std::string prefix = Prefix(route);
   if (TraitsOf(kind).fault == Fault::kCaller) {
@@ -85,7 +102,7 @@ CallError AttemptsFailed(std::string_view route, const std::vector<AttemptRecord
 
 CallError ResponseTooLarge(std::string_view route, const AttemptRecord& attempt) {
   CallError error =
-      ErrorOf(FailureKind::kShed, Prefix(route) + DescribeAttempt(attempt) + "; StreamChat has no such bound");
+      ErrorOf(FailureKind::kShed, Prefix(route) + DescribeAttempt(attempt));
   error.reason = "RESPONSE_TOO_LARGE";
   return error;
 }
@@ -143,7 +160,7 @@ CallError OthersWait(std::string_view route) {
 
 CallError QueueFull(std::string_view route, size_t max_length, const CallError& cause) {
   CallError error = ErrorOf(FailureKind::kShed, Prefix(route) + "the queue is full (max_length " +
-                                                    std::to_string(max_length) + "); " + cause.message);
+                                                    std::to_string(max_length) + "); " + WithoutPrefix(cause));
   error.reason = "QUEUE_FULL";
   error.retry_after = cause.retry_after.value_or(kRoomRetryAfter);
   return error;
@@ -151,7 +168,7 @@ CallError QueueFull(std::string_view route, size_t max_length, const CallError& 
 
 CallError QueueTimedOut(std::string_view route, Duration waited, const CallError& cause) {
   CallError error = ErrorOf(FailureKind::kShed, Prefix(route) + "waited " + ShortDuration(waited) +
-                                                    " in the queue in vain; " + cause.message);
+                                                    " in the queue in vain; " + WithoutPrefix(cause));
   error.reason = "QUEUE_TIMEOUT";
   error.retry_after = cause.retry_after.value_or(kRoomRetryAfter);
   return error;

@@ -46,7 +46,9 @@ CallImpl::Step CallImpl::Failed(RunningAttempt& running) {
     }
   }
   // The other side of a hedge may still answer, unless the request is wrong.
-  if (!attempts_.empty() && TraitsOf(failure.kind).fault != Fault::kCaller) return Step::kStay;
+  const bool request_is_wrong =
+      TraitsOf(failure.kind).fault == Fault::kCaller && ScopeOf(route_->retry, failed) == RetryScope::kNever;
+  if (!attempts_.empty() && !request_is_wrong) return Step::kStay;
   attempts_.EndAll(AttemptOutcome::kAbandoned, FailureKind::kNone, "another attempt showed that the request is wrong");
   return Decide(failed, index, failure.field);
 }
@@ -111,12 +113,15 @@ CallImpl::Step CallImpl::Exhausted(CallError error) {
 }
 
 CallImpl::Step CallImpl::GiveUp(CallError error) {
-  if (shown()) return End(Truncated(route_name(), record_.attempts[*shown_index_]));
-  if (FallbackTakes(error)) return EnterFallback(std::move(error));
-  return End(std::move(error));
+  // What was shown of an answer that may begin anew gives way to a fallback's.
+  const bool stands = shown() && !cut_index_;
+  if (!stands && FallbackTakes(error)) return EnterFallback(std::move(error));
+  return End(shown() ? Truncated(route_name(), record_.attempts[*shown_index_]) : std::move(error));
 }
 
 bool CallImpl::FallbackTakes(const CallError& error) const {
+  // A limit that another route could answer for would be none.
+  if (!charges_.HasPassed(*route_)) return false;
   const FallbackConfig* fallback = route_->fallback.get();
   if (fallback == nullptr || route_->retry.on_exhaustion == Exhaustion::kError) return false;
   if (TraitsOf(error.kind).fault == Fault::kCaller) return false;
@@ -142,7 +147,8 @@ CallImpl::Step CallImpl::ServeStatic(const FallbackConfig& fallback) {
   const std::string text =
       absl::StrReplaceAll(fallback.static_answer, {{"{cause}", cause}, {"{model}", model}});
   record_.served_by = "fallback/" + record_.fallback;
-  record_.time_to_first_token = Now() - started_;
+  if (!record_.time_to_first_token) record_.time_to_first_token = Now() - started_;
+  VoidWhatWasShown();
   sink_.Started(record_.served_by, model);
   for (int choice = 0; choice < params_.request->choices(); ++choice) {
     StreamEvent event;

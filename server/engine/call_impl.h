@@ -44,6 +44,7 @@ class CallImpl final : public Call, private StreamEventHandler {
   Step React(const CallMessage& message);
   void Deliver(const CallMessage& message);
   void Win(RunningAttempt& running);
+  void VoidWhatWasShown();
   void OnEvent(const StreamEvent& event) override;  // from HeldEvents
   void ShowHeld(RunningAttempt& running);
   Step Answered(RunningAttempt& running);

@@ -124,8 +124,6 @@ CallImpl::Step CallImpl::NowhereNow() {
 CallImpl::Step CallImpl::Limited(const LimitRefusal& refusal) {
   if (!seat_.taken()) context_.observer.Limited(params_.info, refusal);
   CallError error = OverLimit(route_name(), refusal);
-  // No fallback: a limit that another route could answer for would be none.
-  if (!CanWaitUntil(Now() + refusal.wait)) return End(std::move(error));
   return WaitLooking(Now() + refusal.wait, std::move(error));
 }
 

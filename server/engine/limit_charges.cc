@@ -29,6 +29,13 @@ std::optional<LimitRefusal> LimitCharges::Pass(const RouteConfig& route, std::st
   return refusal;
 }
 
+bool LimitCharges::HasPassed(const RouteConfig& route) const {
+  const bool has_limits = std::any_of(route.rate_limits.begin(), route.rate_limits.end(), [](const RateLimitUse& use) {
+    return use.scope != RateLimitUse::Scope::kUpstream;
+  });
+  return !has_limits || std::find(passed_.begin(), passed_.end(), &route) != passed_.end();
+}
+
 void LimitCharges::Settle(std::optional<uint64_t> used, TimePoint now) {
   for (const Charge& charge : charges_) {
     charge.state->Settle(charge.key, charge.tokens, used.value_or(charge.tokens), now);

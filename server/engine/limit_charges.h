@@ -21,6 +21,8 @@ class LimitCharges {
   // wait for longest; nothing is taken then. The routes must outlive the charges.
   std::optional<LimitRefusal> Pass(const RouteConfig& route, std::string_view tenant, uint64_t tokens,
                                    TimePoint now);
+  // Pass would take nothing from this route's limits any more.
+  bool HasPassed(const RouteConfig& route) const;
   // The call is over. `used`: tokens of all its attempts, where known; of a call
   // that made no attempt give everything back.
   void Settle(std::optional<uint64_t> used, TimePoint now);

@@ -60,8 +60,11 @@ UsageCounts EstimatedUsage(const RunningAttempt& running) {
 
 // An upstream may quote the credential that it was sent.
 void HideSecret(const std::string& secret, std::string& message) {
-  for (size_t at; !secret.empty() && (at = message.find(secret)) != std::string::npos;) {
-    message.replace(at, secret.size(), "(credential)");
+  static constexpr std::string_view kHidden = "(credential)";
+  if (secret.empty()) return;
+  // On from what was put in place, of which the secret may be a part.
+  for (size_t at = 0; (at = message.find(secret, at)) != std::string::npos; at += kHidden.size()) {
+    message.replace(at, secret.size(), kHidden);
   }
 }
 

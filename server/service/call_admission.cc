@@ -156,8 +156,8 @@ CallError KeyReused(std::string_view key) {
 CallError AnswerNotKept(std::string_view key, size_t max_bytes) {
   return Refuse(FailureKind::kCaller, absl::StatusCode::kFailedPrecondition, "IDEMPOTENCY_ANSWER_NOT_KEPT",
                 absl::StrCat("idempotency-key: \"", BoundedText(key, kMaxNameBytes),
-                             "\" was answered, and the answer was too large to be kept (", max_bytes,
-                             " bytes, --idempotency-max-entry); a new key runs the request anew"));
+                             "\" has run or runs, and its answer is too large to be kept (over ", max_bytes,
+                             " bytes, --idempotency-max-entry); a new key would run the request again"));
 }
 
 v1::ListModelsResponse ModelsFor(const CallerMetadata& metadata, const RouteTable& table) {

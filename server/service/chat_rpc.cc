@@ -41,16 +41,18 @@ void StreamChatRpc::Started(std::string_view served_by, std::string_view model) 
   if (gone()) return;
   started_ = true;
   if (keyed()) pending_.KeepApart();
-  if (std::exchange(restarted_, false)) pending_.AddRestart(served_by);
+  // Nothing that the caller has seen is void where it has seen nothing.
+  if (std::exchange(restarted_, false) && (keyed() || handed_)) pending_.AddRestart(served_by);
   pending_.AddStarted(call_id(), served_by, model);
   MarkDirty();
 }
 
-// What gRPC has not taken yet need not be shown to be taken back.
+// What gRPC has not taken yet need not be shown to be taken back, unless it may
+// be replayed: then every caller gets the same.
 void StreamChatRpc::Restart() {
   if (gone()) return;
   restarted_ = true;
-  pending_.Clear();
+  if (!keyed()) pending_.Clear();
   MarkDirty();
 }
 
@@ -75,6 +77,7 @@ void StreamChatRpc::Flush() {
     return;
   }
   auto message = pending_.TakeFirst();
+  handed_ = true;
   writing_bytes_ = message->bytes;
   // No buffer hint: on the first message it would hang the call.
   if (status_ && pending_.empty()) {

@@ -44,6 +44,7 @@ class StreamChatRpc final : public CallRpc {
   PendingMessages pending_;
   size_t writing_bytes_ = 0;
   bool started_ = false;
+  bool handed_ = false;  // gRPC has taken a message
   // What was shown is void; told together with who answers now.
   bool restarted_ = false;
   // The bytes rose above half of the bound since the engine was last told.

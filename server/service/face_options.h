@@ -22,6 +22,10 @@ struct FaceOptions {
   // Largest request. Images travel inside requests: gRPC's own 4 MiB is too
   // little, and without a bound one caller could take all memory.
   size_t max_request_bytes = 32 << 20;
+  // Largest metadata of a call. Tokens and baggage that proxies add outgrow gRPC's
+  // own 8 KiB, and gRPC 1.51 ends the whole connection, with all its streams, over
+  // one call whose metadata is larger.
+  size_t max_metadata_bytes = 64 << 10;
   // Chat and StreamChat at a time, all loops together. Each holds an upstream
   // connection, so this stays below the usual limit of 20,000 descriptors with
   // room for callers' connections; at some 40 KiB a call it is 400 MiB.

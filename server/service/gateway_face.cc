@@ -57,6 +57,7 @@ std::shared_ptr<grpc::ServerCredentials> GatewayFace::Credentials() const {
 void GatewayFace::SetLimits() {
   const FaceOptions& options = services_.options;
   builder_.SetMaxReceiveMessageSize(static_cast<int>(options.max_request_bytes));
+  builder_.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, static_cast<int>(options.max_metadata_bytes));
   // Two servers on one port would share its calls in silence.
   builder_.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder_.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(options.keepalive_interval));

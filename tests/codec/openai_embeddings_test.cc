@@ -147,7 +147,7 @@ INSTANTIATE_TEST_SUITE_P(
         Misfit{"None", R"({"data":[]})", "0 embeddings for 2 inputs"},
         Misfit{"NoData", R"({"hello":1})", "0 embeddings for 2 inputs"},
         Misfit{"TooMany", R"({"data":[{"index":2,"embedding":[1,2]}]})", "index 2 for 2 inputs"},
-        Misfit{"Negative", R"({"data":[{"index":-7,"embedding":[]}]})", "empty embedding"},
+        Misfit{"Negative", R"({"data":[{"index":-7,"embedding":[1,2]}]})", "index -7 for 2 inputs"},
         Misfit{"Twice", R"({"data":[{"index":1,"embedding":[1,2]},{"index":1,"embedding":[1,2]}]})", "two embeddings"},
         Misfit{"WrongLength", R"({"data":[{"index":0,"embedding":[1,2,3]}]})", "3 values where 2 must come"},
         Misfit{"Text", R"({"data":[{"index":0,"embedding":"AAAA"}]})", "no array of numbers"},

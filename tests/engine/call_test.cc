@@ -521,6 +521,15 @@ TEST_F(CallTest, NoSecretIsTold) {
   EXPECT_THAT(h.sink.record.error.message, testing::Not(HasSubstr("sk-secret")));
 }
 
+// Found by review: it looked for the secret in what had taken its place, for ever.
+TEST_F(CallTest, ASecretThatIsAPartOfItsSubstituteIsHiddenOnce) {
+  h.Add("a/1");
+  h.upstream("a").credentials[0].secret = "credential";
+  h.route.retry.max_attempts = 1;
+  h.On("a/1", {Script::Status(500, "server_error no credential here")});
+  EXPECT_EQ(h.Run().attempts[0].message, "no (credential) here");
+}
+
 TEST_F(CallTest, ALongErrorKeepsWithinItsBound) {
   h.route.retry.budget.max_tokens = 1000;
   h.route.retry.budget.min_retries = 10;

@@ -86,6 +86,26 @@ TEST_F(FallbackTest, NotAfterContentWasShown) {
   EXPECT_EQ(h.Run().outcome, CallOutcome::kTruncated);
 }
 
+TEST_F(FallbackTest, ACutThatMayBeginAnewDoesSoAtTheFallback) {
+  Static("away");
+  h.route.after_cut = AfterCut::kRestart;
+  h.request.mutable_stream_options()->set_allow_restart(true);
+  h.On("a/1", {Script().Connect().Head(200).Body("text half\n").Fail(HttpFailure::kReset), Script::Status(503)});
+  EXPECT_EQ(h.Run().outcome, CallOutcome::kFallback);
+  EXPECT_EQ(h.sink.text, "away");
+  EXPECT_EQ(h.sink.restarts, 1);
+}
+
+TEST_F(FallbackTest, ARateLimitIsNotAnsweredFor) {
+  Static("away");
+  h.route.queue = QueueConfig{.max_length = 1, .max_wait = absl::Seconds(1), .window = absl::ZeroDuration()};
+  h.Limit("none", {.requests = 1, .tokens = {}, .per = absl::Minutes(1)});
+  h.PutInForce();
+  h.route.rate_limits[0].state->TryTake("chat", 0, h.loop.Now());
+  EXPECT_EQ(h.Run().error.reason, "RATE_LIMIT");
+  EXPECT_THAT(h.observer.fallbacks, IsEmpty());
+}
+
 TEST_F(FallbackTest, RowD13ALocalUpstreamAnswers) {
   FallBackTo(RouteOf("local/1"));
   h.On("local/1", {Script::Answer("small")});

@@ -103,6 +103,22 @@ TEST_F(HedgeTest, RowA4ACallersErrorEndsBoth) {
   EXPECT_EQ(h.Attempts(), "a/1 abandoned; b/1 failed caller");
 }
 
+TEST_F(HedgeTest, RowA4ACallersErrorOfTheFirstOneIsToldThoughAHedgeRan) {
+  h.On("a/1", {Script().Connect().Head(400, {}, Seconds(1)).Body("caller no").End()});
+  h.On("b/1", {Slow("late", Seconds(9))});
+  EXPECT_EQ(h.Run().error.grpc_code, 3);
+  EXPECT_EQ(h.Attempts(), "a/1 failed caller; b/1 abandoned");
+}
+
+TEST_F(HedgeTest, APromptTooLongForOneIsNotTooLongForTheOther) {
+  h.upstream("a").context_tokens = 100;
+  h.upstream("b").context_tokens = 100000;
+  h.On("a/1", {Script().Connect().Head(400, {}, Seconds(1)).Body("context too long").End()});
+  h.On("b/1", {Slow("blue", Seconds(2))});
+  EXPECT_EQ(h.Run().outcome, CallOutcome::kComplete);
+  EXPECT_EQ(h.Attempts(), "a/1 failed caller; b/1 ok");
+}
+
 TEST_F(HedgeTest, TheShareIsABound) {
   h.route.hedge->max_percent = 0;
   h.On("a/1", {Slow("blue", Seconds(1))});
