@@ -37,7 +37,9 @@ CallFailure DecodeStatus(const grpc::Status& status) {
 
 std::string CallFailure::ToString() const {
   std::string text = absl::StrCat(CodeName(code), ": ", message.empty() ? "no reason given" : message);
-  if (retry_after.has_value()) absl::StrAppend(&text, "; retry after ", SayDuration(*retry_after));
+  // The gateway's own words mostly have it.
+  const bool said = message.find("retry after") != std::string::npos;
+  if (retry_after.has_value() && !said) absl::StrAppend(&text, "; retry after ", SayDuration(*retry_after));
   return text;
 }
 

@@ -109,7 +109,8 @@ CallError ResponseTooLarge(std::string_view route, const AttemptRecord& attempt)
 
 CallError NowhereToGo(std::string_view route, const EndpointsLeft& left, TimePoint now) {
   if (left.soonest == absl::InfiniteFuture()) {
-    CallError error = ErrorOf(FailureKind::kConnect, Prefix(route) + "no endpoint takes calls");
+    CallError error = ErrorOf(FailureKind::kOverload, Prefix(route) + "no endpoint takes calls (each is switched off, or "
+                                                                      "its circuit breaker is held open)");
     error.reason = "NO_ENDPOINT";
     return error;
   }

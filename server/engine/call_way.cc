@@ -95,7 +95,7 @@ bool CallImpl::TryStart(const Plan& plan, Duration backoff, RetryCharge& charge,
 
 CallError CallImpl::ErrorOfNowhere(const EndpointsLeft& left) const {
   const bool known = left.soonest > Now() && left.soonest != absl::InfiniteFuture();
-  if (AttemptsMade() > 0) {
+  if (!record_.attempts.empty()) {
     RetryDecision why{.verdict = RetryDecision::Verdict::kNoEndpoint};
     if (known) why = {.verdict = RetryDecision::Verdict::kAllCooling, .cooldown = left.soonest - Now()};
     return AttemptsFailed(route_name(), record_.attempts, why, "");

@@ -236,6 +236,8 @@ void CircuitBreaker::Configure(const CircuitBreakerConfig& config, TimePoint now
 }
 
 bool CircuitBreaker::Trip(TimePoint now, Duration lasting, std::string reason) {
+  // Told to be refused, it must not take effect when a later policy lets it.
+  if (config_.mode == BreakerMode::kDisabled || config_.mode == BreakerMode::kObserveOnly) return false;
   Advance(now);
   const CallCounts counts = window_.Counts(now);
   Open({BreakerState::kOpen, now, now + lasting, phase_.opened_in_row},

@@ -305,7 +305,7 @@ TEST_F(CallTest, AllCoolingFromTheStartMakesNoAttempt) {
 
 TEST_F(CallTest, NoEndpointSaysSo) {
   h.Add("a/1").active = false;
-  EXPECT_EQ(h.Run().error.message, "route \"chat\": no endpoint takes calls");
+  EXPECT_EQ(h.Run().error.message, "route \"chat\": no endpoint takes calls (each is switched off, or its circuit breaker is held open)");
   EXPECT_EQ(h.sink.record.error.grpc_code, 14);
 }
 

@@ -86,6 +86,7 @@ class Model {
   }
 
   void Trip(TimePoint now, Duration lasting) {
+    if (config.mode == BreakerMode::kDisabled || config.mode == BreakerMode::kObserveOnly) return;
     if (state == BreakerState::kHalfOpen) results.clear();
     Move(BreakerState::kOpen, now);
     open_until = now + lasting;

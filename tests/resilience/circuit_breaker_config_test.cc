@@ -273,6 +273,15 @@ TEST_F(CircuitBreakerConfigTest, AnOperatorsTripSaysWhetherTheModeLetsItAct) {
   EXPECT_FALSE(Acquire());  // still lasting
 }
 
+TEST_F(CircuitBreakerConfigTest, ATripThatTheModeRefusedLeavesNoTrace) {
+  for (const BreakerMode mode : {BreakerMode::kDisabled, BreakerMode::kObserveOnly}) {
+    SetMode(mode);
+    EXPECT_FALSE(breaker_.Trip(now_, absl::InfiniteDuration(), "x"));
+    SetMode(BreakerMode::kAutomatic);
+    EXPECT_TRUE(Acquire());
+  }
+}
+
 TEST_F(CircuitBreakerConfigTest, ResetKeepsThePolicysMode) {
   SetMode(BreakerMode::kForcedOpen);
   breaker_.Reset(now_);

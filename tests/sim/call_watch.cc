@@ -57,8 +57,9 @@ void CallWatch::AttemptStarted(const CallInfo& info, const AttemptRecord& record
 void CallWatch::CheckStart(WatchedCall& call, const AttemptRecord& record) {
   Check(call, !call.over, "an attempt after the end");
   const bool committed = call.sink->shows && !call.sink->started.empty();
-  Check(call, !committed || (call.at->after_cut == AfterCut::kRestart && call.allows_restart &&
-                             call.sink->restarts < call.at->max_restarts),
+  const RouteConfig& cut = call.cut_at != nullptr ? *call.cut_at : *call.at;
+  Check(call, !committed || (cut.after_cut == AfterCut::kRestart && call.allows_restart &&
+                             call.sink->restarts < cut.max_restarts),
         "an attempt after content was shown");
   const int running = static_cast<int>(
       std::count_if(call.attempts.begin(), call.attempts.end(), [](const auto& tried) { return tried.running; }));
@@ -139,15 +140,21 @@ void CallWatch::RetryRefused(const CallInfo& info, std::string_view, RetryRefusa
 void CallWatch::Restarted(const CallInfo& info, const AttemptRecord&) {
   WatchedCall& call = Of(info);
   ++coverage_["restarts"];
-  Check(call, call.allows_restart && call.at->after_cut == AfterCut::kRestart, "a restart that nobody allowed");
-  Check(call, call.sink->restarts < call.at->max_restarts, "more restarts than allowed");
+  const RouteConfig& cut = call.cut_at != nullptr ? *call.cut_at : *call.at;
+  Check(call, call.allows_restart && cut.after_cut == AfterCut::kRestart, "a restart that nobody allowed");
+  Check(call, call.sink->restarts < cut.max_restarts, "more restarts than allowed");
+  call.cut_at = nullptr;
 }
 
 void CallWatch::FallbackEntered(const CallInfo& info, std::string_view, FailureKind cause) {
   WatchedCall& call = Of(info);
   Check(call, call.at->fallback != nullptr, "a fallback that is none");
   Check(call, TraitsOf(cause).fault != Fault::kCaller, "a fallback for a caller's error");
-  Check(call, !call.sink->shows || call.sink->started.empty(), "a fallback after content");
+  // What was shown and then cut may begin anew at the fallback too.
+  if (call.sink->shows && !call.sink->started.empty()) {
+    if (call.cut_at == nullptr) call.cut_at = call.at;
+    Check(call, call.allows_restart && call.cut_at->after_cut == AfterCut::kRestart, "a fallback after content");
+  }
   const RouteConfig* next = call.at->fallback->route.get();
   ++coverage_[next ? "fallbacks to a route" : "static answers"];
   if (next == nullptr) return;

@@ -26,6 +26,7 @@ struct WatchedCall {
   std::shared_ptr<const RouteConfig> route;
   const FakeSink* sink = nullptr;
   bool allows_restart = false;
+  const RouteConfig* cut_at = nullptr;  // where what was shown was cut, once a fallback goes on
   int tokens = 0;  // of a whole answer
   TimePoint started;
   TimePoint deadline = absl::InfiniteFuture();
