@@ -69,7 +69,6 @@ std::string WhyNoMore(const RetryDecision& why) {
   }
 }
 
-
 // One that was given up because of another tells nothing of its own.
 std::vector<AttemptRecord> ThatFailed(const std::vector<AttemptRecord>& attempts) {
   std::vector<AttemptRecord> failed;
@@ -101,8 +100,7 @@ CallError AttemptsFailed(std::string_view route, const std::vector<AttemptRecord
 }
 
 CallError ResponseTooLarge(std::string_view route, const AttemptRecord& attempt) {
-  CallError error =
-      ErrorOf(FailureKind::kShed, Prefix(route) + DescribeAttempt(attempt));
+  CallError error = ErrorOf(FailureKind::kShed, Prefix(route) + DescribeAttempt(attempt));
   error.reason = "RESPONSE_TOO_LARGE";
   return error;
 }

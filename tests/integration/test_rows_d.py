@@ -237,7 +237,7 @@ class RowsD(IntegrationTest):
     def test_row_d7_connections_have_their_bounds(self):
         stub = self.one(extra="pool: {max_open: 3, max_idle: 1, max_lifetime: 1s}",
                         route="retry: {max_attempts: 1}", sim_args=("--chunks", "3", "--interval", "100ms"),
-                        # One loop, for each has its share of the bounds.
+                        # One loop: connections stay on theirs, and which loop takes a call is chance.
                         args=("--loops", "1"))
         answers = streams(stub, [chat_request() for _ in range(6)])
         codes = sorted(answer.code.name for answer in answers)
