@@ -92,6 +92,20 @@ void Settle(CallResult& result) {
   }
 }
 
+// Waits for the one answer that was asked for.
+template <typename Response>
+CallResult FinishUnary(Operation& operation, grpc::ClientAsyncResponseReader<Response>& reader, Response* response) {
+  grpc::Status status;
+  reader.Finish(response, &status, &operation);
+  operation.Wait();
+  CallResult result;
+  result.failure = DecodeStatus(status);
+  result.call_id = operation.CallId();
+  if (status.ok() && response->has_end()) result.end = response->end();
+  Settle(result);
+  return result;
+}
+
 }  // namespace
 
 absl::StatusOr<Client> Client::Connect(const ClientOptions& options) {
@@ -136,31 +150,13 @@ CallResult Client::StreamChat(const v1::ChatRequest& request, const CallOptions&
 CallResult Client::Chat(const v1::ChatRequest& request, const CallOptions& options,
                         v1::ChatResponse* response) const {
   Operation operation(options);
-  grpc::Status status;
-  auto reader = stub_->AsyncChat(&operation.context(), request, &operation.queue());
-  reader->Finish(response, &status, &operation);
-  operation.Wait();
-  CallResult result;
-  result.failure = DecodeStatus(status);
-  result.call_id = operation.CallId();
-  if (status.ok() && response->has_end()) result.end = response->end();
-  Settle(result);
-  return result;
+  return FinishUnary(operation, *stub_->AsyncChat(&operation.context(), request, &operation.queue()), response);
 }
 
 CallResult Client::Embed(const v1::EmbedRequest& request, const CallOptions& options,
                          v1::EmbedResponse* response) const {
   Operation operation(options);
-  grpc::Status status;
-  auto reader = stub_->AsyncEmbed(&operation.context(), request, &operation.queue());
-  reader->Finish(response, &status, &operation);
-  operation.Wait();
-  CallResult result;
-  result.failure = DecodeStatus(status);
-  result.call_id = operation.CallId();
-  if (status.ok() && response->has_end()) result.end = response->end();
-  Settle(result);
-  return result;
+  return FinishUnary(operation, *stub_->AsyncEmbed(&operation.context(), request, &operation.queue()), response);
 }
 
 CallFailure Client::ListModels(const CallOptions& options, v1::ListModelsResponse* response) const {
