@@ -18,9 +18,12 @@
 namespace {
 
 void AddOptions(CLI::App& app, sluice::bench::LoadPlan& plan, bool& grpc) {
-  app.add_flag("--grpc", grpc, "Call Gateway.StreamChat; else POST /v1/chat/completions");
+  app.add_flag("--grpc", grpc, "Call Gateway.StreamChat; else POST a chat completion");
   app.add_option("--host", plan.host, "IPv4 address")->capture_default_str();
   app.add_option("--port", plan.port, "Port of the subject")->required();
+  app.add_option("--path", plan.path, "HTTP: of a chat completion")->capture_default_str();
+  app.add_option("--header", plan.headers, "HTTP: \"Name: value\"; may be repeated")->expected(1)->allow_extra_args(false);
+  app.add_option("--model", plan.model, "%s stands for the name that the upstream reads")->capture_default_str();
   app.add_option("--streams", plan.streams, "Open at a time")->check(CLI::Range(1, 100000));
   app.add_option("--connections", plan.connections, "gRPC: connections that the streams share; 0: one each");
   app.add_flag("--repeat", plan.repeat, "Begin anew when an answer has ended, until the window closes");

@@ -29,7 +29,7 @@ std::unique_ptr<Stub> NewStub(const LoadPlan& plan) {
 
 v1::ChatRequest RequestOf(const LoadPlan& plan) {
   v1::ChatRequest request;
-  request.set_model(ModelName(plan.answer));
+  request.set_model(ModelOf(plan, plan.answer));
   v1::Message* message = request.add_messages();
   message->set_role(v1::ROLE_USER);
   message->set_text(std::string(plan.prompt_bytes, 'x'));

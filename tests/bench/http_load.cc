@@ -24,11 +24,12 @@ namespace sluice::bench {
 namespace {
 
 std::string RequestOf(const LoadPlan& plan, const AnswerScript& answer) {
-  const std::string body = R"({"model":")" + ModelName(answer) +
+  const std::string body = R"({"model":")" + ModelOf(plan, answer) +
                            R"(","stream":true,"messages":[{"role":"user","content":")" +
                            std::string(plan.prompt_bytes, 'x') + R"("}]})";
-  return "POST /v1/chat/completions HTTP/1.1\r\nHost: " + plan.host + ":" + std::to_string(plan.port) +
-         "\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+  std::string head = "POST " + plan.path + " HTTP/1.1\r\nHost: " + plan.host + ":" + std::to_string(plan.port) + "\r\n";
+  for (const std::string& header : plan.headers) head += header + "\r\n";
+  return head + "Content-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
 }
 
 // Takes HTTP's chunked framing off, as far as any split of bytes has come.

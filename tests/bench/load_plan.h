@@ -16,6 +16,12 @@ namespace sluice::bench {
 struct LoadPlan {
   std::string host = "127.0.0.1";
   int port = 0;
+  // HTTP only.
+  std::string path = "/v1/chat/completions";
+  // HTTP only: further headers, "Name: value".
+  std::vector<std::string> headers;
+  // What callers ask for: "%s" stands for the name that the upstream reads.
+  std::string model = "%s";
   AnswerScript answer;
   // Open at a time. With `repeat` each begins anew when it has ended, until
   // the window closes; else each runs once.
@@ -41,6 +47,13 @@ struct LoadPlan {
   std::vector<pid_t> subject;
   std::vector<pid_t> upstream;
 };
+
+// The model's name in a request for `answer`.
+inline std::string ModelOf(const LoadPlan& plan, const AnswerScript& answer) {
+  std::string model = plan.model;
+  const size_t at = model.find("%s");
+  return at == std::string::npos ? model : model.replace(at, 2, ModelName(answer));
+}
 
 }  // namespace sluice::bench
 

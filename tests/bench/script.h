@@ -1,5 +1,5 @@
 // What an answer is to be, told by the model's name so that it passes through
-// any gateway: "bench:CHUNKS:INTERVAL_US:MODE".
+// any gateway: "bench:CHUNKS:INTERVAL_US:MODE", perhaps with a provider before it ("openai/bench:…").
 #ifndef SLUICE_TESTS_BENCH_SCRIPT_H_
 #define SLUICE_TESTS_BENCH_SCRIPT_H_
 
@@ -26,13 +26,13 @@ inline std::string ModelName(const AnswerScript& script) {
 
 // Finds it anywhere in a request.
 inline std::optional<AnswerScript> FindScript(std::string_view request) {
-  const size_t at = request.find("\"bench:");
+  const size_t at = request.find("bench:");
   if (at == std::string_view::npos) return std::nullopt;
   const std::string text(request.substr(at, 64));
   AnswerScript script;
   long long interval = 0;
   char mode = 0;
-  if (std::sscanf(text.c_str(), "\"bench:%d:%lld:%c\"", &script.chunks, &interval, &mode) != 3) return std::nullopt;
+  if (std::sscanf(text.c_str(), "bench:%d:%lld:%c\"", &script.chunks, &interval, &mode) != 3) return std::nullopt;
   if (script.chunks < 1 || interval < 0) return std::nullopt;
   script.interval_us = interval;
   script.merged = mode == 'm';
