@@ -49,7 +49,7 @@ std::shared_ptr<RouteConfig> CompileRouteFields(const std::string& name, v1::Rou
                    ToAbsl(route.timeouts().idle()), ToAbsl(route.timeouts().unary_total()),
                    ToAbsl(route.timeouts().overall())};
   out->stream = {route.stream().max_pending_bytes(), route.stream().max_event_bytes(),
-                 route.stream().max_response_bytes()};
+                 route.stream().max_response_bytes(), ToAbsl(route.stream().coalesce())};
   if (route.has_hedge()) out->hedge = HedgeOf(route.hedge());
   if (route.has_queue()) out->queue = QueueOf(route.queue(), wait_written);
   if (route.has_affinity()) out->affinity = AffinityOf(route.affinity());

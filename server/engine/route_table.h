@@ -112,6 +112,8 @@ struct StreamBounds {
   size_t max_pending_bytes = 256 << 10;
   size_t max_event_bytes = 1 << 20;
   size_t max_response_bytes = 4 << 20;
+  // Of callers that do not say; zero: off.
+  Duration coalesce = absl::ZeroDuration();
 };
 
 struct HedgeConfig {

@@ -20,6 +20,7 @@ void CallRpc::Begin() {
   auto refusal = Admit(metadata, &params);
   call_id_ = params.info.call_id;
   if (!refusal) refusal = TakeSlot();
+  if (!refusal) Admitted();
   const auto key = metadata.Find("idempotency-key");
   if (!refusal && key) refusal = Follow(*key, metadata, &params);
   keyed_ = key.has_value();

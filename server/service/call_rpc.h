@@ -38,6 +38,9 @@ class CallRpc : public Rpc, public StreamSink {
   // The first thing wrong with the request; then, with its route.
   virtual std::optional<CallError> Check() const = 0;
   virtual std::optional<CallError> CheckFor(const RouteConfig& route) const { return std::nullopt; }
+  // Nothing refuses it as far as that can be told before its key is looked at;
+  // its route is known and its message still here.
+  virtual void Admitted() {}
   // The message as the engine sees it. `shared`: it may outlive this RPC, so
   // the message goes with it.
   virtual std::shared_ptr<const CallRequest> NewRequest(bool shared) = 0;

@@ -28,6 +28,12 @@ StreamChatRpc::~StreamChatRpc() { pending_.Clear(); }
 
 std::optional<CallError> StreamChatRpc::Check() const { return CheckChatRequest(request_); }
 
+void StreamChatRpc::Admitted() {
+  const Duration length = CoalesceOf(request_.stream_options(), bounds().coalesce);
+  if (length == absl::ZeroDuration()) return;
+  window_ = std::make_unique<CoalescingWindow>(face().loop(), length, [this] { MarkDirty(); });
+}
+
 std::shared_ptr<const CallRequest> StreamChatRpc::NewRequest(bool shared) { return RequestOf(request_, shared); }
 
 void StreamChatRpc::Request() {
@@ -44,6 +50,7 @@ void StreamChatRpc::Started(std::string_view served_by, std::string_view model) 
   // Nothing that the caller has seen is void where it has seen nothing.
   if (std::exchange(restarted_, false) && (keyed() || handed_)) pending_.AddRestart(served_by);
   pending_.AddStarted(call_id(), served_by, model);
+  if (window_) window_->Begin();
   MarkDirty();
 }
 
@@ -52,13 +59,14 @@ void StreamChatRpc::Started(std::string_view served_by, std::string_view model) 
 void StreamChatRpc::Restart() {
   if (gone()) return;
   restarted_ = true;
-  if (!keyed()) pending_.Clear();
+  if (!keyed()) ClearPending();
   MarkDirty();
 }
 
 void StreamChatRpc::Write(const StreamEvent& event) {
   if (gone()) return;
   pending_.Add(event);
+  if (window_ && !pending_.empty()) window_->Added(event.is_content());
   if (pending_bytes() > bounds().max_pending_bytes / 2) above_half_ = true;
   MarkDirty();
 }
@@ -76,7 +84,9 @@ void StreamChatRpc::Flush() {
     if (status_) writer_.Finish(*status_, StartFinish());
     return;
   }
+  if (window_ && Waits()) return;
   auto message = pending_.TakeFirst();
+  if (window_) window_->Written(!pending_.empty());
   handed_ = true;
   writing_bytes_ = message->bytes;
   // No buffer hint: on the first message it would hang the call.
@@ -90,7 +100,7 @@ void StreamChatRpc::Flush() {
 
 void StreamChatRpc::OperationDone(bool ok) {
   writing_bytes_ = 0;
-  if (!ok) return pending_.Clear();  // the done tag says the rest
+  if (!ok) return ClearPending();  // the done tag says the rest
   if (status_ && !finishing()) WatchEnd();
   Flush();
   TellDrained();
@@ -102,8 +112,20 @@ void StreamChatRpc::TellDrained() {
   if (Call* call = running_call()) call->SinkDrained();
 }
 
-void StreamChatRpc::CallerGone() {
+// Never the end, what fills a message, nor what the engine may wait for: that the
+// caller takes it, so that the upstream is read on.
+bool StreamChatRpc::Waits() {
+  if (status_ || pending_.size() > 1 || pending_.bytes() > bounds().max_pending_bytes / 2) return false;
+  return window_->Waits();
+}
+
+void StreamChatRpc::ClearPending() {
   pending_.Clear();
+  if (window_) window_->Clear();
+}
+
+void StreamChatRpc::CallerGone() {
+  ClearPending();
   CallRpc::CallerGone();
 }
 

@@ -9,6 +9,7 @@
 
 #include "server/service/answer_collector.h"
 #include "server/service/call_rpc.h"
+#include "server/service/coalescing_window.h"
 #include "server/service/pending_messages.h"
 
 namespace sluice {
@@ -30,6 +31,7 @@ class StreamChatRpc final : public CallRpc {
   const google::protobuf::Message& message() const override { return request_; }
   std::string_view model() const override { return request_.model(); }
   std::optional<CallError> Check() const override;
+  void Admitted() override;
   std::shared_ptr<const CallRequest> NewRequest(bool shared) override;
   void Request() override;
   std::unique_ptr<Rpc> Next() override;
@@ -38,10 +40,14 @@ class StreamChatRpc final : public CallRpc {
   void Ended(const CallRecord& record) override;
   void Flush() override;
   void TellDrained();
+  // What is pending waits for more of it to come.
+  bool Waits();
+  void ClearPending();
 
   v1::ChatRequest request_;
   grpc::ServerAsyncWriter<v1::StreamChatResponse> writer_;
   PendingMessages pending_;
+  std::unique_ptr<CoalescingWindow> window_;  // null: nothing ever waits
   size_t writing_bytes_ = 0;
   bool started_ = false;
   bool handed_ = false;  // gRPC has taken a message

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/resilience/failure.h"
 #include "server/service/bounded_text.h"
+#include "server/service/coalescing_window.h"
 #include "server/service/embed_collector.h"
 
 namespace sluice {
@@ -170,6 +171,20 @@ Fault CheckExtras(const google::protobuf::Map<std::string, std::string>& extras)
   return std::nullopt;
 }
 
+Fault CheckCoalesce(const v1::StreamOptions& options) {
+  if (!options.has_coalesce()) return std::nullopt;
+  const Duration given = CoalesceOf(options, absl::ZeroDuration());
+  const int32_t nanos = options.coalesce().nanos();
+  if (given < absl::ZeroDuration() || given > kMaxCoalesce) {
+    return Refuse("stream_options.coalesce", absl::StrCat(absl::FormatDuration(given),
+                                                          " is out of range; must be from 0s to ",
+                                                          absl::FormatDuration(kMaxCoalesce)));
+  }
+  if (nanos >= 0 && nanos < 1'000'000'000) return std::nullopt;
+  return Refuse("stream_options.coalesce",
+                absl::StrCat("is no duration: nanos is ", nanos, "; must be from 0 to 999999999"));
+}
+
 }  // namespace
 
 std::optional<CallError> CheckChatRequest(const v1::ChatRequest& request) {
@@ -185,6 +200,7 @@ std::optional<CallError> CheckChatRequest(const v1::ChatRequest& request) {
     return fault;
   }
   if (auto fault = CheckCounts(request)) return fault;
+  if (auto fault = CheckCoalesce(request.stream_options())) return fault;
   return CheckExtras(request.extras_json());
 }
 

@@ -43,6 +43,7 @@ TEST_F(PolicyCompilerTest, WhatIsNotSetTakesItsDocumentedDefault) {
   EXPECT_EQ(route->timeouts.first_content, absl::Seconds(30));
   EXPECT_EQ(route->timeouts.overall, absl::Minutes(10));
   EXPECT_EQ(route->stream.max_pending_bytes, 262144u);
+  EXPECT_EQ(route->stream.coalesce, absl::ZeroDuration());
   EXPECT_EQ(route->retry.max_attempts, 3);
   EXPECT_TRUE(route->retry.retry_on.empty());
   const auto& backoff = std::get<ExponentialBackoff>(route->retry.backoff);

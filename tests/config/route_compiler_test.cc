@@ -56,6 +56,15 @@ TEST_F(RouteCompilerTest, HedgeQueueAffinityAndRestart) {
   EXPECT_EQ(route->max_restarts, 4);
 }
 
+TEST_F(RouteCompilerTest, BoundsOfAStream) {
+  const auto route = Route(Chat("stream: {max_pending_bytes: 5000, max_event_bytes: 6000, max_response_bytes: 7000, "
+                                "coalesce: 40ms}"));
+  EXPECT_EQ(route->stream.max_pending_bytes, 5000u);
+  EXPECT_EQ(route->stream.max_event_bytes, 6000u);
+  EXPECT_EQ(route->stream.max_response_bytes, 7000u);
+  EXPECT_EQ(route->stream.coalesce, absl::Milliseconds(40));
+}
+
 TEST_F(RouteCompilerTest, HedgeAtP95AndAffinityByPrompt) {
   const auto route = Route(Chat("hedge: p95\naffinity: {prompt_prefix_bytes: 512}"));
   EXPECT_FALSE(route->hedge->delay.has_value());
@@ -108,7 +117,7 @@ TEST_F(RouteCompilerTest, RateLimitsAreSharedByWhoeverNamesThem) {
 TEST_F(RouteCompilerTest, AFallbackToATargetIsARouteOfItsOwn) {
   const auto route = Route(
       Chat("timeouts: {first_content: 3s}\nretry: {max_attempts: 2, on_exhaustion: FALLBACK}\n"
-           "stream: {max_event_bytes: 4096}\nhedge: p95\nqueue: {}\nafter_cut: RESTART\n"
+           "stream: {max_event_bytes: 4096, coalesce: 30ms}\nhedge: p95\nqueue: {}\nafter_cut: RESTART\n"
            "affinity: {metadata_key: session}\nrate_limits: [mine, up]\n"
            "fallback: {causes: [CONNECT, TIMEOUT], target: {upstream: local, model: small}}",
            Named("{kind: RateLimit, name: mine, requests: 1}") +
@@ -126,6 +135,7 @@ TEST_F(RouteCompilerTest, AFallbackToATargetIsARouteOfItsOwn) {
   EXPECT_EQ(made.retry.max_attempts, 2);
   EXPECT_EQ(made.retry.on_exhaustion, Exhaustion::kError);
   EXPECT_EQ(made.stream.max_event_bytes, 4096u);
+  EXPECT_EQ(made.stream.coalesce, absl::Milliseconds(30));
   EXPECT_EQ(made.after_cut, AfterCut::kRestart);
   EXPECT_TRUE(made.affinity.has_value());
   EXPECT_FALSE(made.hedge.has_value());

@@ -411,6 +411,8 @@ TEST_F(CtlTest, ExplainReadsTypesDefaultsRangesAndComments) {
   EXPECT_THAT(out_, HasSubstr("retrypolicy.backoff.exponential.max   duration · default 5s · 1ms to 10m\n  At least `base`.\n"));
   EXPECT_EQ(Run({"explain", "route.retry.backoff.exponential.jitter"}), ExitCode::kOk);
   EXPECT_THAT(out_, HasSubstr("NONE | FULL | EQUAL"));
+  EXPECT_EQ(Run({"explain", "route.stream.coalesce"}), ExitCode::kOk);
+  EXPECT_THAT(out_, HasSubstr("route.stream.coalesce   duration · default 0s · 0s to 1s\n  Fewer and larger messages"));
   EXPECT_EQ(Run({"explain", "route.targets[0].weight"}), ExitCode::kOk);
   EXPECT_EQ(Run({"explain", "route.tragets"}), ExitCode::kNotFound);
   EXPECT_THAT(err_, HasSubstr("\"tragets\" is no field of route; there are match, targets"));

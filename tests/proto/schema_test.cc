@@ -212,7 +212,7 @@ TEST(NotServedTest, EveryMarkedFieldIsRefusedWhereverItCanBeSet) {
     marks += ExpectRefused(*field.containing_type(),
                            [&](Message& place) { SetAnything(place, field); }) > 0;
   });
-  EXPECT_GE(marks, 2);
+  EXPECT_GE(marks, 1);
 }
 
 TEST(NotServedTest, EveryMarkedEnumValueIsRefusedWhereverItCanBeSet) {

@@ -70,6 +70,10 @@ INSTANTIATE_TEST_SUITE_P(
             "accepted"},
         Row{"DurationBelowMin", Route("timeouts: {connect: 0s}"),
             "OUT_OF_RANGE route/chat timeouts.connect: 0s is out of range; 1ms to 5m is accepted"},
+        Row{"CoalesceAtItsBounds", Route("stream: {coalesce: 1s}"), ""},
+        Row{"CoalesceOff", Route("stream: {coalesce: 0s}"), ""},
+        Row{"CoalesceTooLong", Route("stream: {coalesce: 1001ms}"),
+            "OUT_OF_RANGE route/chat stream.coalesce: 1.001s is out of range; 0s to 1s is accepted"},
         Row{"DurationInList", Retry("backoff: {custom: {delays: [1s, 1h]}}"),
             "OUT_OF_RANGE retrypolicy/r backoff.custom.delays[1]: 1h is out of range; 0s to 10m "
             "is accepted"},
@@ -114,9 +118,6 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     NotServed, ValidatorTest,
     ::testing::Values(
-        Row{"Field", Route("stream: {coalesce: 10ms}"),
-            "NOT_SERVED route/chat stream.coalesce: coalesce is not served by this version of "
-            "Sluice; leave it out"},
         Row{"Bool", Up("can_continue_prefix: true"),
             "NOT_SERVED upstream/u can_continue_prefix: can_continue_prefix is not served by this "
             "version of Sluice; leave it out"},

@@ -4,6 +4,7 @@
 //
 //   words:N      N events of 10 bytes, one a turn, then complete
 //   slowly:N     the same, one every 2 ms
+//   paced:N      one every 20 ms; truncated 50 ms before the deadline
 //   burst:N      all N in one turn
 //   flood        events of 1 KiB without end, as long as the sink takes them
 //   hang         one event, then silence until it is cancelled
@@ -104,8 +105,20 @@ class FakeCall final : public Call {
     }
     if (sent_ >= count_ && kind_ == "fallback") return EndFallback();
     if (sent_ >= count_) return End(Record(CallOutcome::kComplete));
+    if (kind_ == "paced") return Pace();
     Duration wait = kind_ == "slowly" ? absl::Milliseconds(2) : absl::ZeroDuration();
     timer_.Set(loop_.Now() + wait, [this] { Step(); });
+  }
+
+  void Pace() {
+    // By the plan, not by the last step: late ones do not add up.
+    const TimePoint next = started_ + sent_ * absl::Milliseconds(20);
+    const TimePoint last = params_.deadline - absl::Milliseconds(50);
+    if (next < last) {
+      timer_.Set(next, [this] { Step(); });
+    } else {
+      timer_.Set(last, [this] { Cut(); });
+    }
   }
 
   void Embed() {

@@ -79,6 +79,16 @@ INSTANTIATE_TEST_SUITE_P(
         Row{"NoChoices", Good("n: 0"), "n", "from 1 to 128"}, Row{"TooManyChoices", Good("n: 129"), "n", "129"},
         Row{"TopLogprobsAbove20", Good("logprobs: true top_logprobs: 21"), "top_logprobs", "from 0 to 20"},
         Row{"TopLogprobsAlone", Good("top_logprobs: 2"), "top_logprobs", "without logprobs"},
+        Row{"CoalesceTooLong", Good("stream_options { coalesce { seconds: 1 nanos: 1 } }"), "stream_options.coalesce",
+            "1.000000001s is out of range; must be from 0s to 1s"},
+        Row{"CoalesceNegative", Good("stream_options { coalesce { nanos: -20000000 } }"), "stream_options.coalesce",
+            "-20ms is out of range; must be from 0s to 1s"},
+        Row{"CoalesceBeyondAll", Good("stream_options { coalesce { seconds: 9223372036854775807 } }"),
+            "stream_options.coalesce", "is out of range; must be from 0s to 1s"},
+        Row{"CoalesceOfMixedSigns", Good("stream_options { coalesce { seconds: 1 nanos: -500000000 } }"),
+            "stream_options.coalesce", "is no duration: nanos is -500000000; must be from 0 to 999999999"},
+        Row{"CoalesceNanosAboveASecond", Good("stream_options { coalesce { nanos: 1000000000 } }"),
+            "stream_options.coalesce", "is no duration: nanos is 1000000000; must be from 0 to 999999999"},
         Row{"ExtrasNotJson", Good("extras_json { key: 'openai' value: 'seed: 1' }"), "extras_json[\"openai\"]",
             "is not a JSON object"},
         Row{"ExtrasWithRest", Good("extras_json { key: 'openai' value: '{} x' }"), "extras_json[\"openai\"]",
@@ -91,6 +101,9 @@ TEST(RequestCheckTest, AcceptsWhatProvidersAccept) {
       "n: 128 logprobs: true top_logprobs: 0 sampling { temperature: 0 top_p: 1 max_output_tokens: 1 } "
       "tools { name: 'f' parameters_json: ' {\"type\":\"object\"} ' } tool_choice { tool: 'f' } "
       "extras_json { key: 'openai' value: '{\"user\":\"x\"}' }"))));
+  for (const char* within : {"", "nanos: 1", "nanos: 999999999", "seconds: 1"}) {
+    EXPECT_FALSE(CheckChatRequest(Parse(Good("stream_options { coalesce { " + std::string(within) + " } }")))) << within;
+  }
   // An empty assistant turn, as histories have them.
   EXPECT_FALSE(CheckChatRequest(Parse(Good("messages { role: ROLE_ASSISTANT }"))));
 }
