@@ -3,15 +3,15 @@
 #include <grpcpp/grpcpp.h>
 
 #include <algorithm>
-#include <functional>
+#include <fstream>
 #include <memory>
 #include <optional>
-#include <queue>
+#include <sstream>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "sluice/v1/gateway.grpc.pb.h"
+#include "tests/bench/schedule.h"
 #include "tests/bench/stamp.h"
 
 namespace sluice::bench {
@@ -19,20 +19,29 @@ namespace {
 
 using Stub = v1::Gateway::Stub;
 
+std::shared_ptr<grpc::ChannelCredentials> CredentialsOf(const LoadPlan& plan) {
+  if (plan.ca_file.empty()) return grpc::InsecureChannelCredentials();
+  std::stringstream authorities;
+  authorities << std::ifstream(plan.ca_file).rdbuf();
+  grpc::SslCredentialsOptions options;
+  options.pem_root_certs = authorities.str();
+  return grpc::SslCredentials(options);
+}
+
 std::unique_ptr<Stub> NewStub(const LoadPlan& plan) {
   grpc::ChannelArguments arguments;
   // Else all channels to one address share one connection.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   const std::string address = plan.host + ":" + std::to_string(plan.port);
-  return v1::Gateway::NewStub(grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments));
+  return v1::Gateway::NewStub(grpc::CreateCustomChannel(address, CredentialsOf(plan), arguments));
 }
 
-v1::ChatRequest RequestOf(const LoadPlan& plan) {
+v1::ChatRequest RequestOf(const LoadPlan& plan, const Call& call) {
   v1::ChatRequest request;
-  request.set_model(ModelOf(plan, plan.answer));
+  request.set_model(ModelOf(plan, call.answer));
   v1::Message* message = request.add_messages();
   message->set_role(v1::ROLE_USER);
-  message->set_text(std::string(plan.prompt_bytes, 'x'));
+  message->set_text(Prompt(call.answer, call.number, plan.prompt_bytes));
   return request;
 }
 
@@ -40,22 +49,29 @@ void AddRoute(const LoadPlan& plan, grpc::ClientContext& context) {
   if (!plan.route.empty()) context.AddMetadata("sluice-route", plan.route);
 }
 
-// One slot: one call after the other.
-class Stream {
+class GrpcCaller : public Caller {
  public:
-  Stream(Stub& stub, const LoadPlan& plan, const v1::ChatRequest& request, grpc::CompletionQueue& queue,
-         Recorder& recorder)
-      : stub_(stub), plan_(plan), request_(request), queue_(queue), recorder_(recorder) {}
+  // `request` is that of every call that needs no number.
+  GrpcCaller(size_t index, Stub& stub, const LoadPlan& plan, const v1::ChatRequest& request,
+             grpc::CompletionQueue& queue, Recorder& recorder)
+      : Caller(index), stub_(stub), plan_(plan), request_(request), queue_(queue), recorder_(recorder) {}
 
-  int64_t started_ns() const { return progress_.started_ns; }
-
-  void Start() {
+  void Start(const Call& call) override {
     context_.emplace();
     AddRoute(plan_, *context_);
     complete_ = false;
+    cancelled_ = false;
     state_ = State::kStarting;
+    const bool numbered = call.answer.numbered();
+    const v1::ChatRequest own = numbered ? RequestOf(plan_, call) : v1::ChatRequest();
     progress_.Start(NowNs());
-    reader_ = stub_.AsyncStreamChat(&*context_, request_, &queue_, this);
+    reader_ = stub_.AsyncStreamChat(&*context_, numbered ? own : request_, &queue_, this);
+  }
+
+  bool Cancel() override {
+    cancelled_ = true;
+    context_->TryCancel();
+    return false;
   }
 
   // False when the call has ended.
@@ -89,9 +105,10 @@ class Stream {
 
   void End() {
     reader_.reset();
+    if (cancelled_) return;
     if (plan_.failing) return status_.ok() ? recorder_.OnError("a call did not fail") : recorder_.OnFailure();
-    if (!status_.ok()) return recorder_.OnError(status_.error_message());
-    if (!complete_) return recorder_.OnError("a stream without a complete end");
+    if (!status_.ok()) return recorder_.OnFailed(status_.error_message());
+    if (!complete_) return recorder_.OnFailed("a stream without a complete end");
     recorder_.OnEnd(progress_);
   }
 
@@ -105,15 +122,13 @@ class Stream {
   v1::StreamChatResponse response_;
   grpc::Status status_;
   State state_ = State::kStarting;
-  StreamProgress progress_;
   bool complete_ = false;
+  bool cancelled_ = false;
 };
 
 // One call to the end on every connection: what connecting costs is not asked.
 void WarmUp(const std::vector<std::unique_ptr<Stub>>& stubs, const LoadPlan& plan, Recorder& recorder) {
-  LoadPlan one = plan;
-  one.answer = AnswerScript{};
-  const v1::ChatRequest request = RequestOf(one);
+  const v1::ChatRequest request = RequestOf(plan, {});
   for (const auto& stub : stubs) {
     grpc::ClientContext context;
     AddRoute(plan, context);
@@ -123,12 +138,9 @@ void WarmUp(const std::vector<std::unique_ptr<Stub>>& stubs, const LoadPlan& pla
     }
     const grpc::Status status = reader->Finish();
     if (!status.ok() && !plan.failing) recorder.OnError("warm-up: " + status.error_message());
+    if (stub == stubs.front()) recorder.OnFirstAnswer();
   }
 }
-
-// Ended streams and when they begin anew, the first to do so on top.
-using Resting = std::priority_queue<std::pair<int64_t, Stream*>, std::vector<std::pair<int64_t, Stream*>>,
-                                    std::greater<std::pair<int64_t, Stream*>>>;
 
 }  // namespace
 
@@ -138,44 +150,27 @@ void RunGrpcLoad(const LoadPlan& plan, Recorder& recorder) {
   for (int i = 0; i < connections; ++i) stubs.push_back(NewStub(plan));
   WarmUp(stubs, plan, recorder);
 
-  const v1::ChatRequest request = RequestOf(plan);
+  const v1::ChatRequest request = RequestOf(plan, {0, plan.answer});
   grpc::CompletionQueue queue;
-  std::vector<std::unique_ptr<Stream>> streams;
-  Resting resting;
+  std::vector<std::unique_ptr<Caller>> callers;
+  std::vector<Caller*> seats;
+  for (int i = 0; i < plan.streams; ++i) {
+    callers.push_back(std::make_unique<GrpcCaller>(i, *stubs[i % stubs.size()], plan, request, queue, recorder));
+    seats.push_back(callers.back().get());
+  }
+  Schedule schedule(plan, recorder, seats);
   recorder.Begin();
-  int open = 0;
   for (;;) {
     const int64_t now = NowNs();
-    recorder.Tick(now);
-    const bool more = static_cast<int>(streams.size()) < plan.streams;
-    if (more && recorder.StartOf(static_cast<int>(streams.size())) <= now) {
-      Stub& stub = *stubs[streams.size() % stubs.size()];
-      streams.push_back(std::make_unique<Stream>(stub, plan, request, queue, recorder));
-      streams.back()->Start();
-      ++open;
-      continue;
-    }
-    if (!recorder.running()) resting = Resting();
-    if (!resting.empty() && resting.top().first <= now) {
-      Stream* stream = resting.top().second;
-      resting.pop();
-      stream->Start();
-      ++open;
-      continue;
-    }
-    if (!more && open == 0 && resting.empty()) break;
-    int64_t wake = recorder.next_ns();
-    if (more) wake = std::min(wake, recorder.StartOf(static_cast<int>(streams.size())));
-    if (!resting.empty()) wake = std::min(wake, resting.top().first);
+    const int64_t sleep = std::max<int64_t>(schedule.Step(now) - now, 0);
+    if (schedule.over()) break;
     const gpr_timespec deadline =
-        gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_nanos(std::max<int64_t>(wake - now, 0), GPR_TIMESPAN));
+        gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_nanos(sleep, GPR_TIMESPAN));
     void* tag = nullptr;
     bool ok = false;
     if (queue.AsyncNext(&tag, &ok, deadline) != grpc::CompletionQueue::GOT_EVENT) continue;
-    auto* stream = static_cast<Stream*>(tag);
-    if (stream->Advance(ok)) continue;
-    --open;
-    if (plan.repeat && recorder.running()) resting.emplace(stream->started_ns() + plan.period_us * 1000, stream);
+    auto* caller = static_cast<GrpcCaller*>(tag);
+    if (!caller->Advance(ok)) schedule.Ended(*caller);
   }
   queue.Shutdown();
 }

@@ -16,6 +16,8 @@ namespace sluice::bench {
 struct LoadPlan {
   std::string host = "127.0.0.1";
   int port = 0;
+  // Not empty: call with TLS and trust this PEM file.
+  std::string ca_file;
   // HTTP only.
   std::string path = "/v1/chat/completions";
   // HTTP only: further headers, "Name: value".
@@ -32,11 +34,21 @@ struct LoadPlan {
   size_t prompt_bytes = 1024;
   // gRPC only: the route by its name, whatever the model; empty: by the model.
   std::string route;
-  // gRPC only, with `repeat`: each begins anew so long after it last began, or
-  // when it has ended; 0: at once.
+  // With `repeat`: each begins anew so long after it last began, or when it has
+  // ended; 0: at once.
   int64_t period_us = 0;
   // gRPC only: every call is to fail; failures are counted, an answer is an error.
   bool failing = false;
+  // Of so many calls one fails at its first attempt; 0: none does.
+  int fail_every = 0;
+  // Failed calls are counted and void nothing.
+  bool count_failures = false;
+  // Each call is cancelled so long after it began; 0: none is.
+  int64_t cancel_after_us = 0;
+  // Where the upstream notes when it saw a call's connection closed.
+  std::string closed_file;
+  // When the window closes, what is open is cancelled and not waited for.
+  bool abandon = false;
 
   // Streams begin evenly over the ramp; nothing counts before ramp + settle.
   int64_t ramp_ms = 500;

@@ -1,52 +1,41 @@
 #include "tests/bench/process_usage.h"
 
+#include <time.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
-#include <sstream>
 #include <string>
 
 namespace sluice::bench {
 namespace {
 
-std::string ReadProc(pid_t pid, const char* file) {
-  std::ifstream in("/proc/" + std::to_string(pid) + "/" + file);
-  std::stringstream text;
-  text << in.rdbuf();
-  if (text.str().empty()) {
-    std::cerr << "bench_load: process " << pid << " is gone\n";
-    std::exit(1);
-  }
-  return text.str();
+[[noreturn]] void DieGone(pid_t pid) {
+  std::cerr << "bench_load: process " << pid << " is gone\n";
+  std::exit(1);
 }
 
 }  // namespace
 
 double CpuUs(const std::vector<pid_t>& pids) {
-  static const double kUsPerTick = 1e6 / static_cast<double>(sysconf(_SC_CLK_TCK));
-  double ticks = 0;
+  double total_us = 0;
   for (const pid_t pid : pids) {
-    const std::string stat = ReadProc(pid, "stat");
-    // The name in brackets may hold anything; utime is the 12th field after it.
-    std::istringstream rest(stat.substr(stat.rfind(')') + 2));
-    std::string skipped;
-    for (int i = 0; i < 11; ++i) rest >> skipped;
-    double user = 0, system = 0;
-    rest >> user >> system;
-    ticks += user + system;
+    clockid_t clock;
+    timespec used{};
+    if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &used) != 0) DieGone(pid);
+    total_us += static_cast<double>(used.tv_sec) * 1e6 + static_cast<double>(used.tv_nsec) / 1e3;
   }
-  return ticks * kUsPerTick;
+  return total_us;
 }
 
 double ResidentKib(const std::vector<pid_t>& pids) {
   static const double kKibPerPage = static_cast<double>(sysconf(_SC_PAGESIZE)) / 1024;
   double pages = 0;
   for (const pid_t pid : pids) {
-    std::istringstream statm(ReadProc(pid, "statm"));
+    std::ifstream statm("/proc/" + std::to_string(pid) + "/statm");
     double size = 0, resident = 0;
-    statm >> size >> resident;
+    if (!(statm >> size >> resident)) DieGone(pid);
     pages += resident;
   }
   return pages * kKibPerPage;

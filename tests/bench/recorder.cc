@@ -51,8 +51,9 @@ Recorder::Recorder(const LoadPlan& plan) : plan_(plan) {
   ttft_ms_.reserve(1 << 16);
 }
 
+void Recorder::OnFirstAnswer() { idle_kib_ = ResidentKib(plan_.subject); }
+
 void Recorder::Begin() {
-  idle_kib_ = ResidentKib(plan_.subject);
   begin_ns_ = NowNs();
   next_ns_ = begin_ns_ + (plan_.ramp_ms + plan_.settle_ms) * kNsPerMs;
 }
@@ -108,12 +109,39 @@ void Recorder::OnError(std::string what) {
   if (++errors_ == 1) first_error_ = std::move(what);
 }
 
+void Recorder::OnCancel(uint64_t call) {
+  if (in_window()) cancels_.OnCancel(call, NowNs());
+}
+
+void Recorder::AwaitCancels() { cancel_ms_ = cancels_.Await(plan_.closed_file); }
+
+void Recorder::OnAbandon(const StreamProgress& progress, int64_t now_ns) {
+  // The first comes at once. One is on its way, and no more than half a second's are late.
+  constexpr int64_t kLateNs = 500 * kNsPerMs;
+  const int64_t interval_ns = std::max<int64_t>(plan_.answer.interval_us, 1) * 1000;
+  const int64_t wanted = std::max<int64_t>(now_ns - progress.started_ns - kLateNs, 0) / interval_ns;
+  if (progress.chunks < std::max<int64_t>(wanted, 1)) {
+    OnError("an open stream with " + std::to_string(progress.chunks) + " chunks where " + std::to_string(wanted + 1) +
+            " were sent");
+  }
+}
+
+bool Recorder::paced() const {
+  return plan_.answer.interval_us > 0 && plan_.answer.interval_us < plan_.window_ms * 1000 && plan_.cancel_after_us == 0;
+}
+
 // Why the figures say nothing; empty if they do.
 std::string Recorder::Void() const {
   if (errors_ > 0) return std::to_string(errors_) + " errors, the first: " + first_error_;
   if (plan_.failing) return failures_ > 0 ? "" : "nothing failed in the window";
-  if (chunks_ == 0) return "nothing arrived in the window";
-  if (plan_.answer.interval_us == 0) return "";
+  if (cancel_ms_.size() < cancels_.size()) {
+    return std::to_string(cancels_.size() - cancel_ms_.size()) + " cancelled calls of " + std::to_string(cancels_.size()) +
+           " went on at the upstream";
+  }
+  if (plan_.cancel_after_us > 0 && cancel_ms_.empty()) return "nothing was cancelled in the window";
+  const bool silent = plan_.answer.interval_us > 0 && !paced();
+  if (chunks_ == 0 && !silent) return "nothing arrived in the window";
+  if (!paced()) return "";
   const double wanted = plan_.streams * static_cast<double>(closed_ns_ - opened_ns_) / 1000 /
                         static_cast<double>(plan_.answer.interval_us);
   if (static_cast<double>(chunks_) < 0.95 * wanted) {
@@ -134,12 +162,20 @@ std::string Recorder::Report() const {
   json.Number("chunks_per_s", static_cast<double>(chunks_) / seconds);
   json.Number("calls_per_s", static_cast<double>(calls_) / seconds);
   json.Number("failures_per_s", static_cast<double>(failures_) / seconds);
+  if (plan_.count_failures) {
+    json.Number("failed_share", static_cast<double>(failures_) / static_cast<double>(std::max<int64_t>(calls_ + failures_, 1)));
+  }
   json.Number("messages_per_s", static_cast<double>(messages_) / seconds);
   json.Number("ttft_samples", static_cast<double>(ttft_ms_.size()));
   json.Number("ttft_ms_p50", Quantile(ttft_ms_, 0.5));
   json.Number("ttft_ms_p99", Quantile(ttft_ms_, 0.99));
   json.Number("chunk_ms_p50", Quantile(chunk_ms_, 0.5));
   json.Number("chunk_ms_p99", Quantile(chunk_ms_, 0.99));
+  if (!cancel_ms_.empty()) {
+    json.Number("cancels_per_s", static_cast<double>(cancel_ms_.size()) / seconds);
+    json.Number("cancel_ms_p50", Quantile(cancel_ms_, 0.5));
+    json.Number("cancel_ms_p99", Quantile(cancel_ms_, 0.99));
+  }
   json.Number("kib_per_stream", (open_kib_ - idle_kib_) / plan_.streams);
   json.Number("subject_cores", subject_us / 1e6 / seconds);
   json.Number("upstream_cores", (at_close_.upstream_us - at_open_.upstream_us) / 1e6 / seconds);

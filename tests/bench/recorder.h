@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tests/bench/cancel_log.h"
 #include "tests/bench/load_plan.h"
 
 namespace sluice::bench {
@@ -27,7 +28,10 @@ class Recorder {
  public:
   explicit Recorder(const LoadPlan& plan);
 
-  // After the warm-up call, before the first stream.
+  // After the first warm-up call: what was made once is made, and what every
+  // further connection and stream takes is theirs.
+  void OnFirstAnswer();
+  // After the warm-up, before the first stream.
   void Begin();
   // When stream `i` is to begin.
   int64_t StartOf(int i) const;
@@ -48,8 +52,17 @@ class Recorder {
   // A call ended well; checks that nothing is missing.
   void OnEnd(const StreamProgress& progress);
   void OnError(std::string what);
-  // A call failed where all are to fail.
+  // A call failed where failures are counted.
   void OnFailure() { failures_ += in_window(); }
+  // As OnError, or OnFailure where the plan counts those.
+  void OnFailed(std::string what) { plan_.count_failures ? OnFailure() : OnError(std::move(what)); }
+  // A caller cancels now.
+  void OnCancel(uint64_t call);
+  // A call is given up at the end of the load; checks that nothing is missing so far.
+  void OnAbandon(const StreamProgress& progress, int64_t now_ns);
+
+  // After the load: waits for what the upstream notes.
+  void AwaitCancels();
 
   // As JSON; "error" is there when the run is void.
   std::string Report() const;
@@ -67,6 +80,8 @@ class Recorder {
   void Turn(int64_t now_ns);
   Usage UsageNow() const;
   std::string Void() const;
+  // Chunks that come by the clock, within the window.
+  bool paced() const;
 
   const LoadPlan& plan_;
   Phase phase_ = Phase::kBefore;
@@ -86,6 +101,8 @@ class Recorder {
   std::string first_error_;
   std::vector<float> chunk_ms_;
   std::vector<float> ttft_ms_;
+  CancelLog cancels_;
+  std::vector<float> cancel_ms_;
 };
 
 }  // namespace sluice::bench
