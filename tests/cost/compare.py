@@ -9,7 +9,8 @@ import re
 DEFAULT_MARGINS = [
     (r"engine\..*chunk\.allocations", "absolute", 0.1),
     (r"engine\..*\.allocations", "absolute", 1),
-    (r"engine\.failed_attempt", "percent", 6),
+    (r"engine\.failed_attempt", "percent", 8),
+    (r"engine\.call", "percent", 3),
     (r"engine\..*", "percent", 2),
     (r"server\.chunk\.(allocations|socket_calls)", "absolute", 0.7),
     (r"server\.call\.(allocations|socket_calls)", "absolute", 2),

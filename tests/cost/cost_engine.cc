@@ -246,7 +246,7 @@ std::vector<Part> Parts() {
       {.name = "calls_120", .calls = 120},
       {.name = "chunks_101", .chunks = 101},
       {.name = "merged_101", .chunks = 101, .merged = true},
-      {.name = "failing_120", .calls = 120, .failing_every = 10},
+      {.name = "failing_120", .calls = 120, .failing_every = 3},
       {.name = "prompt_101k", .prompt_bytes = 101 << 10},
   };
 }
