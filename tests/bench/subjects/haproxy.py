@@ -19,7 +19,7 @@ defaults
   timeout connect 5s
   timeout client 600s
   timeout server 600s
-  timeout http-keep-alive 60s
+  timeout http-keep-alive 600s
   # Connections to the upstream are kept, and shared by all callers.
   option http-keep-alive
   http-reuse always

@@ -48,6 +48,8 @@ def environment(upstream, options):
         "AIOHTTP_CONNECTOR_LIMIT": str(max(1000, options.streams)),
         "AIOHTTP_CONNECTOR_LIMIT_PER_HOST": str(max(500, options.streams)),
     }
+    # It ends an answer that says the same thing a hundred times in a row, as the chunks of a merged one do.
+    result["REPEATED_STREAMING_CHUNK_LIMIT"] = "1000000"
     if upstream.ca_file:
         result["SSL_CERT_FILE"] = upstream.ca_file
     return result
@@ -82,7 +84,10 @@ def start(folder, upstream, options):
     path = f"{folder}/config.yaml"
     with open(path, "w") as file:
         file.write(config(upstream, options))
-    command = [peers.path("litellm"), "--host", "127.0.0.1", "--port", str(port), "--num_workers", str(WORKERS), "--config", path]
+    command = [peers.path("litellm"), "--host", "127.0.0.1", "--port", str(port), "--num_workers", str(WORKERS), "--config", path,
+               # Of a caller's idle connection: 5 s by default, and thousands that are opened one after the other, with a call
+               # on each, take longer.
+               "--keepalive_timeout", "600"]
     if options.tls:
         command += ["--ssl_certfile_path", options.tls.certificate, "--ssl_keyfile_path", options.tls.key]
     running = Started(command, folder, port, env=environment(upstream, options), seconds=60)
