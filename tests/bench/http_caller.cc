@@ -54,18 +54,20 @@ void HttpCaller::Connect() {
   epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event);
 }
 
-void HttpCaller::WarmUp() {
+bool HttpCaller::WarmUp() {
   Connect();
   Send(HttpRequestOf(plan_, {}));
   Progress progress = Progress::kOpen;
   while (progress == Progress::kOpen) {
     pollfd readable{socket_->fd(), POLLIN, 0};
-    if (poll(&readable, 1, kWarmUpTimeoutMs) == 1) {
+    if (socket_->HasPending() || poll(&readable, 1, kWarmUpTimeoutMs) == 1) {
       progress = Take(false);
     } else {
-      progress = Failed("no answer to a warm-up call");
+      recorder_.OnError("no answer to a warm-up call");
+      return false;
     }
   }
+  return progress == Progress::kDone;
 }
 
 void HttpCaller::Start(const Call& call) {

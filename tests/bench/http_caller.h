@@ -25,8 +25,8 @@ class HttpCaller : public Caller {
   HttpCaller(size_t index, const LoadPlan& plan, const std::string& request, SSL_CTX* tls, int epoll,
              Recorder& recorder);
 
-  // Connects, and makes one call to its end.
-  void WarmUp();
+  // Connects, and makes one call to its end. False when that failed.
+  bool WarmUp();
 
   void Start(const Call& call) override;
   bool Cancel() override;

@@ -17,14 +17,15 @@ namespace sluice::bench {
 namespace {
 
 // A connection and a call for every stream: what connecting costs is not asked.
-std::vector<Caller*> WarmUp(const std::vector<std::unique_ptr<HttpCaller>>& callers, Recorder& recorder) {
-  std::vector<Caller*> warm;
+bool WarmUp(const std::vector<std::unique_ptr<HttpCaller>>& callers, Recorder& recorder) {
   for (const auto& caller : callers) {
-    caller->WarmUp();
-    if (warm.empty()) recorder.OnFirstAnswer();
-    warm.push_back(caller.get());
+    if (!caller->WarmUp()) {
+      recorder.OnError("a warm-up call failed");
+      return false;
+    }
+    if (caller == callers.front()) recorder.OnFirstAnswer();
   }
-  return warm;
+  return true;
 }
 
 }  // namespace
@@ -34,10 +35,13 @@ void RunHttpLoad(const LoadPlan& plan, Recorder& recorder) {
   const TlsContext tls = plan.ca_file.empty() ? nullptr : TlsForClient(plan.ca_file);
   const int epoll = epoll_create1(0);
   std::vector<std::unique_ptr<HttpCaller>> callers;
+  std::vector<Caller*> seats;
   for (int i = 0; i < plan.streams; ++i) {
     callers.push_back(std::make_unique<HttpCaller>(i, plan, request, tls.get(), epoll, recorder));
+    seats.push_back(callers.back().get());
   }
-  Schedule schedule(plan, recorder, WarmUp(callers, recorder));
+  if (!WarmUp(callers, recorder)) return;
+  Schedule schedule(plan, recorder, seats);
   recorder.Begin();
   std::array<epoll_event, 256> events;
   for (;;) {

@@ -152,11 +152,12 @@ std::string Recorder::Void() const {
 }
 
 std::string Recorder::Report() const {
-  const double seconds = static_cast<double>(closed_ns_ - opened_ns_) / 1e9;
-  const double subject_us = at_close_.subject_us - at_open_.subject_us;
   JsonLine json;
   const std::string error = Void();
   if (!error.empty()) json.Text("error", error);
+  if (closed_ns_ == 0) return json.Done();
+  const double seconds = static_cast<double>(closed_ns_ - opened_ns_) / 1e9;
+  const double subject_us = at_close_.subject_us - at_open_.subject_us;
   if (chunks_ > 0) json.Number("cpu_us_per_chunk", subject_us / static_cast<double>(chunks_));
   if (calls_ > 0 && plan_.repeat) json.Number("cpu_us_per_call", subject_us / static_cast<double>(calls_));
   json.Number("chunks_per_s", static_cast<double>(chunks_) / seconds);

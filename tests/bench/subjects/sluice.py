@@ -1,15 +1,16 @@
-"""sluice-server as shipped: metrics, log at its default level, breaker, limits, deadlines, queues."""
+"""sluice-server as shipped: metrics, log at its default level, breaker, limits, deadlines."""
 
 from harness.processes import Started, free_port, program
 
 NAME = "sluice"
 PROTOCOL = "grpc"
+HIDES_FAILURES = True
 
 POLICY = """\
 kind: Upstream
 name: bench
 format: OPENAI
-endpoints: [{url: "%(url)s/v1"}]
+%(settings)sendpoints: [%(endpoints)s]
 ---
 kind: Route
 name: bench
@@ -17,12 +18,32 @@ match: {model: "*"}
 targets: [{upstream: bench}]
 """
 
+# Its own bounds, which larger loads have to raise.
+MOST_CONNECTIONS = 10000
+MOST_CALLS = 10000
+
+
+def policy(upstream, options):
+    settings = ""
+    if upstream.ca_file:
+        settings += f"tls: {{ca_file: {upstream.ca_file}}}\n"
+    if options.streams > MOST_CONNECTIONS:
+        settings += f"pool: {{max_open: {options.streams}}}\n"
+    # A call that failed goes on to the endpoint that it has not tried.
+    doors = range(len(upstream.ports)) if options.failing else [0]
+    endpoints = ", ".join(f'{{url: "{upstream.url(door)}/v1"}}' for door in doors)
+    return POLICY % {"settings": settings, "endpoints": endpoints}
+
 
 def start(folder, upstream, options):
-    policy = f"{folder}/policy.yaml"
-    with open(policy, "w") as file:
-        file.write(POLICY % {"url": upstream.url()})
+    path = f"{folder}/policy.yaml"
+    with open(path, "w") as file:
+        file.write(policy(upstream, options))
     port = free_port()
-    return Started([program("bin", "sluice-server"), "--listen", f"127.0.0.1:{port}",
-                    "--metrics-listen", f"127.0.0.1:{free_port()}", "--policy-file", policy, "--state-dir", "",
-                    "--drain-timeout", "1s", *options.sluice_args], folder, port)
+    words = ["--listen", f"127.0.0.1:{port}", "--metrics-listen", f"127.0.0.1:{free_port()}", "--policy-file", path,
+             "--state-dir", "", "--drain-timeout", "1s"]
+    if options.tls:
+        words += ["--tls-cert", options.tls.certificate, "--tls-key", options.tls.key]
+    if options.streams > MOST_CALLS:
+        words += ["--max-concurrent-calls", str(options.streams)]
+    return Started([program("bin", "sluice-server"), *words, *options.sluice_args], folder, port)
