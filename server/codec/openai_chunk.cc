@@ -4,6 +4,7 @@
 #include <limits>
 #include <optional>
 #include <type_traits>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "server/codec/json_text.h"
@@ -352,6 +353,23 @@ error_code OpenAiChunk::ReadText(Value value, std::string& text) {
   SLUICE_JSON_TRY(ReadText(value, raw));
   text = WholeUtf8(UnescapeJson(raw, scratch_));
   return SUCCESS;
+}
+
+namespace {
+
+std::unique_ptr<OpenAiChunk>& FreeChunk() {
+  thread_local std::unique_ptr<OpenAiChunk> free;
+  return free;
+}
+
+}  // namespace
+
+BorrowedChunk::BorrowedChunk() : chunk_(std::move(FreeChunk())) {
+  if (chunk_ == nullptr) chunk_ = std::make_unique<OpenAiChunk>();
+}
+
+BorrowedChunk::~BorrowedChunk() {
+  if (chunk_->kept_bytes() <= kMaxKeptBytes) FreeChunk() = std::move(chunk_);
 }
 
 }  // namespace sluice

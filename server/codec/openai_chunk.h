@@ -1,13 +1,15 @@
 // One JSON document of an OpenAI-compatible answer (a chunk of a stream, or a
 // whole answer) as plain values. Read wholly before anything is made of it, so
-// that a broken chunk shows nothing. Belongs to one decoder; what it gathers
-// is kept and used again, so nothing is allocated per chunk in steady state.
+// that a broken chunk shows nothing. Decoders of a thread share one; what it
+// gathers is kept and used again, so nothing is allocated per chunk in steady
+// state.
 #ifndef SLUICE_SERVER_CODEC_OPENAI_CHUNK_H_
 #define SLUICE_SERVER_CODEC_OPENAI_CHUNK_H_
 
 #include <simdjson.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -60,6 +62,8 @@ class OpenAiChunk {
   bool has_usage() const { return has_usage_; }
   const UsageCounts& usage() const { return usage_; }
   const OpenAiErrorFields& error() const { return error_; }
+  // Roughly what it keeps for the next document.
+  size_t kept_bytes() const { return padded_.capacity(); }
 
  private:
   using Value = simdjson::ondemand::value;
@@ -99,6 +103,26 @@ class OpenAiChunk {
   bool has_usage_ = false;
   UsageCounts usage_;
   OpenAiErrorFields error_;
+};
+
+// The calling thread's chunk, for one document. What a parse gathers is of no
+// use after its events, so that thousands of open streams need one set of
+// buffers a thread: simdjson's alone are 11 KiB. Whoever borrows while another
+// has it gets one of his own.
+class BorrowedChunk {
+ public:
+  BorrowedChunk();
+  ~BorrowedChunk();
+  BorrowedChunk(const BorrowedChunk&) = delete;
+  BorrowedChunk& operator=(const BorrowedChunk&) = delete;
+
+  OpenAiChunk& operator*() { return *chunk_; }
+  OpenAiChunk* operator->() { return chunk_.get(); }
+
+ private:
+  // A document far larger than a chunk of a stream leaves no buffers behind.
+  static constexpr size_t kMaxKeptBytes = 64 << 10;
+  std::unique_ptr<OpenAiChunk> chunk_;
 };
 
 }  // namespace sluice

@@ -43,7 +43,6 @@ class OpenAiDecoder final : public ResponseDecoder {
   State state_ = State::kMore;
   Form form_ = Form::kUnknown;
   SseParser events_;
-  OpenAiChunk chunk_;
   OpenAiAnswer answer_;
   std::string document_;  // also blanks before the form is known
   UpstreamError error_;
@@ -117,8 +116,9 @@ ResponseDecoder::State OpenAiDecoder::OnEvent(const SseEvent& event, StreamEvent
 }
 
 ResponseDecoder::State OpenAiDecoder::OnErrorEvent(std::string_view data) {
-  if (data.front() == '{' && chunk_.Parse(data)) {
-    error_ = ClassifyOpenAiStreamError(chunk_.error());
+  BorrowedChunk chunk;
+  if (data.front() == '{' && chunk->Parse(data)) {
+    error_ = ClassifyOpenAiStreamError(chunk->error());
   } else {
     error_.kind = FailureKind::kServerError;
     error_.message = ErrorText(data);
@@ -127,12 +127,13 @@ ResponseDecoder::State OpenAiDecoder::OnErrorEvent(std::string_view data) {
 }
 
 ResponseDecoder::State OpenAiDecoder::OnJson(std::string_view json, StreamEventHandler& handler) {
-  if (!chunk_.Parse(json)) return Fail(FailureKind::kProtocol, chunk_.problem());
-  if (chunk_.error().present) {
-    error_ = ClassifyOpenAiStreamError(chunk_.error());
+  BorrowedChunk chunk;
+  if (!chunk->Parse(json)) return Fail(FailureKind::kProtocol, chunk->problem());
+  if (chunk->error().present) {
+    error_ = ClassifyOpenAiStreamError(chunk->error());
     return state_ = State::kFailed;
   }
-  if (!answer_.Apply(chunk_, handler)) {
+  if (!answer_.Apply(*chunk, handler)) {
     error_ = answer_.error();
     return state_ = State::kFailed;
   }

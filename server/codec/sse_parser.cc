@@ -60,10 +60,9 @@ std::optional<std::string_view> SseParser::TakeLine() {
 bool SseParser::CarryOver() {
   line_.append(input_.substr(pos_));
   pos_ = input_.size();
-  if (data_is_view_) {
-    data_.assign(data_view_);
-    data_is_view_ = false;
-  }
+  // An event that was handed out whole needs no copy.
+  if (data_is_view_ && has_data_) data_.assign(data_view_);
+  data_is_view_ = false;
   input_ = {};
   pos_ = 0;
   line_feed_known_ = false;

@@ -53,9 +53,14 @@ Attempt::Attempt(Loop& loop, Mailbox<CallMessage>& inbox, const WireFormat& form
                  const AttemptLimits& limits)
     : loop_(loop), inbox_(inbox), format_(format), request_(request), limits_(limits), watch_(loop), total_(loop) {}
 
-void Attempt::Start(HttpTransport& transport, HttpRequest request) {
-  watch_.Set(loop_.Now() + limits_.connect, [this] { FailByTimer("connect", limits_.connect); });
+bool Attempt::Start(HttpTransport& transport, HttpRequest request) {
   exchange_ = transport.Start(std::move(request), this);
+  if (exchange_->sent_at_start()) {
+    WatchAnswer();
+    return true;
+  }
+  watch_.Set(loop_.Now() + limits_.connect, [this] { FailByTimer("connect", limits_.connect); });
+  return false;
 }
 
 void Attempt::Pause() {
@@ -81,12 +86,16 @@ void Attempt::Linger(Lingerer& lingerer, Duration grace) {
 
 void Attempt::OnConnected(bool reused) {
   if (lingerer_) return;
+  WatchAnswer();
+  Tell(CallMessage::Kind::kConnected);
+}
+
+void Attempt::WatchAnswer() {
   const TimePoint now = loop_.Now();
   watch_.Set(now + limits_.first_content, [this] { FailByTimer("first content", limits_.first_content); });
   if (limits_.total != absl::InfiniteDuration()) {
     total_.Set(now + limits_.total, [this] { FailByTimer("total", limits_.total); });
   }
-  Tell(CallMessage::Kind::kConnected);
 }
 
 void Attempt::OnHead(const HttpHead& head) {

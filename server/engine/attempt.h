@@ -53,8 +53,9 @@ class Attempt final : public HttpExchangeObserver, private StreamEventHandler {
           const AttemptLimits& limits);
 
   // Tells the inbox kConnected, kEvent…, then once kAnswered or kFailed; the attempt may be
-  // destroyed from within those last two.
-  void Start(HttpTransport& transport, HttpRequest request);
+  // destroyed from within those last two. True: it is connected already, and
+  // kConnected will not come.
+  [[nodiscard]] bool Start(HttpTransport& transport, HttpRequest request);
 
   // Back-pressure. Silence that we asked for does not count as idle.
   void Pause();
@@ -84,6 +85,7 @@ class Attempt final : public HttpExchangeObserver, private StreamEventHandler {
 
  private:
   void OnEvent(const StreamEvent& event) override;
+  void WatchAnswer();
   void ReadErrorHead(const HttpHead& head);
   void ClassifyErrorBody();
   // The following four report last: nothing of the attempt is touched after.

@@ -166,7 +166,9 @@ void CallImpl::ShowHeld(RunningAttempt& running) {
   running.held.Release(*this);
   if (!sink_.shows_content()) return;
   shown_index_ = running.index;
-  if (!MayBeginAnew()) requests_.Forget();
+  if (MayBeginAnew()) return;
+  requests_.Forget();
+  params_.request.reset();
 }
 
 void CallImpl::OnEvent(const StreamEvent& event) {

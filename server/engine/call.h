@@ -39,6 +39,8 @@ struct CallParams {
   CallInfo info;
   // Keeps the table's part that the call uses.
   std::shared_ptr<const RouteConfig> route;
+  // Let go as soon as no attempt can follow any more: a long prompt is not
+  // kept as long as its answer.
   std::shared_ptr<const CallRequest> request;
   // Equal for calls that belong together, where the route asks for affinity.
   std::optional<uint64_t> affinity;

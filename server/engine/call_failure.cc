@@ -84,8 +84,8 @@ void CallImpl::Learn(const Plan& plan, const FailedAttempt& failed) {
 }
 
 bool CallImpl::MayBeginAnew() const {
-  return route_->after_cut == AfterCut::kRestart && params_.request->allows_restart() &&
-         record_.restarts < route_->max_restarts;
+  return params_.request != nullptr && route_->after_cut == AfterCut::kRestart &&
+         params_.request->allows_restart() && record_.restarts < route_->max_restarts;
 }
 
 CallImpl::Step CallImpl::Decide(const FailedAttempt& failed, size_t index, std::string field) {

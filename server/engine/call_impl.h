@@ -103,7 +103,7 @@ class CallImpl final : public Call, private StreamEventHandler {
   bool shown() const { return shown_index_.has_value(); }
 
   const EngineContext& context_;
-  const CallParams params_;
+  CallParams params_;  // the request only until no other attempt may follow
   StreamSink& sink_;
   const TimePoint started_;
   TimePoint deadline_;

@@ -19,7 +19,7 @@ namespace sluice {
 
 class RequestCache {
  public:
-  // The request must outlive the cache.
+  // The request must live until Forget.
   explicit RequestCache(const CallRequest& request) : request_(request) {}
 
   // The model's name at the target: its own or, where it has none, the caller's.

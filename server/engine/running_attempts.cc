@@ -103,7 +103,7 @@ RunningAttempt& RunningAttempts::Start(AttemptStart start) {
 
   running.attempt = std::make_unique<Attempt>(context_.loop, inbox_, *upstream.format, *params_.request,
                                               LimitsOf(start.route, params_.info.streaming));
-  running.attempt->Start(context_.transport, std::move(start.request));
+  if (running.attempt->Start(context_.transport, std::move(start.request))) Connected(running);
   return running;
 }
 

@@ -4,9 +4,9 @@
 #define SLUICE_SERVER_RUNTIME_MAILBOX_H_
 
 #include <coroutine>
-#include <deque>
 #include <optional>
 #include <utility>
+#include <vector>
 
 namespace sluice {
 
@@ -57,11 +57,12 @@ class Mailbox {
       return message;
     }
     Message message = std::move(queue_.front());
-    queue_.pop_front();
+    queue_.erase(queue_.begin());
     return message;
   }
 
-  std::deque<Message> queue_;
+  // Mostly empty, never long: a deque would hold half a KiB for nothing.
+  std::vector<Message> queue_;
   std::optional<Message> handed_;
   std::coroutine_handle<> waiter_;
 };

@@ -49,7 +49,8 @@ std::optional<CallError> CallRpc::TakeSlot() {
 }
 
 void CallRpc::RunAlone(const CallerMetadata& metadata, CallParams params) {
-  params.request = NewRequest(false);
+  // Of its own, so that the engine can let go of it before a long answer ends.
+  params.request = NewRequest(true);
   params.affinity = AffinityOf(*route_, *params.request, metadata);
   params.deadline = DeadlineOf(context().raw_deadline(), face().loop().Now());
   call_ = face().make_call()(std::move(params), *this);

@@ -18,6 +18,7 @@ Exchange::Exchange(TransportCore& core, HttpRequest request, HttpExchangeObserve
   core.exchanges.insert(this);
   request.endpoint = endpoint_;
   if (std::string error = FindRequestError(request); !error.empty()) {
+    starting_ = false;
     FailLater(HttpFailure::kProtocol, "the request cannot be sent: " + error);
     return;
   }
@@ -25,6 +26,7 @@ Exchange::Exchange(TransportCore& core, HttpRequest request, HttpExchangeObserve
   body_ = std::move(request.body);
   request_bytes_ = head_.size() + (body_ == nullptr ? 0 : body_->size());
   Begin();
+  starting_ = false;
 }
 
 Exchange::~Exchange() {
@@ -58,10 +60,11 @@ bool Exchange::Tell(Call call) {
 }
 
 void Exchange::Begin() {
-  lease_ = pool_->TakeIdle();
+  lease_ = pool_->TakeIdle(this);
   if (!lease_.held()) return Connect();
   reused_ = true;
-  Defer();
+  sending_ = true;
+  SendSome();
 }
 
 void Exchange::Connect() {
@@ -113,12 +116,7 @@ void Exchange::OnTurn() {
   turn_ = 0;
   if (!early_error_.empty()) return Fail(early_failure_, std::string(early_error_));
   if (lease_.connection() == nullptr) return;
-  if (!sending_) {
-    sending_ = true;
-    SendSome();
-    return;
-  }
-  if (!paused_ && Feed({})) ReadSome();
+  if (!paused_ && ParseStash()) ReadSome();
 }
 
 void Exchange::FailLater(HttpFailure failure, std::string message) {
@@ -171,6 +169,7 @@ bool Exchange::Announce() {
   if (announced_) return true;
   announced_ = true;
   if (reused_) PoolCounters::Add(pool_->counters().reuses);
+  if (starting_) return true;
   return Tell([this] { observer_->OnConnected(reused_); });
 }
 
@@ -194,7 +193,8 @@ bool Exchange::OnSendBroken() {
 }
 
 void Exchange::ForgetRequest() {
-  head_ = {};
+  // Assigning an empty string would keep the memory.
+  std::string().swap(head_);
   body_.reset();
   // request_sent() stays true.
 }
@@ -203,8 +203,7 @@ bool Exchange::ReadSome() {
   Connection& connection = *lease_.connection();
   size_t budget = core_->options.read_bytes_per_turn;
   while (budget > 0) {
-    char* scratch = core_->scratch.get();
-    const IoResult result = connection.Receive(scratch, budget);
+    const IoResult result = connection.Receive(core_->receive_buffer(), budget);
     if (result.kind == IoResult::Kind::kAgain) return true;
     if (result.kind == IoResult::Kind::kClosed) {
       OnPeerClosed();
@@ -216,7 +215,7 @@ bool Exchange::ReadSome() {
     }
     // Less than was asked for: the socket is empty, and will tell of more.
     const bool drained = !connection.buffers() && result.bytes < budget;
-    if (!Feed({scratch, result.bytes})) return false;
+    if (!ParseReceived(result.bytes)) return false;
     if (drained) return true;
     budget -= result.bytes;
   }
@@ -225,12 +224,23 @@ bool Exchange::ReadSome() {
   return true;
 }
 
-bool Exchange::Feed(std::string_view bytes) {
-  if (stash_.empty()) return Parse(bytes);
+bool Exchange::ParseReceived(size_t size) {
+  char* received = core_->receive_buffer();
+  const size_t left = stash_.size();
+  if (left > TransportCore::kLeftRoom) {
+    stash_.append(received, size);
+    return ParseStash();
+  }
+  // Joined in place: nothing is allocated per chunk.
+  stash_.copy(received - left, left);
+  stash_.clear();
+  return Parse({received - left, left + size});
+}
+
+bool Exchange::ParseStash() {
   // Outlives this, should an observer end it.
-  std::string joined = std::exchange(stash_, {});
-  joined.append(bytes);
-  return Parse(joined);
+  const std::string bytes = std::exchange(stash_, {});
+  return Parse(bytes);
 }
 
 bool Exchange::Parse(std::string_view input) {

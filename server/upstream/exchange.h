@@ -23,6 +23,7 @@ class Exchange : public HttpExchange, private FdHandler {
   Exchange(TransportCore& core, HttpRequest request, HttpExchangeObserver* observer);
   ~Exchange() override;
 
+  bool sent_at_start() const override { return announced_; }
   void Pause() override;
   void Resume() override;
 
@@ -39,15 +40,15 @@ class Exchange : public HttpExchange, private FdHandler {
   void OnRoom(PoolLease lease);
   void MakeConnection();
   void OnConnectDone(ConnectResult result);
-  // The next thing to do without waiting for the socket happens in a turn of
-  // its own: observers are not called from within Start and Resume.
+  // What is to be told without waiting for the socket is told in a turn of its
+  // own: observers are not called from within Start and Resume.
   void Defer();
   void OnTurn();
   void FailLater(HttpFailure failure, std::string message);
 
   void OnReady(bool readable, bool writable) override;
   bool SendSome();
-  // OnConnected, unless it was told.
+  // OnConnected, unless it was told, or Start's caller will ask.
   bool Announce();
   // What a failing send means. False: stop sending for now.
   bool OnSendBroken();
@@ -55,7 +56,9 @@ class Exchange : public HttpExchange, private FdHandler {
   bool request_sent() const { return sent_ == request_bytes_; }
   void ForgetRequest();
   bool ReadSome();
-  bool Feed(std::string_view bytes);
+  // What is in the receive buffer, after what is in the stash.
+  bool ParseReceived(size_t size);
+  bool ParseStash();
   bool Parse(std::string_view input);
   void OnPeerClosed();
   void UpdateWatch();
@@ -91,11 +94,12 @@ class Exchange : public HttpExchange, private FdHandler {
   std::string early_error_;
   HttpFailure early_failure_ = HttpFailure::kConnect;
 
+  bool starting_ = true;      // within the constructor
   bool reused_ = false;
   bool replaced_ = false;
   bool sending_ = false;      // the connection is there
   bool send_broken_ = false;  // the peer reads no more, but may have answered
-  bool announced_ = false;    // OnConnected was called
+  bool announced_ = false;    // the observer knows of the connection
   bool paused_ = false;
   bool over_ = false;
   bool* destroyed_ = nullptr;  // set by the destructor while the observer runs

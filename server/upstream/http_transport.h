@@ -73,8 +73,8 @@ enum class HttpFailure {
 class HttpExchangeObserver {
  public:
   virtual ~HttpExchangeObserver() = default;
-  // A connection is there and the request goes out now. `reused`: from the
-  // pool.
+  // A connection is there and the request goes out now; not after
+  // sent_at_start(). `reused`: from the pool.
   virtual void OnConnected(bool reused) = 0;
   // Valid for the call.
   virtual void OnHead(const HttpHead& head) = 0;
@@ -91,6 +91,9 @@ class HttpExchangeObserver {
 class HttpExchange {
  public:
   virtual ~HttpExchange() = default;
+  // Right after Start: a connection of the pool took the request at once. Then
+  // OnConnected is not called.
+  virtual bool sent_at_start() const { return false; }
   // Stops and restarts the reading of the body: back-pressure.
   virtual void Pause() = 0;
   virtual void Resume() = 0;

@@ -72,7 +72,7 @@ void Pool::Adopt(const HttpEndpoint& endpoint) {
   TrimIdle();
 }
 
-PoolLease Pool::TakeIdle() {
+PoolLease Pool::TakeIdle(FdHandler* watcher) {
   last_used_ = loop_.Now();
   while (!idle_.empty()) {
     auto newest = std::prev(idle_.end());
@@ -87,6 +87,7 @@ PoolLease Pool::TakeIdle() {
       continue;
     }
     shared_->Take();
+    loop_.Watch(newest->connection->fd(), true, false, watcher);
     return PoolLease(shared_from_this(), Remove(newest));
   }
   return {};
@@ -126,7 +127,7 @@ void Pool::AnswerFor(std::weak_ptr<Pool> asked, SharedPool& shared, uint64_t ask
 
 OpenPlace Pool::GiveUpIdle() {
   if (idle_.empty()) return {};
-  Remove(idle_.begin()).reset();
+  Close(idle_.begin());
   --open_;
   PoolCounters::Add(counters_.open, -1);
   shared_->Take();
@@ -158,7 +159,7 @@ bool Pool::FindIdlePlace() {
   if (shared_->TryKeep(limits_.max_open, limits_.max_idle)) return true;
   if (idle_.empty()) return false;
   // Its idle place is taken over: only the open one is free.
-  Remove(idle_.begin()).reset();
+  Close(idle_.begin());
   Closed();
   return true;
 }
@@ -176,15 +177,19 @@ void Pool::CheckIdle(Idle& idle) {
 }
 
 std::unique_ptr<Connection> Pool::Remove(IdleList::iterator idle) {
-  loop_.Unwatch(idle->connection->fd());
   std::unique_ptr<Connection> connection = std::move(idle->connection);
   idle_.erase(idle);
   PoolCounters::Add(counters_.idle, -1);
   return connection;
 }
 
-void Pool::Discard(IdleList::iterator idle) {
+void Pool::Close(IdleList::iterator idle) {
+  loop_.Unwatch(idle->connection->fd());
   Remove(idle).reset();
+}
+
+void Pool::Discard(IdleList::iterator idle) {
+  Close(idle);
   --open_;
   PoolCounters::Add(counters_.open, -1);
   shared_->CloseIdle();

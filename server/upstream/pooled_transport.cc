@@ -35,7 +35,7 @@ TransportCore::TransportCore(IoLoop& io_loop, const TransportOptions& transport_
       connector(io_loop, options),
       registry(pool_registry != nullptr ? std::move(pool_registry)
                                         : std::make_shared<PoolRegistry>()),
-      scratch(new char[options.read_bytes_per_turn]) {}
+      scratch_(new char[kLeftRoom + options.read_bytes_per_turn]) {}
 
 TransportCore::~TransportCore() {
   for (Exchange* exchange : exchanges) exchange->Abandon();

@@ -40,6 +40,7 @@ class ParsedHead : public HttpHead {
   void set_status(int status) { status_ = status; }
 
   void Add(BeastView name, BeastView value) {
+    if (fields_.empty()) Reserve();
     fields_.push_back(Field{static_cast<uint32_t>(text_.size()),
                             static_cast<uint32_t>(name.size()),
                             static_cast<uint32_t>(value.size())});
@@ -52,11 +53,18 @@ class ParsedHead : public HttpHead {
   // An open stream needs its head no longer.
   void Clear() {
     if (text_.empty()) return;
-    text_ = {};
-    fields_ = {};
+    // Assigning empty ones would keep the memory.
+    std::string().swap(text_);
+    std::vector<Field>().swap(fields_);
   }
 
  private:
+  // What providers send, mostly.
+  void Reserve() {
+    text_.reserve(1024);
+    fields_.reserve(16);
+  }
+
   struct Field {
     uint32_t begin;
     uint32_t name_size;

@@ -2,6 +2,7 @@
 #ifndef SLUICE_SERVER_UPSTREAM_TRANSPORT_CORE_H_
 #define SLUICE_SERVER_UPSTREAM_TRANSPORT_CORE_H_
 
+#include <cstddef>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -31,8 +32,10 @@ class TransportCore {
   const TransportOptions options;
   Connector connector;
   const std::shared_ptr<PoolRegistry> registry;
-  // All receive into it in turn, so that an open stream holds no buffer.
-  const std::unique_ptr<char[]> scratch;
+  // All receive into it in turn, so that an open stream holds no buffer. In front
+  // of it there is room for what the last read left, a chunk's line end mostly.
+  static constexpr size_t kLeftRoom = 256;
+  char* receive_buffer() { return scratch_.get() + kLeftRoom; }
   absl::flat_hash_set<Exchange*> exchanges;
 
   // The map changes under the mutex, and is read under it by other threads.
@@ -41,6 +44,8 @@ class TransportCore {
 
  private:
   void ForgetUnused();
+
+  const std::unique_ptr<char[]> scratch_;
 };
 
 }  // namespace sluice

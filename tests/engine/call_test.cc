@@ -485,6 +485,46 @@ TEST_F(CallTest, WhatWasSentIsNotKeptWhileTheAnswerStreams) {
   h.Run();
 }
 
+TEST_F(CallTest, TheRequestItselfIsKeptOnlyUntilContentIsShown) {
+  h.Add("a/1");
+  h.On("a/1", {Script().Connect().Head(200).Body("text half\n").Body("text more\ndone\n", Seconds(5)).End()});
+  h.Start();
+  h.loop.RunFor(Milliseconds(2));
+  EXPECT_FALSE(h.kept_request.expired());
+  h.loop.RunFor(Milliseconds(100));
+  EXPECT_EQ(h.sink.text, "half");
+  EXPECT_TRUE(h.kept_request.expired());
+  h.Run();
+  EXPECT_EQ(h.sink.text, "halfmore");
+}
+
+TEST_F(CallTest, TheRequestIsKeptWhereTheAnswerMayBeginAnew) {
+  h.Add("a/1");
+  h.route.after_cut = AfterCut::kRestart;
+  h.request.mutable_stream_options()->set_allow_restart(true);
+  h.On("a/1", {Script().Connect().Head(200).Body("text half\n").Body("text more\ndone\n", Seconds(5)).End()});
+  h.Start();
+  h.loop.RunFor(Milliseconds(100));
+  EXPECT_EQ(h.sink.text, "half");
+  EXPECT_FALSE(h.kept_request.expired());
+  h.Run();
+}
+
+TEST_F(CallTest, ARequestThatAPooledConnectionTookIsGivenTheTimeForContentAtOnce) {
+  h.Add("a/1");
+  h.route.timeouts.connect = Seconds(1);
+  h.route.timeouts.first_content = Seconds(3);
+  h.route.retry.max_attempts = 1;
+  h.On("a/1", {Script::Silent().Pooled()});
+  h.Start();
+  h.loop.RunFor(Milliseconds(1));
+  // Connected: it waits for no connection.
+  EXPECT_EQ(h.upstream("a").state->figures().pending, 0);
+  const CallRecord& record = h.Run();
+  EXPECT_THAT(record.attempts[0].message, HasSubstr("first content timeout after 3s"));
+  EXPECT_EQ(record.attempts[0].duration, Seconds(3));
+}
+
 TEST_F(CallTest, ATargetRenamesTheModel) {
   BAndC(Script::Status(500), Script().Connect().Head(200).Body("text x\ndone\n").End());
   h.route.targets[1].model = "big-2";

@@ -158,6 +158,7 @@ void CallHarness::Start(TimePoint deadline) {
   params.info.route = route.name;
   params.route = std::make_shared<const RouteConfig>(route);
   params.request = NewChatCallRequest(request);
+  kept_request = params.request;
   params.deadline = deadline;
   params.trace = TraceContext{std::string(31, '0') + "1", std::string(15, '0') + "2", 1};
   call = NewCall(context, std::move(params), sink);

@@ -127,6 +127,8 @@ class CallHarness {
   bool streaming = true;
   std::string tenant;
   std::unique_ptr<Call> call;
+  // Expired: the call has let go of its request.
+  std::weak_ptr<const CallRequest> kept_request;
 
  private:
   bool in_force_ = false;

@@ -32,6 +32,7 @@ class FakeExchange : public HttpExchange {
     if (!over_) ++transport_.closed_early;
   }
 
+  bool sent_at_start() const override { return script_.sent_at_start; }
   void Pause() override {
     ++transport_.pauses;
     paused_ = true;
@@ -93,6 +94,11 @@ class FakeExchange : public HttpExchange {
 
 Script& Script::Connect(Duration after) {
   steps.push_back({.kind = ExchangeStep::Kind::kConnect, .after = after, .headers = {}, .text = {}});
+  return *this;
+}
+
+Script& Script::Pooled() {
+  sent_at_start = true;
   return *this;
 }
 

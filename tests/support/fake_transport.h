@@ -29,6 +29,8 @@ struct ExchangeStep {
 class Script {
  public:
   Script& Connect(Duration after = absl::Milliseconds(1));
+  // A pooled connection takes the request at once; instead of Connect.
+  Script& Pooled();
   // With content type text/lines where no headers are given.
   Script& Head(int status, std::vector<std::pair<std::string, std::string>> headers = {{"content-type", "text/lines"}},
                Duration after = absl::Milliseconds(1));
@@ -44,6 +46,7 @@ class Script {
   static Script Silent() { return Script(); }
 
   std::vector<ExchangeStep> steps;
+  bool sent_at_start = false;
 };
 
 class FakeTransport : public HttpTransport {

@@ -1,5 +1,8 @@
 // Row D7: how many connections there are, how long they live, and what happens
 // when one of them is dead.
+#include <arpa/inet.h>
+#include <sys/socket.h>
+
 #include "gmock/gmock.h"
 #include "tests/upstream/transport_harness.h"
 
@@ -32,7 +35,7 @@ TEST_F(PoolTest, TheNextRequestCanHaveTheConnectionFromWithinOnEnd) {
   auto endpoint = Endpoint(server.port());
   Call first, second;
   first.heard.on_event = [&](const std::string& event) {
-    if (event == "end") second.exchange = transport_->Start(Request(endpoint), &second.heard);
+    if (event == "end") second.Start(*transport_, Request(endpoint));
   };
   first.exchange = transport_->Start(Request(endpoint), &first.heard);
   ASSERT_TRUE(RunUntil([&] { return second.heard.done; }));
@@ -81,15 +84,43 @@ TEST_F(PoolTest, ADeadConnectionIsReplacedAndTheUpstreamSeesOneRequest) {
   EXPECT_EQ(Stats().dead, 1u);
 }
 
+// What a connection is like that broke between the look at it and the sending:
+// nothing is there to read, and nothing can be written.
+void BreakSendingTo(uint16_t port) {
+  for (int fd = 0; fd < 1024; ++fd) {
+    sockaddr_in peer{};
+    socklen_t size = sizeof(peer);
+    if (getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) == 0 && peer.sin_port == htons(port)) {
+      shutdown(fd, SHUT_WR);
+    }
+  }
+}
+
+TEST_F(PoolTest, APooledConnectionTakesTheRequestAtOnceAndStaysWatched) {
+  ScriptedServer server({Respond(kOk), Respond(kOk), AwaitRelease(), CloseNow()});
+  auto endpoint = Endpoint(server.port());
+  Run(endpoint);
+  auto call = Start(endpoint);
+  EXPECT_TRUE(call->exchange->sent_at_start());
+  // The request is there before this loop turns again.
+  EXPECT_TRUE(ScriptedServer::Eventually([&] { return server.requests() == 2; }));
+  ASSERT_TRUE(RunUntil([&] { return call->heard.done; }));
+  EXPECT_EQ(Stats().reuses, 1u);
+  server.Release();
+  EXPECT_TRUE(RunUntil([&] { return Stats().open == 0; }));
+  EXPECT_EQ(Stats().dead, 1u);
+}
+
 TEST_F(PoolTest, AConnectionThatDiesBetweenTakingAndSendingIsReplaced) {
   ScriptedServer server(std::vector<Script>{{Respond(kOk), AwaitRelease(), ResetNow()},
                                             {RespondForever(kOk)}});
   auto endpoint = Endpoint(server.port());
   Run(endpoint);
-  auto call = Start(endpoint);  // has it, and sends in the next turn
+  BreakSendingTo(server.port());
+  auto call = Start(endpoint);
+  EXPECT_FALSE(call->exchange->sent_at_start());
   EXPECT_EQ(Stats().idle, 0u);
   server.Release();
-  std::this_thread::sleep_for(std::chrono::milliseconds(20));
   ASSERT_TRUE(RunUntil([&] { return call->heard.done; }));
   EXPECT_THAT(call->heard.events, ElementsAre("connected", "head 200", "body", "end"));
   EXPECT_EQ(server.requests(), 2);

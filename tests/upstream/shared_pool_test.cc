@@ -42,7 +42,7 @@ class Room {
   Call* Begin(const HttpRequest& request) {
     calls_.push_back(std::make_unique<Call>());
     Call* call = calls_.back().get();
-    call->exchange = transport_->Start(request, &call->heard);
+    call->Start(*transport_, request);
     return call;
   }
   Call* Start(const HttpRequest& request) {

@@ -63,6 +63,12 @@ class Recorder : public HttpExchangeObserver {
 
 // One exchange and what was heard of it.
 struct Call {
+  void Start(HttpTransport& transport, HttpRequest request) {
+    exchange = transport.Start(std::move(request), &heard);
+    EXPECT_TRUE(heard.events.empty()) << "an observer was called from within Start";
+    if (exchange->sent_at_start()) heard.events.push_back("reused");
+  }
+
   Recorder heard;
   std::unique_ptr<HttpExchange> exchange;
 };
@@ -105,9 +111,7 @@ class TransportTest : public ::testing::Test {
   std::unique_ptr<Call> Start(std::shared_ptr<HttpEndpoint> endpoint,
                               std::string body = R"({"stream":true})") {
     auto call = std::make_unique<Call>();
-    call->exchange =
-        transport_->Start(Request(std::move(endpoint), std::move(body)), &call->heard);
-    EXPECT_TRUE(call->heard.events.empty()) << "an observer was called from within Start";
+    call->Start(*transport_, Request(std::move(endpoint), std::move(body)));
     return call;
   }
   // Runs it to its end.
