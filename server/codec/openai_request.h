@@ -13,20 +13,16 @@
 #ifndef SLUICE_SERVER_CODEC_OPENAI_REQUEST_H_
 #define SLUICE_SERVER_CODEC_OPENAI_REQUEST_H_
 
-#include <rapidjson/stringbuffer.h>
-#include <rapidjson/writer.h>
-
 #include <string>
 #include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "server/codec/json_writer.h"
 #include "server/codec/wire_format.h"
 #include "sluice/v1/gateway.pb.h"
 
 namespace sluice {
-
-using JsonWriter = rapidjson::Writer<rapidjson::StringBuffer>;
 
 absl::StatusOr<EncodedRequest> EncodeOpenAiChat(const v1::ChatRequest& request, std::string_view model);
 
@@ -37,10 +33,10 @@ absl::Status WriteOpenAiMessages(const v1::ChatRequest& request, JsonWriter& wri
 absl::Status FieldError(std::string_view field, std::string_view problem);
 
 inline void WriteKey(JsonWriter& writer, std::string_view key) {
-  writer.Key(key.data(), static_cast<rapidjson::SizeType>(key.size()));
+  writer.Text(key);
 }
 inline void WriteString(JsonWriter& writer, std::string_view text) {
-  writer.String(text.data(), static_cast<rapidjson::SizeType>(text.size()));
+  writer.Text(text);
 }
 inline void WriteMember(JsonWriter& writer, std::string_view key, std::string_view text) {
   WriteKey(writer, key);

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 
 namespace sluice {
 namespace {
@@ -24,7 +23,7 @@ std::string RandomId(Random& random, int words) {
   std::string id;
   do {
     id.clear();
-    for (int i = 0; i < words; ++i) absl::StrAppend(&id, absl::StrFormat("%016x", random.Next()));
+    for (int i = 0; i < words; ++i) absl::StrAppend(&id, absl::Hex(random.Next(), absl::kZeroPad16));
   } while (IsZero(id));
   return id;
 }
@@ -32,7 +31,7 @@ std::string RandomId(Random& random, int words) {
 }  // namespace
 
 std::string TraceContext::ToTraceparent() const {
-  return absl::StrFormat("00-%s-%s-%02x", trace_id, span_id, flags);
+  return absl::StrCat("00-", trace_id, "-", span_id, "-", absl::Hex(flags, absl::kZeroPad2));
 }
 
 std::optional<TraceContext> ParseTraceparent(std::string_view header) {

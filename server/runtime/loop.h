@@ -42,8 +42,10 @@ class Timer {
   Timer(const Timer&) = delete;
   Timer& operator=(const Timer&) = delete;
 
-  // Replaces what was set before.
-  void Set(TimePoint when, Loop::Callback callback) {
+  // Replaces what was set before. A callback that captures one pointer is kept
+  // without an allocation.
+  template <typename F>
+  void Set(TimePoint when, F callback) {
     Cancel();
     id_ = loop_.StartTimer(when, [this, cb = std::move(callback)]() mutable {
       id_ = 0;
@@ -53,7 +55,7 @@ class Timer {
     });
   }
   void Cancel() {
-    loop_.CancelTimer(std::exchange(id_, 0));
+    if (id_ != 0) loop_.CancelTimer(std::exchange(id_, 0));
   }
   bool is_set() const { return id_ != 0; }
 

@@ -112,26 +112,32 @@ const AttemptRecord* TellingAttempt(const std::vector<AttemptRecord>& attempts) 
   return attempts.empty() ? nullptr : &attempts.back();
 }
 
-// The labels that all GenAI metrics have.
-std::vector<std::string> GenAiLabels(const CallInfo& info, const CallRecord& record) {
-  const AttemptRecord* attempt = TellingAttempt(record.attempts);
-  if (attempt == nullptr) return {info.operation, "", info.model_label, info.model_label};
-  return {info.operation, attempt->provider, info.model_label,
-          attempt->model.empty() ? info.model_label : attempt->model};
-}
+// The labels that all GenAI metrics have, with room for one more.
+struct GenAiLabels {
+  GenAiLabels(const CallInfo& info, const CallRecord& record) : values{info.operation, "", info.model_label, info.model_label} {
+    const AttemptRecord* attempt = TellingAttempt(record.attempts);
+    if (attempt == nullptr) return;
+    values[1] = attempt->provider;
+    if (!attempt->model.empty()) values[3] = attempt->model;
+  }
 
-std::vector<std::string> With(std::vector<std::string> labels, std::string last) {
-  labels.push_back(std::move(last));
-  return labels;
-}
+  SeriesSet::Labels all() const { return absl::MakeConstSpan(values, 4); }
+  // Until the next call.
+  SeriesSet::Labels With(std::string_view last) {
+    values[4] = last;
+    return values;
+  }
+
+  std::string_view values[5];
+};
 
 }  // namespace
 
 CallMetrics::CallMetrics(size_t max_series) : series_(Specs(), max_series) {}
 
-void CallMetrics::Add(size_t family, std::vector<std::string> labels) {
+void CallMetrics::Add(size_t family, SeriesSet::Labels labels) {
   std::lock_guard lock(mutex_);
-  series_.Add(family, std::move(labels));
+  series_.Add(family, labels);
 }
 
 void CallMetrics::CallStarted(const CallInfo& info) {
@@ -142,8 +148,8 @@ void CallMetrics::CallStarted(const CallInfo& info) {
 
 void CallMetrics::AttemptEnded(const CallInfo& info, const AttemptRecord& attempt) {
   std::lock_guard lock(mutex_);
-  series_.Add(kAttempts, {info.route, attempt.upstream, attempt.endpoint, std::string(NameOf(attempt.outcome)),
-                          std::string(NameOf(attempt.failure))});
+  series_.Add(kAttempts, {info.route, attempt.upstream, attempt.endpoint, NameOf(attempt.outcome),
+                          NameOf(attempt.failure)});
 }
 
 void CallMetrics::RetryScheduled(const CallInfo& info, const AttemptRecord& failed, Duration delay, bool failover) {
@@ -162,7 +168,7 @@ void CallMetrics::HedgeWon(const CallInfo& info, const AttemptRecord& winner) {
 }
 
 void CallMetrics::RetryRefused(const CallInfo& info, std::string_view upstream, RetryRefusal why) {
-  Add(kRetriesRefused, {info.route, std::string(upstream), std::string(NameOf(why))});
+  Add(kRetriesRefused, {info.route, upstream, NameOf(why)});
 }
 
 void CallMetrics::Restarted(const CallInfo& info, const AttemptRecord& cut) {
@@ -170,7 +176,7 @@ void CallMetrics::Restarted(const CallInfo& info, const AttemptRecord& cut) {
 }
 
 void CallMetrics::FallbackEntered(const CallInfo& info, std::string_view fallback, FailureKind cause) {
-  Add(kFallbacks, {info.route, std::string(fallback), std::string(NameOf(cause))});
+  Add(kFallbacks, {info.route, fallback, NameOf(cause)});
 }
 
 void CallMetrics::Limited(const CallInfo& info, const LimitRefusal& refusal) {
@@ -181,21 +187,21 @@ void CallMetrics::Queued(const CallInfo& info) { Add(kQueued, {info.route}); }
 
 void CallMetrics::LeftQueue(const CallInfo& info, QueueExit exit, Duration waited) {
   std::lock_guard lock(mutex_);
-  series_.Observe(kQueueWait, {info.route, std::string(NameOf(exit))}, absl::ToDoubleSeconds(waited));
+  series_.Observe(kQueueWait, {info.route, NameOf(exit)}, absl::ToDoubleSeconds(waited));
 }
 
 void CallMetrics::BreakerChanged(std::string_view upstream, std::string_view endpoint, BreakerState from,
                                  BreakerState to) {
   Add(kBreakerChanges,
-      {std::string(upstream), std::string(endpoint), std::string(NameOf(from)), std::string(NameOf(to))});
+      {upstream, endpoint, NameOf(from), NameOf(to)});
 }
 
 void CallMetrics::EndpointEjected(std::string_view upstream, std::string_view endpoint, Duration) {
-  Add(kEjections, {std::string(upstream), std::string(endpoint)});
+  Add(kEjections, {upstream, endpoint});
 }
 
 void CallMetrics::HealthChecked(std::string_view upstream, std::string_view endpoint, bool passed) {
-  Add(kHealthChecks, {std::string(upstream), std::string(endpoint), passed ? "passed" : "failed"});
+  Add(kHealthChecks, {upstream, endpoint, passed ? "passed" : "failed"});
 }
 
 void CallMetrics::Paused(const CallInfo& info) {
@@ -209,7 +215,7 @@ void CallMetrics::CallEnded(const CallInfo& info, const CallRecord& record) {
   ++totals_.calls;
   const bool error = IsError(record);
   if (error) ++totals_.errors;
-  series_.Add(kCalls, {info.route, std::string(NameOf(record.outcome)), std::string(CodeNameOf(record))});
+  series_.Add(kCalls, {info.route, NameOf(record.outcome), CodeNameOf(record)});
   // Beside what is counted stands a zero for what was not: a ratio of nothing
   // would be no number.
   series_.Add(kCallErrors, {info.route}, error ? 1 : 0);
@@ -224,18 +230,18 @@ void CallMetrics::CallEnded(const CallInfo& info, const CallRecord& record) {
 }
 
 void CallMetrics::RecordGenAi(const CallInfo& info, const CallRecord& record) {
-  const std::vector<std::string> labels = GenAiLabels(info, record);
+  GenAiLabels labels(info, record);
   // What a fallback answered ended without an error.
   const FailureKind error = record.outcome == CallOutcome::kFallback ? FailureKind::kNone : record.error.kind;
-  series_.Observe(kDuration, With(labels, std::string(NameOf(error))), absl::ToDoubleSeconds(record.total));
+  series_.Observe(kDuration, labels.With(NameOf(error)), absl::ToDoubleSeconds(record.total));
   const UsageCounts& usage = record.delivered;
-  if (usage.input_tokens) series_.Observe(kTokenUsage, With(labels, "input"), *usage.input_tokens);
-  if (usage.output_tokens) series_.Observe(kTokenUsage, With(labels, "output"), *usage.output_tokens);
+  if (usage.input_tokens) series_.Observe(kTokenUsage, labels.With("input"), *usage.input_tokens);
+  if (usage.output_tokens) series_.Observe(kTokenUsage, labels.With("output"), *usage.output_tokens);
   if (!record.time_to_first_token) return;
-  series_.Observe(kTimeToFirstToken, labels, absl::ToDoubleSeconds(*record.time_to_first_token));
+  series_.Observe(kTimeToFirstToken, labels.all(), absl::ToDoubleSeconds(*record.time_to_first_token));
   if (usage.output_tokens.value_or(0) > 1) {
     const double after_first = absl::ToDoubleSeconds(record.total - *record.time_to_first_token);
-    series_.Observe(kTimePerOutputToken, labels, after_first / (*usage.output_tokens - 1));
+    series_.Observe(kTimePerOutputToken, labels.all(), after_first / (*usage.output_tokens - 1));
   }
 }
 

@@ -54,7 +54,7 @@ class CallMetrics : public CallObserver {
  private:
   friend class CallMetricsCollector;
 
-  void Add(size_t family, std::vector<std::string> labels);
+  void Add(size_t family, SeriesSet::Labels labels);
   void RecordGenAi(const CallInfo& info, const CallRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Only a scrape ever contends for it.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/hash/hash.h"
+
 namespace sluice {
 namespace {
 
@@ -24,6 +26,13 @@ void FillHistogram(const FamilySpec& spec, const Cell& cell, prometheus::ClientM
   }
 }
 
+template <typename Values>
+size_t HashOfAll(const Values& values) {
+  size_t hash = values.size();
+  for (const std::string_view value : values) hash = absl::HashOf(hash, value);
+  return hash;
+}
+
 void AddTo(Cell& to, const Cell& from) {
   to.sum += from.sum;
   to.count += from.count;
@@ -38,25 +47,26 @@ void AddTo(Cell& to, const Cell& from) {
 SeriesSet::SeriesSet(const std::vector<FamilySpec>& specs, size_t max_series)
     : specs_(&specs), max_series_(max_series), families_(specs.size()) {}
 
-Cell& SeriesSet::CellFor(size_t family, std::vector<std::string> labels) {
+size_t SeriesSet::Hash::operator()(const Values& values) const { return HashOfAll(values); }
+size_t SeriesSet::Hash::operator()(Labels values) const { return HashOfAll(values); }
+
+bool SeriesSet::Equal::operator()(const Values& a, Labels b) const {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end());
+}
+
+Cell& SeriesSet::CellFor(size_t family, Labels labels) {
   Family& cells = families_[family];
-  auto it = cells.find(labels);
-  if (it == cells.end()) {
-    if (cells.size() >= max_series_) {
-      std::fill(labels.begin(), labels.end(), "other");
-    }
-    it = cells.try_emplace(std::move(labels)).first;
-  }
-  return it->second;
+  if (auto it = cells.find(labels); it != cells.end()) return it->second;
+  Values values(labels.begin(), labels.end());
+  if (cells.size() >= max_series_) std::fill(values.begin(), values.end(), "other");
+  return cells.try_emplace(std::move(values)).first->second;
 }
 
-void SeriesSet::Add(size_t family, std::vector<std::string> labels, double value) {
-  CellFor(family, std::move(labels)).sum += value;
-}
+void SeriesSet::Add(size_t family, Labels labels, double value) { CellFor(family, labels).sum += value; }
 
-void SeriesSet::Observe(size_t family, std::vector<std::string> labels, double value) {
+void SeriesSet::Observe(size_t family, Labels labels, double value) {
   const std::vector<double>& bounds = (*specs_)[family].bounds;
-  Cell& cell = CellFor(family, std::move(labels));
+  Cell& cell = CellFor(family, labels);
   cell.buckets.resize(bounds.size() + 1);
   // Prometheus' buckets include their upper bound.
   ++cell.buckets[std::lower_bound(bounds.begin(), bounds.end(), value) - bounds.begin()];

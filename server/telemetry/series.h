@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -38,9 +39,11 @@ class SeriesSet {
   // family: what comes later is counted where every label says "other".
   SeriesSet(const std::vector<FamilySpec>& specs, size_t max_series);
 
-  // `labels` are values in the order of the spec.
-  void Add(size_t family, std::vector<std::string> labels, double value = 1);
-  void Observe(size_t family, std::vector<std::string> labels, double value);
+  // Values in the order of the spec.
+  using Labels = absl::Span<const std::string_view>;
+  // Allocate only for a series that is new.
+  void Add(size_t family, Labels labels, double value = 1);
+  void Observe(size_t family, Labels labels, double value);
 
   // Adds another set of the same specs to this one. A merged set is bounded by
   // what was merged.
@@ -49,9 +52,21 @@ class SeriesSet {
   std::vector<prometheus::MetricFamily> Render() const;
 
  private:
-  using Family = absl::flat_hash_map<std::vector<std::string>, Cell>;
+  using Values = std::vector<std::string>;
 
-  Cell& CellFor(size_t family, std::vector<std::string> labels);
+  struct Hash {
+    using is_transparent = void;
+    size_t operator()(const Values& values) const;
+    size_t operator()(Labels values) const;
+  };
+  struct Equal {
+    using is_transparent = void;
+    bool operator()(const Values& a, const Values& b) const { return a == b; }
+    bool operator()(const Values& a, Labels b) const;
+  };
+  using Family = absl::flat_hash_map<Values, Cell, Hash, Equal>;
+
+  Cell& CellFor(size_t family, Labels labels);
 
   const std::vector<FamilySpec>* specs_;
   size_t max_series_;

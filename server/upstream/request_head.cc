@@ -1,39 +1,50 @@
 #include "server/upstream/request_head.h"
 
-#include <algorithm>
+#include <array>
+#include <cstdint>
 #include <string_view>
 
-#include "absl/strings/ascii.h"
-#include "server/upstream/connect_error.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 
 namespace sluice {
 namespace {
 
-bool IsTokenChar(unsigned char c) {
-  return absl::ascii_isalnum(c) || std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+// What a byte may stand in.
+enum CharClass : uint8_t { kToken = 1, kField = 2, kTarget = 4 };
+
+constexpr uint8_t ClassesOf(unsigned char c) {
+  const bool alnum = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+  const bool mark = std::string_view("!#$%&'*+-.^_`|~").find(static_cast<char>(c)) != std::string_view::npos;
+  const bool visible = c > 0x20 && c != 0x7f;  // and bytes above ASCII
+  return (alnum || mark ? kToken : 0) | (visible || c == ' ' || c == '\t' ? kField : 0) | (visible ? kTarget : 0);
 }
 
-bool IsToken(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), IsTokenChar);
+constexpr std::array<uint8_t, 256> kClasses = [] {
+  std::array<uint8_t, 256> classes{};
+  for (size_t c = 0; c < classes.size(); ++c) classes[c] = ClassesOf(static_cast<unsigned char>(c));
+  return classes;
+}();
+
+bool AllOf(std::string_view text, CharClass wanted) {
+  uint8_t common = wanted;
+  for (const char c : text) common &= kClasses[static_cast<unsigned char>(c)];
+  return common != 0;
 }
 
-// Visible, tab and space, and bytes above ASCII.
-bool IsFieldChar(unsigned char c) { return c == '\t' || (c >= 0x20 && c != 0x7f); }
-
-bool IsTargetChar(unsigned char c) { return c > 0x20 && c != 0x7f; }
+bool IsToken(std::string_view text) { return !text.empty() && AllOf(text, kToken); }
 
 bool IsOurs(const std::string& name) {
-  const std::string lower = absl::AsciiStrToLower(name);
-  return lower == "host" || lower == "content-length" || lower == "connection" ||
-         lower == "transfer-encoding";
+  return absl::EqualsIgnoreCase(name, "host") || absl::EqualsIgnoreCase(name, "content-length") ||
+         absl::EqualsIgnoreCase(name, "connection") || absl::EqualsIgnoreCase(name, "transfer-encoding");
 }
 
-std::string HostHeader(const HttpEndpoint& endpoint) {
+void AppendHost(const HttpEndpoint& endpoint, std::string& head) {
   const bool renamed = endpoint.tls && !endpoint.server_name.empty();
-  const std::string address =
-      HostAndPort(renamed ? endpoint.server_name : endpoint.host, endpoint.port);
-  const bool standard_port = endpoint.port == (endpoint.tls ? 443 : 80);
-  return standard_port ? address.substr(0, address.rfind(':')) : address;
+  const std::string& name = renamed ? endpoint.server_name : endpoint.host;
+  const bool bare = name.find(':') == std::string::npos;
+  absl::StrAppend(&head, bare ? "" : "[", name, bare ? "" : "]");
+  if (endpoint.port != (endpoint.tls ? 443 : 80)) absl::StrAppend(&head, ":", endpoint.port);
 }
 
 bool HasBody(const HttpRequest& request) {
@@ -44,15 +55,15 @@ bool HasBody(const HttpRequest& request) {
 
 std::string FindRequestError(const HttpRequest& request) {
   if (!IsToken(request.method)) return "the method is not an HTTP method";
-  const std::string target = request.endpoint->base_path + request.path;
-  if (target.empty() || target[0] != '/') return "the path does not begin with \"/\"";
-  if (!std::all_of(target.begin(), target.end(), IsTargetChar)) {
+  const std::string& base = request.endpoint->base_path;
+  if (!(base.empty() ? request.path : base).starts_with('/')) return "the path does not begin with \"/\"";
+  if (!AllOf(base, kTarget) || !AllOf(request.path, kTarget)) {
     return "the path holds a space or a control character";
   }
   for (const auto& [name, value] : request.headers) {
     if (!IsToken(name)) return "a header's name is not an HTTP token";
     if (IsOurs(name)) return "the header \"" + name + "\" is set by the transport";
-    if (!std::all_of(value.begin(), value.end(), IsFieldChar)) {
+    if (!AllOf(value, kField)) {
       return "the value of the header \"" + name + "\" holds a control character";
     }
   }
@@ -63,13 +74,14 @@ std::string SerialiseRequestHead(const HttpRequest& request) {
   std::string head;
   head.reserve(512);
   head.append(request.method).append(" ").append(request.endpoint->base_path);
-  head.append(request.path).append(" HTTP/1.1\r\nHost: ").append(HostHeader(*request.endpoint));
+  head.append(request.path).append(" HTTP/1.1\r\nHost: ");
+  AppendHost(*request.endpoint, head);
   for (const auto& [name, value] : request.headers) {
     head.append("\r\n").append(name).append(": ").append(value);
   }
   if (HasBody(request) || request.method == "POST") {
     const size_t size = HasBody(request) ? request.body->size() : 0;
-    head.append("\r\nContent-Length: ").append(std::to_string(size));
+    absl::StrAppend(&head, "\r\nContent-Length: ", size);
   }
   return head.append("\r\n\r\n");
 }
