@@ -24,13 +24,20 @@ net.Server.prototype.listen = function (port, host, ...rest) {
 _options = None
 
 
-def HEADERS(upstream):
+def headers(upstream):
     urls = [upstream.url(which) + "/v1" for which in range(len(upstream.ports))]
     if not _options.failing:
+        # A config would do as well, and costs 7 % of a call.
         return {"x-portkey-provider": "openai", "x-portkey-custom-host": urls[0]}
     # Its retries wait for a second; its fallback goes on at once.
     targets = [{"provider": "openai", "api_key": "bench", "custom_host": url} for url in (urls * 4)[:4]]
     return {"x-portkey-config": json.dumps({"strategy": {"mode": "fallback", "on_status_codes": [503]}, "targets": targets})}
+
+
+def HEADERS(upstream):
+    """As one: bench_load takes no second --header."""
+    (name, value), *more = headers(upstream).items()
+    return {name: "\r\n".join([value, *(f"{other}: {text}" for other, text in more)])}
 
 
 def missing():
@@ -53,4 +60,4 @@ def start(folder, upstream, options):
     # Headless: without the page that shows calls, and without what feeds it.
     running = Started([peers.path("portkey"), f"--port={port}", "--headless"], folder, port,
                       env={"NODE_ENV": "production", "NODE_OPTIONS": f"--import={loopback}"}, seconds=30)
-    return peers.prepared(running, lambda it: peers.warm_up(it, 2000, connections=64, headers=HEADERS(upstream)))
+    return peers.prepared(running, lambda it: peers.warm_up(it, 2000, connections=64, headers=headers(upstream)))
