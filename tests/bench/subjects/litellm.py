@@ -87,7 +87,9 @@ def start(folder, upstream, options):
     command = [peers.path("litellm"), "--host", "127.0.0.1", "--port", str(port), "--num_workers", str(WORKERS), "--config", path,
                # Of a caller's idle connection: 5 s by default, and thousands that are opened one after the other, with a call
                # on each, take longer.
-               "--keepalive_timeout", "600"]
+               "--keepalive_timeout", "600",
+               # A worker that does not answer its supervisor for 5 s is ended by default, with all of its streams.
+               "--timeout_worker_healthcheck", "60"]
     if options.tls:
         command += ["--ssl_certfile_path", options.tls.certificate, "--ssl_keyfile_path", options.tls.key]
     running = Started(command, folder, port, env=environment(upstream, options), seconds=60)
