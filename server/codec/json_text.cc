@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "server/codec/byte_scan.h"
 #include "server/codec/utf8_joiner.h"
 
 namespace sluice {
@@ -55,9 +56,13 @@ size_t AppendUnicodeEscape(std::string_view text, std::string& out) {
 }  // namespace
 
 std::optional<std::string_view> ScanJsonString(std::string_view rest) {
-  const size_t quote = rest.find('"');
+  // Most are keys and tokens: these end within a few words.
+  constexpr size_t kShort = 32;
+  const size_t first = FindQuoteOrBackslash(rest, kShort);
+  if (first < rest.size() && rest[first] == '"') return rest.substr(0, first);
+  const size_t quote = rest.find('"', first);
   if (quote == std::string_view::npos) return std::nullopt;
-  size_t at = rest.substr(0, quote).find('\\');
+  size_t at = rest.substr(0, quote).find('\\', first);
   if (at == std::string_view::npos) return rest.substr(0, quote);
   while (at < rest.size() && rest[at] != '"') {
     if (rest[at] != '\\') {

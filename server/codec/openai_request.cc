@@ -40,7 +40,9 @@ class RequestWriter {
     writer_.EndObject();
     EncodedRequest encoded;
     encoded.path = "/chat/completions";
-    encoded.headers = {{"Content-Type", "application/json"}, {"Accept", "text/event-stream"}};
+    encoded.headers.reserve(2);
+    encoded.headers.emplace_back("Content-Type", "application/json");
+    encoded.headers.emplace_back("Accept", "text/event-stream");
     encoded.body.assign(buffer_.GetString(), buffer_.GetSize());
     if (absl::Status status = MergeExtras(encoded.body); !status.ok()) return status;
     return encoded;

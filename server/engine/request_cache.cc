@@ -1,5 +1,7 @@
 #include "server/engine/request_cache.h"
 
+#include <utility>
+
 #include "absl/strings/match.h"
 
 namespace sluice {
@@ -7,9 +9,9 @@ namespace {
 
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
-void SetHeader(Headers& headers, const std::string& name, const std::string& value) {
+void SetHeader(Headers& headers, std::string name, std::string value) {
   std::erase_if(headers, [&](const auto& header) { return absl::EqualsIgnoreCase(header.first, name); });
-  headers.emplace_back(name, value);
+  headers.emplace_back(std::move(name), std::move(value));
 }
 
 Headers AuthHeadersOf(const UpstreamConfig& upstream, size_t credential) {
@@ -47,10 +49,10 @@ HttpRequest RequestCache::Build(const Plan& plan, std::string_view traceparent) 
   request.endpoint = plan.endpoint->http;
   request.path = encoded.path;
   request.body = encoded.body;
+  Headers auth = AuthHeadersOf(upstream, plan.credential);
+  request.headers.reserve(encoded.headers.size() + auth.size() + upstream.headers.size() + 1);
   request.headers = encoded.headers;
-  for (const auto& [name, value] : AuthHeadersOf(upstream, plan.credential)) {
-    SetHeader(request.headers, name, value);
-  }
+  for (auto& [name, value] : auth) SetHeader(request.headers, std::move(name), std::move(value));
   if (!traceparent.empty()) SetHeader(request.headers, "traceparent", std::string(traceparent));
   for (const auto& [name, value] : upstream.headers) SetHeader(request.headers, name, value);
   return request;
