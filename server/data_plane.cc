@@ -1,6 +1,8 @@
 #include "server/data_plane.h"
 
+#include <fcntl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -26,13 +28,28 @@
 namespace sluice {
 namespace {
 
-// Every call holds two descriptors: the usual soft limit of 1,024 is for
+// Listeners, logs, files, the control plane, health checks, idle connections.
+constexpr int64_t kOtherDescriptors = 1024;
+
+// Every call holds a descriptor or two: the usual soft limit of 1,024 is for
 // programs that use select().
 void RaiseDescriptorLimit() {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// The kernel's table of descriptors doubles as it fills. In a process with
+// threads each doubling waits for an RCU grace period, 10 to 20 ms in which the
+// loop that opened a socket stands still. So it gets its size before there are
+// calls; 8 bytes a descriptor.
+void GrowDescriptorTable(int64_t descriptors) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  const auto last = static_cast<int>(std::min<int64_t>(descriptors, static_cast<int64_t>(limit.rlim_cur)) - 1);
+  const int high = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, last);
+  if (high >= 0) close(high);
 }
 
 // Asked by the config worker, not by a loop: a loop's time stands still while
@@ -94,6 +111,8 @@ class DataPlane::Impl {
 
 absl::Status DataPlane::Impl::Start() {
   RaiseDescriptorLimit();
+  // A caller's connection and an upstream's for each call, at most.
+  GrowDescriptorTable(2 * options_.face.max_concurrent_calls + kOtherDescriptors);
   auto metrics = MetricsServer::Start(options_.metrics_listen);
   if (!metrics.ok()) return metrics.status();
   metrics_server_ = std::move(*metrics);
