@@ -41,7 +41,7 @@ void StreamChatRpc::Request() {
                                        face().notification_queue(), request_tag());
 }
 
-std::unique_ptr<Rpc> StreamChatRpc::Next() { return std::make_unique<StreamChatRpc>(face(), services()); }
+std::unique_ptr<Rpc> StreamChatRpc::Next(FaceLoop& face) { return std::make_unique<StreamChatRpc>(face, services()); }
 
 void StreamChatRpc::Started(std::string_view served_by, std::string_view model) {
   if (gone()) return;
@@ -143,7 +143,7 @@ void ChatRpc::Request() {
                                  face().notification_queue(), request_tag());
 }
 
-std::unique_ptr<Rpc> ChatRpc::Next() { return std::make_unique<ChatRpc>(face(), services()); }
+std::unique_ptr<Rpc> ChatRpc::Next(FaceLoop& face) { return std::make_unique<ChatRpc>(face, services()); }
 
 AnswerCollector& ChatRpc::collector() {
   if (!collector_) collector_.emplace(bounds().max_response_bytes);

@@ -34,7 +34,7 @@ class StreamChatRpc final : public CallRpc {
   void Admitted() override;
   std::shared_ptr<const CallRequest> NewRequest(bool shared) override;
   void Request() override;
-  std::unique_ptr<Rpc> Next() override;
+  std::unique_ptr<Rpc> Next(FaceLoop& face) override;
   void OperationDone(bool ok) override;
   void CallerGone() override;
   void Ended(const CallRecord& record) override;
@@ -73,7 +73,7 @@ class ChatRpc final : public UnaryCallRpc {
   std::optional<CallError> Check() const override;
   std::shared_ptr<const CallRequest> NewRequest(bool shared) override;
   void Request() override;
-  std::unique_ptr<Rpc> Next() override;
+  std::unique_ptr<Rpc> Next(FaceLoop& face) override;
   bool overflowed() override { return collector().overflowed(); }
   void Ended(const CallRecord& record) override;
 

@@ -33,7 +33,7 @@ void EmbedRpc::Request() {
                                   request_tag());
 }
 
-std::unique_ptr<Rpc> EmbedRpc::Next() { return std::make_unique<EmbedRpc>(face(), services()); }
+std::unique_ptr<Rpc> EmbedRpc::Next(FaceLoop& face) { return std::make_unique<EmbedRpc>(face, services()); }
 
 std::optional<CallError> EmbedRpc::Check() const { return CheckEmbedRequest(request_); }
 

@@ -27,7 +27,7 @@ class EmbedRpc final : public UnaryCallRpc {
   std::optional<CallError> CheckFor(const RouteConfig& route) const override;
   std::shared_ptr<const CallRequest> NewRequest(bool shared) override;
   void Request() override;
-  std::unique_ptr<Rpc> Next() override;
+  std::unique_ptr<Rpc> Next(FaceLoop& face) override;
   bool overflowed() override { return collector_ && collector_->overflowed(); }
   void Ended(const CallRecord& record) override;
   // What the caller is told in place of `record`, where the answer cannot be

@@ -1,26 +1,42 @@
 #include "server/service/face_loop.h"
 
 #include <algorithm>
+#include <chrono>
 #include <future>
 #include <utility>
 
+#include "absl/container/inlined_vector.h"
 #include "server/runtime/completion_tag.h"
 #include "server/service/rpc.h"
 
 namespace sluice {
+namespace {
+
+// As the loop's clock, which stands still within a turn.
+TimePoint SteadyNow() {
+  return absl::UnixEpoch() + absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
+}
+
+}  // namespace
 
 FaceLoop::FaceLoop(FaceLoopParams params, const FaceOptions& options,
-                   std::unique_ptr<grpc::ServerCompletionQueue> calls, grpc::ServerCompletionQueue* notifications)
+                   std::unique_ptr<grpc::ServerCompletionQueue> calls, Notifier& notifier)
     : params_(std::move(params)),
       options_(options),
       calls_(std::move(calls)),
-      notifications_(notifications),
+      notifier_(notifier),
       random_(params_.seed),
       end_timer_(*params_.loop) {
   params_.loop->Post([this] { params_.loop->SetAfterTurn([this] { return AfterTurn(); }); });
 }
 
 FaceLoop::~FaceLoop() = default;
+
+FaceLoop& FaceLoop::ForNextCall() const {
+  absl::InlinedVector<double, 8> loads;
+  for (FaceLoop* peer : peers_) loads.push_back(peer->load_.Load());
+  return *peers_[ChooseLoop(loads)];
+}
 
 void FaceLoop::Arm(std::unique_ptr<Rpc> rpc) {
   std::lock_guard lock(mutex_);
@@ -54,14 +70,29 @@ void FaceLoop::EndAll() {
 }
 
 Duration FaceLoop::AfterTurn() {
-  if (open_ + patient_ == 0) return absl::InfiniteDuration();
+  if (open_ + patient_ == 0) return Rest();
   // What ends a turn may complete at once, and what completes may end a call.
   do {
     EndTurn();
     Drain(false);
   } while (!dirty_.empty());
-  if (open_ + patient_ == 0) return absl::InfiniteDuration();
-  return std::max(last_look_ + Tick() - loop().Now(), absl::ZeroDuration());
+  if (open_ + patient_ == 0) return Rest();
+  const TimePoint began = loop().Now();
+  Duration sleep = std::max(last_look_ + Tick() - began, absl::ZeroDuration());
+  if (caller_poll_) sleep = std::min(sleep, caller_poll_->AfterTurn(began, std::exchange(handed_, 0)));
+  load_.TurnEnded(began, SteadyNow(), open_ + patient_);
+  return sleep;
+}
+
+Duration FaceLoop::Rest() {
+  load_.Rested();
+  if (caller_poll_) caller_poll_->Stop();
+  return absl::InfiniteDuration();
+}
+
+void FaceLoop::StopPollingCallers() {
+  Rest();
+  caller_poll_.reset();
 }
 
 Duration FaceLoop::Tick() const {

@@ -2,7 +2,7 @@
 // loop's RPCs share.
 //
 // The notification queue is a Notifier's, whose thread takes new calls and is
-// gRPC's poller. The call queue belongs to the loop: no thread blocks on it,
+// gRPC's poller, unless this loop is busy and does so itself (CallerPoll). The call queue belongs to the loop: no thread blocks on it,
 // so that a write that completes at once wakes nobody; the loop looks at it
 // after its turns.
 #ifndef SLUICE_SERVER_SERVICE_FACE_LOOP_H_
@@ -13,6 +13,8 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -20,7 +22,10 @@
 #include "server/engine/call.h"
 #include "server/resilience/random.h"
 #include "server/runtime/loop.h"
+#include "server/service/caller_poll.h"
 #include "server/service/face_options.h"
+#include "server/service/loop_load.h"
+#include "server/service/notifier.h"
 #include "server/service/pending_messages.h"
 
 namespace sluice {
@@ -41,9 +46,20 @@ struct FaceLoopParams {
 class FaceLoop {
  public:
   FaceLoop(FaceLoopParams params, const FaceOptions& options,
-           std::unique_ptr<grpc::ServerCompletionQueue> calls, grpc::ServerCompletionQueue* notifications);
+           std::unique_ptr<grpc::ServerCompletionQueue> calls, Notifier& notifier);
   // After Close.
   ~FaceLoop();
+
+  // Once, before calls come: this loop reads callers' sockets when it is busy.
+  void PollCallers() { caller_poll_.emplace(notifier_, options_.caller_poll); }
+  // Loop thread: never again.
+  void StopPollingCallers();
+
+  // Once, before calls come: the loops of one notifier, this among them.
+  void SetPeers(std::vector<FaceLoop*> peers) { peers_ = std::move(peers); }
+  // Any thread: which of them is to take the next call.
+  FaceLoop& ForNextCall() const;
+  LoopLoad& load() { return load_; }
 
   // Any thread: gives `rpc` to gRPC, or drops it when requesting has stopped.
   void Arm(std::unique_ptr<Rpc> rpc);
@@ -55,7 +71,7 @@ class FaceLoop {
   void Close();
 
   grpc::ServerCompletionQueue* call_queue() { return calls_.get(); }
-  grpc::ServerCompletionQueue* notification_queue() { return notifications_; }
+  grpc::ServerCompletionQueue* notification_queue() { return notifier_.queue(); }
 
   // The rest on the loop thread only.
   IoLoop& loop() { return *params_.loop; }
@@ -74,6 +90,7 @@ class FaceLoop {
   // The call queue will soon tell of it.
   void OperationStarted() {
     ++operations_;
+    ++handed_;
     ++started_;
   }
   void OperationEnded() { --operations_; }
@@ -82,6 +99,8 @@ class FaceLoop {
 
  private:
   Duration AfterTurn();
+  // Nothing is open: the loop may sleep until it is woken.
+  Duration Rest();
   void EndTurn();
   void EndAll();
   // At most how long until the call queue is looked at.
@@ -93,7 +112,9 @@ class FaceLoop {
   const FaceLoopParams params_;
   const FaceOptions options_;
   std::unique_ptr<grpc::ServerCompletionQueue> calls_;
-  grpc::ServerCompletionQueue* const notifications_;
+  Notifier& notifier_;
+  std::vector<FaceLoop*> peers_;
+  LoopLoad load_;
 
   std::mutex mutex_;
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
@@ -105,6 +126,8 @@ class FaceLoop {
   int64_t patient_ = 0;
   int64_t operations_ = 0;
   int64_t started_ = 0;  // of them, since Drain
+  int64_t handed_ = 0;  // operations started in this turn
+  std::optional<CallerPoll> caller_poll_;
   TimePoint last_look_;  // when the call queue was found empty
   absl::flat_hash_set<Rpc*> rpcs_;
   Timer end_timer_;

@@ -12,6 +12,23 @@
 
 namespace sluice {
 
+// When a loop reads callers' sockets itself (caller_poll.h).
+struct CallerPollOptions {
+  // From this rate on: a message each 200 µs. Below, the loop sleeps longer than
+  // a caller should wait, and the notification thread wakes less often anyway.
+  // Infinite: never.
+  double messages_per_second = 5000;
+  // Over which the rate is taken: a burst of one answer's end is no load.
+  Duration window = absl::Milliseconds(10);
+  // Between two looks, of which each costs some 0.5 µs where there is nothing.
+  Duration interval = absl::Microseconds(100);
+  // A new call waits so long at most, should all upstreams fall silent at once.
+  // Until then they wake the loop. A timeout of some 100 µs would be the next to
+  // be due on its core at every sleep, and setting the core's timer is a trap into
+  // the hypervisor: 3 µs a chunk.
+  Duration max_sleep = absl::Milliseconds(2);
+};
+
 struct FaceOptions {
   // "host:port" or "[v6]:port"; port 0 takes a free one.
   std::string listen = "127.0.0.1:8443";
@@ -56,6 +73,8 @@ struct FaceOptions {
   // every event wakes both, one to serve it and one to take its place. One
   // thread reads for several loops with little effort, as callers send little.
   size_t loops_per_notifier = 4;
+
+  CallerPollOptions caller_poll;
 
   // How often a loop looks at its queue, which no thread waits for. While gRPC
   // holds a write back: 1 ms, the most that a slow reader's stream is delayed

@@ -37,8 +37,17 @@ GatewayFace::GatewayFace(FaceOptions options, std::vector<FaceLoopParams> loops)
     }
     // False: not polled by a thread of its own, the loop looks at it.
     loops_.push_back(std::make_unique<FaceLoop>(std::move(loops[i]), services_.options,
-                                                builder_.AddCompletionQueue(false), notifiers_.back()->queue()));
+                                                builder_.AddCompletionQueue(false), *notifiers_.back()));
   }
+  for (auto& loop : loops_) {
+    std::vector<FaceLoop*> peers;
+    for (auto& peer : loops_) {
+      if (peer->notification_queue() == loop->notification_queue()) peers.push_back(peer.get());
+    }
+    loop->SetPeers(std::move(peers));
+  }
+  // The one that takes calls first is the one that has most to do.
+  if (notifiers_.size() == 1) loops_[0]->PollCallers();
   health_ = std::make_unique<HealthBoard>(loops_[0]->loop(), services_);
 }
 
@@ -93,7 +102,7 @@ absl::Status GatewayFace::Serve(const RouteTableSource& tables) {
 
 void GatewayFace::ArmAll() {
   // gRPC takes the requests of a queue in the order of asking, and each asks
-  // for its successor: loops that share a queue get calls in turn.
+  // for its successor, on the loop that is to take it then.
   for (int i = 0; i < services_.options.stream_requests_ahead; ++i) {
     for (auto& loop : loops_) loop->Arm(std::make_unique<StreamChatRpc>(*loop, services_));
   }
@@ -124,6 +133,7 @@ void GatewayFace::Close() {
   if (std::exchange(closed_, true)) return;
   Drain();
   for (auto& loop : loops_) loop->StopRequests();
+  for (auto& loop : loops_) RunOn(loop->loop(), [&] { loop->StopPollingCallers(); });
   for (auto& notifier : notifiers_) notifier->Close();
   for (auto& loop : loops_) loop->Close();
   // A call that callers of several loops shared is ended on its own loop by a

@@ -49,7 +49,7 @@ void HealthCheckRpc::Request() {
                                 request_tag());
 }
 
-std::unique_ptr<Rpc> HealthCheckRpc::Next() { return std::make_unique<HealthCheckRpc>(face(), services_, board_); }
+std::unique_ptr<Rpc> HealthCheckRpc::Next(FaceLoop&) { return std::make_unique<HealthCheckRpc>(face(), services_, board_); }
 
 void HealthCheckRpc::Begin() {
   HealthCheckResponse response;
@@ -70,7 +70,7 @@ void HealthWatchRpc::Request() {
                                 request_tag());
 }
 
-std::unique_ptr<Rpc> HealthWatchRpc::Next() { return std::make_unique<HealthWatchRpc>(face(), services_, board_); }
+std::unique_ptr<Rpc> HealthWatchRpc::Next(FaceLoop&) { return std::make_unique<HealthWatchRpc>(face(), services_, board_); }
 
 void HealthWatchRpc::Begin() {
   if (!board_.AddWatcher(this)) {

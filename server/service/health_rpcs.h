@@ -57,7 +57,7 @@ class HealthCheckRpc final : public Rpc {
 
  private:
   void Request() override;
-  std::unique_ptr<Rpc> Next() override;
+  std::unique_ptr<Rpc> Next(FaceLoop& face) override;
   void Begin() override;
 
   FaceServices& services_;
@@ -77,7 +77,7 @@ class HealthWatchRpc final : public Rpc {
 
  private:
   void Request() override;
-  std::unique_ptr<Rpc> Next() override;
+  std::unique_ptr<Rpc> Next(FaceLoop& face) override;
   void Begin() override;
   void OperationDone(bool ok) override;
   void CallerGone() override;

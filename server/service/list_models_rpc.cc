@@ -9,7 +9,7 @@ void ListModelsRpc::Request() {
                                       face().notification_queue(), request_tag());
 }
 
-std::unique_ptr<Rpc> ListModelsRpc::Next() { return std::make_unique<ListModelsRpc>(face(), services_); }
+std::unique_ptr<Rpc> ListModelsRpc::Next(FaceLoop&) { return std::make_unique<ListModelsRpc>(face(), services_); }
 
 void ListModelsRpc::Begin() {
   // Before the first configuration nothing is on offer, which is no error.

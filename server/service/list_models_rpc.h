@@ -15,7 +15,7 @@ class ListModelsRpc final : public Rpc {
 
  private:
   void Request() override;
-  std::unique_ptr<Rpc> Next() override;
+  std::unique_ptr<Rpc> Next(FaceLoop& face) override;
   void Begin() override;
 
   FaceServices& services_;

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "server/runtime/completion_tag.h"
 
 namespace sluice {
 
@@ -19,7 +18,60 @@ Notifier::~Notifier() = default;
 void Notifier::Run() {
   void* tag = nullptr;
   bool ok = false;
-  while (queue_->Next(&tag, &ok)) static_cast<CompletionTag*>(tag)->Complete(ok);
+  while (queue_->Next(&tag, &ok)) {
+    static_cast<CompletionTag*>(tag)->Complete(ok);
+    if (asked_.load()) StayAside();
+  }
+}
+
+void Notifier::StayAside() {
+  std::unique_lock lock(mutex_);
+  if (place_ != Place::kAsked) return;
+  place_ = Place::kAside;
+  moved_.wait(lock, [this] { return place_ == Place::kReturning; });
+  place_ = Place::kWaiting;
+}
+
+bool Notifier::StandAside() {
+  {
+    std::lock_guard lock(mutex_);
+    // It has not woken since TakeOver, so it need not.
+    if (place_ == Place::kReturning) place_ = Place::kAside;
+    if (place_ != Place::kWaiting) return place_ == Place::kAside;
+    place_ = Place::kAsked;
+    asked_.store(true);
+  }
+  Wake();
+  return false;
+}
+
+void Notifier::TakeOver() {
+  {
+    std::lock_guard lock(mutex_);
+    asked_.store(false);
+    if (place_ == Place::kAsked) place_ = Place::kWaiting;
+    if (place_ != Place::kAside) return;
+    place_ = Place::kReturning;
+  }
+  moved_.notify_one();
+}
+
+void Notifier::Wake() {
+  // One that was never taken from the queue wakes as well.
+  if (wake_tag_.pending.exchange(true)) return;
+  alarm_.Set(queue_.get(), gpr_inf_past(GPR_CLOCK_MONOTONIC), &wake_tag_);
+}
+
+void Notifier::Poll(int events) {
+  const gpr_timespec past = gpr_inf_past(GPR_CLOCK_MONOTONIC);
+  for (int i = 0; i < events; ++i) {
+    void* tag = nullptr;
+    bool ok = false;
+    // Without a tag it may still have served a socket, and does not say so.
+    if (queue_->AsyncNext(&tag, &ok, past) == grpc::CompletionQueue::GOT_EVENT) {
+      static_cast<CompletionTag*>(tag)->Complete(ok);
+    }
+  }
 }
 
 void Notifier::Close() {

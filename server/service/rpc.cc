@@ -1,5 +1,7 @@
 #include "server/service/rpc.h"
 
+#include <utility>
+
 namespace sluice {
 
 void Rpc::Arm() {
@@ -15,12 +17,17 @@ void Rpc::OnRequest(bool ok) {
     return;
   }
   asked_at_ = std::chrono::steady_clock::now();
-  face_.Arm(Next());
+  face_.load().CallComing();
+  auto next = Next(face_.ForNextCall());
+  // First, for the loop has to wake up; from here on this may be gone.
   face_.loop().Post([this] { OnArrival(); });
+  FaceLoop& face = next->face_;
+  face.Arm(std::move(next));
 }
 
 void Rpc::OnArrival() {
   arrived_ = true;
+  face_.load().CallArrived();
   arrived_at_ = std::chrono::steady_clock::now();
   face_.Opened(this, patient());
   if (done_) {

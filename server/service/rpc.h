@@ -37,7 +37,8 @@ class Rpc {
   Rpc(const Rpc&) = delete;
   Rpc& operator=(const Rpc&) = delete;
 
-  // Any thread, once: asks gRPC for a call. From then on it owns itself.
+  // Any thread, once, by FaceLoop::Arm: asks gRPC for a call. From then on it owns
+  // itself.
   void Arm();
   // For FaceLoop: the turn in which MarkDirty was called ends.
   void TurnEnd();
@@ -49,8 +50,9 @@ class Rpc {
 
   // Any thread: asks for a call of the method, with request_tag().
   virtual void Request() = 0;
-  // Notification thread: the same once more, for the next call.
-  virtual std::unique_ptr<Rpc> Next() = 0;
+  // Whoever polls (Notifier): the same once more, for the next call. `face` is the
+  // loop for it, where any will do.
+  virtual std::unique_ptr<Rpc> Next(FaceLoop& face) = 0;
 
   // The request is here and its caller too.
   virtual void Begin() = 0;
