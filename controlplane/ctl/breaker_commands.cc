@@ -11,6 +11,7 @@
 #include "controlplane/ctl/command_call.h"
 #include "controlplane/ctl/commands.h"
 #include "controlplane/ctl/json_text.h"
+#include "controlplane/ctl/standing_text.h"
 #include "controlplane/ctl/table.h"
 #include "controlplane/ctl/watch.h"
 #include "proto/policy/duration_text.h"
@@ -51,19 +52,22 @@ std::vector<Table::Cell> RowOf(const Seen& seen, absl::TimeZone zone) {
   const v1::BreakerStatus& breaker = *seen.breaker;
   const v1::BreakerWindow& window = breaker.window();
   const bool counted = window.calls() > 0;
+  const Standing standing = StandingOf(breaker.state(), breaker.holds());
+  const std::string until =
+      standing.hold == nullptr ? OpenUntilText(breaker, zone) : HoldUntilText(*standing.hold, zone);
   return {TargetOf(breaker),
           *seen.node,
-          BreakerStateCell(breaker.state()),
-          breaker.has_age() ? AgeText(ToAbsl(breaker.age())) : "–",
+          {standing.name, standing.color},
+          breaker.has_age() && standing.hold == nullptr ? AgeText(ToAbsl(breaker.age())) : "–",
           counted ? PercentText(window.failure_percent()) : "–",
           counted ? PercentText(window.slow_percent()) : "–",
           absl::StrCat(window.calls()),
-          OpenUntilText(breaker, zone).empty() ? "–" : OpenUntilText(breaker, zone),
-          WhyText(breaker)};
+          until.empty() ? "–" : until,
+          WhyText(breaker, zone)};
 }
 
 void PrintTable(Session& session, const std::vector<Seen>& all) {
-  Table table({"UPSTREAM/ENDPOINT", "NODE", "STATE", "SINCE", "FAILED", "SLOW", "CALLS", "OPEN UNTIL", "WHY"});
+  Table table({"UPSTREAM/ENDPOINT", "NODE", "STATE", "SINCE", "FAILED", "SLOW", "CALLS", "UNTIL", "WHY"});
   for (const Seen& seen : all) table.AddRow(RowOf(seen, session.zone()));
   table.Print(session.out(), session.color());
 }
@@ -138,9 +142,10 @@ ExitCode Operate(Session& session, const BreakerOptions& options, v1::CommandReq
   if (options.output == "json") {
     session.out() << JsonText(response) << "\n";
   } else if (worked > 0) {
-    const int asked = response.answers_size();
-    session.out() << options.target << " " << done << " on " << worked << "/" << asked
-                  << (asked == 1 ? " data plane" : " data planes") << " in "
+    // Those that are lost were meant too.
+    const int meant = response.answers_size() + response.lost_size();
+    session.out() << options.target << " " << done << " on " << worked << "/" << meant
+                  << (meant == 1 ? " data plane" : " data planes") << " in "
                   << ElapsedText(ToAbsl(response.elapsed())) << until << "\n";
   }
   return TellFailures(session, request, response);
@@ -206,7 +211,8 @@ void AddOperating(CommandSet& commands, CLI::App& group) {
   CLI::App& trip_app =
       commands.Add(group, "trip",
                    "Open a breaker by hand, on every data plane at once. A data plane that restarts forgets it; for what "
-                   "is to stay, set a CircuitBreaker's mode to FORCED_OPEN",
+                   "is to stay, set a CircuitBreaker's mode to FORCED_OPEN. Ends with 8 when one was not reached, though it did "
+                   "not refuse",
                    "sluicectl breaker trip openai/primary --for 5m --reason \"provider incident\"\n"
                    "sluicectl breaker trip openai                       until it is reset",
                    [trip](Session& session) { return Trip(session, *trip); });

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "controlplane/ctl/standing_text.h"
 #include "proto/policy/duration_text.h"
 
 namespace sluice::ctl {
@@ -116,6 +117,27 @@ std::string ExplainObserved(const v1::BreakerStatus& breaker, absl::TimeZone zon
                       FailuresLine(breaker.last_opening().by_failure()));
 }
 
+std::string ExplainState(const v1::BreakerStatus& breaker, absl::TimeZone zone) {
+  switch (breaker.state()) {
+    case v1::BREAKER_STATE_OPEN:
+      return ExplainOpen(breaker, zone);
+    case v1::BREAKER_STATE_HALF_OPEN:
+      return ExplainHalfOpen(breaker, zone);
+    case v1::BREAKER_STATE_CLOSED:
+      return absl::StrCat("CLOSED: ", ExplainClosed(breaker, zone));
+    case v1::BREAKER_STATE_OBSERVE_ONLY:
+      return ExplainObserved(breaker, zone);
+    case v1::BREAKER_STATE_FORCED_OPEN:
+      return absl::StrCat("FORCED_OPEN by policy",
+                          breaker.has_since() ? absl::StrCat(" since ", ClockText(breaker.since(), zone)) : "",
+                          ": lets nothing through; held back ", breaker.refused_total(), " calls so far\n");
+    case v1::BREAKER_STATE_DISABLED:
+      return "DISABLED by policy: lets everything through and counts nothing\n";
+    default:
+      return "in a state that this sluicectl does not know\n";
+  }
+}
+
 }  // namespace
 
 std::string TargetOf(const v1::BreakerStatus& breaker) {
@@ -177,30 +199,25 @@ std::string OpenUntilText(const v1::BreakerStatus& breaker, absl::TimeZone zone)
   return Outlasted(breaker) ? "next call" : ClockText(breaker.open_until(), zone);
 }
 
-std::string WhyText(const v1::BreakerStatus& breaker) {
+std::string WhyText(const v1::BreakerStatus& breaker, absl::TimeZone zone) {
+  std::vector<std::string> reasons;
   const bool out = breaker.state() == v1::BREAKER_STATE_OPEN || breaker.state() == v1::BREAKER_STATE_HALF_OPEN;
-  return out ? OpenedBecause(breaker.last_opening()) : "";
+  if (out) reasons.push_back(OpenedBecause(breaker.last_opening()));
+  // What the row's state and time say already is not said again.
+  const v1::EndpointHold* shown = StandingOf(breaker.state(), breaker.holds()).hold;
+  for (const v1::EndpointHold& hold : breaker.holds()) {
+    reasons.push_back(&hold == shown ? HoldReason(hold) : HoldText(hold, zone));
+  }
+  return absl::StrJoin(reasons, "; ");
 }
 
 std::string ExplainBreaker(const v1::BreakerStatus& breaker, absl::TimeZone zone) {
-  switch (breaker.state()) {
-    case v1::BREAKER_STATE_OPEN:
-      return ExplainOpen(breaker, zone);
-    case v1::BREAKER_STATE_HALF_OPEN:
-      return ExplainHalfOpen(breaker, zone);
-    case v1::BREAKER_STATE_CLOSED:
-      return absl::StrCat("CLOSED: ", ExplainClosed(breaker, zone));
-    case v1::BREAKER_STATE_OBSERVE_ONLY:
-      return ExplainObserved(breaker, zone);
-    case v1::BREAKER_STATE_FORCED_OPEN:
-      return absl::StrCat("FORCED_OPEN by policy",
-                          breaker.has_since() ? absl::StrCat(" since ", ClockText(breaker.since(), zone)) : "",
-                          ": lets nothing through; held back ", breaker.refused_total(), " calls so far\n");
-    case v1::BREAKER_STATE_DISABLED:
-      return "DISABLED by policy: lets everything through and counts nothing\n";
-    default:
-      return "in a state that this sluicectl does not know\n";
+  std::string before, after;
+  for (const v1::EndpointHold& hold : breaker.holds()) {
+    HoldsCallsBack(hold) ? absl::StrAppend(&before, HoldText(hold, zone), "\n")
+                         : absl::StrAppend(&after, "  ", HoldText(hold, zone), "\n");
   }
+  return absl::StrCat(before, before.empty() ? "" : "breaker ", ExplainState(breaker, zone), after);
 }
 
 }  // namespace sluice::ctl

@@ -28,11 +28,12 @@ std::string PercentText(double percent);
 // What holds it open and until when: "03:12:24", "reset", "next call", "policy";
 // "" when it is not open.
 std::string OpenUntilText(const v1::BreakerStatus& breaker, absl::TimeZone zone);
-// Why it is not closed, on one line; "" when it is.
-std::string WhyText(const v1::BreakerStatus& breaker);
+// Why it gets no calls, or not all, on one line; "" when it does.
+std::string WhyText(const v1::BreakerStatus& breaker, absl::TimeZone zone);
 
 // Several lines, the first one like "OPEN since 03:12:04 (14 s of 20 s, third
-// time in a row): 31 of 52 calls failed …".
+// time in a row): 31 of 52 calls failed …". What else holds calls back comes
+// before it.
 std::string ExplainBreaker(const v1::BreakerStatus& breaker, absl::TimeZone zone);
 
 }  // namespace sluice::ctl

@@ -66,7 +66,9 @@ ExitCode TellFailures(Session& session, const v1::CommandRequest& request, const
       return session.Fail(ExitCodeOf(static_cast<grpc::StatusCode>(answer.code())), answer.message());
     }
   }
-  ExitCode code = ExitCode::kOk;
+  // What a look shows is whole without them; what is to be done was not done there.
+  const bool missed = request.has_command() && !response.lost().empty();
+  ExitCode code = missed ? ExitCode::kNotAcked : ExitCode::kOk;
   for (const v1::NodeAnswer& answer : response.answers()) {
     if (!Failed(answer)) continue;
     session.err() << answer.node_id() << ": " << answer.answer().message() << "\n";

@@ -17,7 +17,8 @@ ExitCode CallNodes(Session& session, v1::CommandRequest request, v1::CommandResp
 std::vector<const v1::NodeAnswer*> Done(const v1::CommandResponse& response);
 
 // Says on err which nodes did not answer, refused or are not there, and why; a
-// refusal that all share only once. The exit status of the whole.
+// refusal that all share only once. The exit status of the whole: of a command
+// kOk means that every data plane did it, lost ones included.
 ExitCode TellFailures(Session& session, const v1::CommandRequest& request, const v1::CommandResponse& response);
 
 }  // namespace sluice::ctl

@@ -4,6 +4,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "controlplane/ctl/breaker_text.h"
 #include "controlplane/ctl/commands.h"
 #include "controlplane/ctl/json_text.h"
 #include "controlplane/ctl/table.h"
@@ -36,7 +37,15 @@ Table::Cell StateCell(v1::NodeState state) {
   }
 }
 
+// Comes and goes with the two streams, so that it stands before everything else.
+std::string RivalText(const v1::NodeStatus& node) {
+  if (node.rival_peer().empty()) return "";
+  return absl::StrCat("TWO DATA PLANES have this id (", node.rival_peer(), ", ", node.peer(),
+                      ") and end each other's streams: give each its own --node-id");
+}
+
 std::string ErrorText(const v1::NodeStatus& node) {
+  if (const std::string rival = RivalText(node); !rival.empty()) return rival;
   std::string text = node.last_error();
   if (text.empty() && !node.violations().empty()) {
     const v1::Violation& first = node.violations(0);
@@ -48,8 +57,10 @@ std::string ErrorText(const v1::NodeStatus& node) {
   return text;
 }
 
+bool ShowsFigures(const v1::NodeStatus& node) { return node.has_health() && node.state() != v1::NODE_STATE_LOST; }
+
 std::vector<Table::Cell> RowOf(const v1::NodeStatus& node, absl::Time now) {
-  const bool alive = node.has_health() && node.state() != v1::NODE_STATE_LOST;
+  const bool alive = ShowsFigures(node);
   return {node.node_id(),
           node.acked_revision() == 0 ? "–" : absl::StrCat(node.acked_revision()),
           StateCell(node.state()),
@@ -58,6 +69,16 @@ std::vector<Table::Cell> RowOf(const v1::NodeStatus& node, absl::Time now) {
           alive ? FigureText(static_cast<double>(node.health().open_calls())) : "–",
           alive ? FigureText(node.health().errors_per_minute()) : "–",
           ErrorText(node)};
+}
+
+// The oldest of the figures that are shown; nothing where none are.
+std::string FiguresAge(const v1::ListNodesResponse& response) {
+  absl::Duration oldest = -absl::InfiniteDuration();
+  for (const v1::NodeStatus& node : response.nodes()) {
+    if (ShowsFigures(node) && node.has_health_age()) oldest = std::max(oldest, ToAbsl(node.health_age()));
+  }
+  if (oldest < absl::ZeroDuration()) return "";
+  return absl::StrCat(" · figures up to ", SpanText(absl::Ceil(oldest, absl::Seconds(1))), " old");
 }
 
 void PrintNodes(Session& session, const v1::ListNodesResponse& response) {
@@ -73,7 +94,7 @@ void PrintNodes(Session& session, const v1::ListNodesResponse& response) {
   }
   table.Print(session.out(), session.color());
   session.out() << "revision " << response.revision() << " · run by " << current << "/" << response.nodes_size()
-                << (response.nodes_size() == 1 ? " data plane\n" : " data planes\n");
+                << (response.nodes_size() == 1 ? " data plane" : " data planes") << FiguresAge(response) << "\n";
 }
 
 ExitCode CheckCode(const v1::ListNodesResponse& response) {
@@ -82,7 +103,10 @@ ExitCode CheckCode(const v1::ListNodesResponse& response) {
                        [&](const v1::NodeStatus& node) { return node.state() == state; });
   };
   if (in(v1::NODE_STATE_NACKED)) return ExitCode::kNodeRefused;
-  return in(v1::NODE_STATE_PENDING) || in(v1::NODE_STATE_LOST) ? ExitCode::kNotAcked : ExitCode::kOk;
+  // Of two with one id, one is always without its stream.
+  const bool rivals = std::any_of(response.nodes().begin(), response.nodes().end(),
+                                  [](const v1::NodeStatus& node) { return !node.rival_peer().empty(); });
+  return rivals || in(v1::NODE_STATE_PENDING) || in(v1::NODE_STATE_LOST) ? ExitCode::kNotAcked : ExitCode::kOk;
 }
 
 ExitCode ShowOnce(Session& session, const StatusOptions& options) {
@@ -114,7 +138,7 @@ void AddStatus(CommandSet& commands) {
                                });
   app.add_option("-o,--output", options->output, "Form")->check(CLI::IsMember({"table", "json"}))->capture_default_str();
   AddWatchOptions(app, options->watch);
-  app.add_flag("--check", options->check, "Exit with 7 if a data plane refused, 8 if one is behind or lost");
+  app.add_flag("--check", options->check, "Exit with 7 if a data plane refused, 8 if one is behind or lost, or two have one id");
 }
 
 }  // namespace sluice::ctl

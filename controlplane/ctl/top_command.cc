@@ -9,6 +9,7 @@
 #include "controlplane/ctl/command_call.h"
 #include "controlplane/ctl/commands.h"
 #include "controlplane/ctl/json_text.h"
+#include "controlplane/ctl/standing_text.h"
 #include "controlplane/ctl/table.h"
 #include "controlplane/ctl/watch.h"
 #include "proto/policy/duration_text.h"
@@ -31,8 +32,9 @@ struct Sum {
   uint64_t errors = 0;
   int64_t in_flight = 0;
   std::map<absl::Duration, uint64_t> first_token;
-  // The worst one, how many are in it, and since when the first of them.
-  v1::BreakerState state = v1::BREAKER_STATE_UNSPECIFIED;
+  // The worst one, how many are in it, since when the first of them (a
+  // breaker's state) or until when the last (a hold).
+  Standing standing;
   int in_state = 0;
   int nodes = 0;
   absl::Duration age;
@@ -47,20 +49,22 @@ struct Sum {
     for (const v1::FirstTokenBucket& bucket : figures.first_token()) {
       first_token[ToAbsl(bucket.within())] += bucket.attempts();
     }
-    AddState(figures.breaker(), ToAbsl(figures.breaker_age()));
+    AddStanding(StandingOf(figures.breaker(), figures.holds()), ToAbsl(figures.breaker_age()));
   }
 
-  void AddState(v1::BreakerState other, absl::Duration other_age) {
+  // `other` points into the response, which lives as long as this.
+  void AddStanding(const Standing& other, absl::Duration breaker_age) {
     ++nodes;
     const bool first = nodes == 1;
-    if (!first && BreakerBadness(other) < BreakerBadness(state)) return;
-    if (first || BreakerBadness(other) > BreakerBadness(state)) {
-      state = other;
+    if (!first && other.badness < standing.badness) return;
+    if (first || other.badness > standing.badness) {
+      standing = other;
       in_state = 0;
       age = absl::ZeroDuration();
     }
     ++in_state;
-    age = std::max(age, other_age);
+    age = std::max(age, breaker_age);
+    if (other.hold != nullptr && ToAbsl(other.hold->until()) > ToAbsl(standing.hold->until())) standing.hold = other.hold;
   }
 };
 
@@ -83,18 +87,23 @@ std::string LatencyText(absl::Duration latency) {
   return seconds < 9.95 ? absl::StrFormat("%.1fs", seconds) : absl::StrFormat("%.0fs", seconds);
 }
 
-Table::Cell StateCell(const Sum& sum) {
-  std::string suffix;
-  if (sum.state != v1::BREAKER_STATE_CLOSED) absl::StrAppend(&suffix, " ", AgeText(sum.age));
-  if (sum.in_state < sum.nodes) absl::StrAppend(&suffix, " on ", sum.in_state, "/", sum.nodes);
-  return BreakerStateCell(sum.state, suffix);
+Table::Cell StateCell(const Sum& sum, absl::TimeZone zone) {
+  const Standing& standing = sum.standing;
+  std::string text = standing.name;
+  if (standing.hold == nullptr) {
+    if (standing.badness > 0) absl::StrAppend(&text, " ", AgeText(sum.age));
+  } else if (standing.hold->has_until()) {
+    absl::StrAppend(&text, " until ", HoldUntilText(*standing.hold, zone));
+  }
+  if (sum.in_state < sum.nodes) absl::StrAppend(&text, " on ", sum.in_state, "/", sum.nodes);
+  return {text, standing.color};
 }
 
-std::vector<Table::Cell> RowOf(const std::string& name, const Sum& sum) {
+std::vector<Table::Cell> RowOf(const std::string& name, const Sum& sum, absl::TimeZone zone) {
   const bool any = sum.attempts > 0;
   const double percent = any ? 100.0 * static_cast<double>(sum.errors) / static_cast<double>(sum.attempts) : 0;
   return {name,
-          StateCell(sum),
+          StateCell(sum, zone),
           FigureText(sum.attempts_per_second),
           any ? FigureText(percent) : "–",
           sum.first_token.empty() ? "–"
@@ -121,7 +130,7 @@ void PrintTop(Session& session, const v1::CommandResponse& response) {
     return;
   }
   Table table({"UPSTREAM/ENDPOINT", "STATE", "REQ/S", "ERR%", "TTFT p50/p95", "IN FLIGHT", "RETRIES/S"});
-  for (const auto& [name, sum] : sums) table.AddRow(RowOf(absl::StrCat(name.first, "/", name.second), sum));
+  for (const auto& [name, sum] : sums) table.AddRow(RowOf(absl::StrCat(name.first, "/", name.second), sum, session.zone()));
   table.Print(session.out(), session.color());
   session.out() << Paint(absl::StrCat(done.size(), done.size() == 1 ? " data plane" : " data planes", " · the last ",
                                       SpanText(window)),

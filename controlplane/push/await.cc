@@ -18,7 +18,8 @@ std::vector<v1::NodeStatus> PushHub::ListNodes() {
   absl::MutexLock lock(&mutex_);
   std::vector<v1::NodeStatus> nodes;
   nodes.reserve(nodes_.size());
-  for (const auto& [id, node] : nodes_) nodes.push_back(StatusOf(node));
+  const absl::Time now = clock_();
+  for (const auto& [id, node] : nodes_) nodes.push_back(StatusOf(node, now));
   return nodes;
 }
 
@@ -76,7 +77,7 @@ v1::AwaitRevisionResponse PushHub::Summarise(const Waiter& waiter) {
       response.set_acked(response.acked() + 1);
     } else {
       nacked ? response.set_nacked(response.nacked() + 1) : response.set_pending(response.pending() + 1);
-      *response.add_nodes() = StatusOf(node);
+      *response.add_nodes() = StatusOf(node, clock_());
     }
     if ((acked || nacked) && commit != commits_.end()) elapsed = std::max(elapsed, node.answered - commit->second);
   }

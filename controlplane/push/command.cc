@@ -44,7 +44,7 @@ absl::Status PushHub::Command(const v1::CommandRequest& request, absl::Duration 
 
 void PushHub::Ask(Node& node, const std::string& id, const std::shared_ptr<const v1::SubscribeResponse>& message,
                   absl::Time now) {
-  if (!node.connected()) return board_.NoteLost(id, StatusOf(node));
+  if (!node.connected()) return board_.NoteLost(id, StatusOf(node, now));
   size_t open = board_.CountOpen(node.id);
   if (open >= board_.limits().max_per_node) {
     return board_.Refuse(id, node.id, absl::StatusCode::kResourceExhausted,

@@ -9,6 +9,30 @@
 #include "proto/policy/kinds.h"
 
 namespace sluice {
+namespace {
+
+// Data planes connect anew within two minutes at most: two with one id are seen
+// again and again in this time.
+constexpr absl::Duration kRivalMemory = absl::Minutes(5);
+// A single one may have come back before its loss was seen.
+constexpr int kRivalAfter = 2;
+constexpr absl::Duration kTellInterval = absl::Minutes(1);
+
+bool HasRival(const Node& node, absl::Time now) {
+  return node.replaced >= kRivalAfter && now < node.replaced_at + kRivalMemory;
+}
+
+}  // namespace
+
+bool NoteReplaced(Node& node, absl::Time now) {
+  if (now >= node.replaced_at + kRivalMemory) node.replaced = 0;
+  ++node.replaced;
+  node.replaced_at = now;
+  node.replaced_peer = node.peer;
+  if (!HasRival(node, now) || now < node.rivalry_told + kTellInterval) return false;
+  node.rivalry_told = now;
+  return true;
+}
 
 void TakeHello(const v1::Hello& hello, const std::string& epoch, uint64_t newest_revision, Node& node) {
   // Revisions of another store, or from a future that this one lost, say
@@ -24,6 +48,7 @@ void TakeHello(const v1::Hello& hello, const std::string& epoch, uint64_t newest
   node.source = hello.source();
   node.last_error.clear();
   node.violations.clear();
+  node.health_at = absl::InfinitePast();
   node.foreign = hello.revision() > 0 && hello.epoch() != epoch;
   if (node.foreign) {
     node.last_error = absl::StrCat("runs revision ", hello.revision(),
@@ -38,7 +63,7 @@ v1::NodeState StateOf(const Node& node, uint64_t newest) {
   return v1::NODE_STATE_PENDING;
 }
 
-v1::NodeStatus StatusOf(const Node& node) {
+v1::NodeStatus StatusOf(const Node& node, absl::Time now) {
   v1::NodeStatus status;
   status.set_node_id(node.id);
   status.set_state(node.state);
@@ -47,9 +72,13 @@ v1::NodeStatus StatusOf(const Node& node) {
   status.set_last_error(node.last_error);
   for (const v1::Violation& violation : node.violations) *status.add_violations() = violation;
   status.set_source(node.source);
-  *status.mutable_health() = node.health;
+  if (node.health_at != absl::InfinitePast()) {
+    *status.mutable_health() = node.health;
+    *status.mutable_health_age() = ToProto(std::max(absl::ZeroDuration(), now - node.health_at));
+  }
   status.set_version(node.version);
   status.set_peer(node.peer);
+  if (HasRival(node, now)) status.set_rival_peer(node.replaced_peer);
   return status;
 }
 

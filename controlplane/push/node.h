@@ -62,8 +62,17 @@ struct Node {
   std::vector<v1::Violation> violations;
   v1::ConfigSource source = v1::CONFIG_SOURCE_UNSPECIFIED;
   v1::NodeHealth health;
+  // InfinitePast: none came on this stream.
+  absl::Time health_at = absl::InfinitePast();
   std::string version;
   std::string peer;
+
+  // How often, within kRivalMemory of each other, a living stream gave way to a
+  // newer one, when it last did, and where it came from.
+  int replaced = 0;
+  absl::Time replaced_at = absl::InfinitePast();
+  absl::Time rivalry_told = absl::InfinitePast();
+  std::string replaced_peer;
 
   bool connected() const { return stream != nullptr; }
 };
@@ -74,7 +83,11 @@ void TakeHello(const v1::Hello& hello, const std::string& epoch, uint64_t newest
 // The state that its other fields make, `newest` being the newest revision.
 v1::NodeState StateOf(const Node& node, uint64_t newest);
 
-v1::NodeStatus StatusOf(const Node& node);
+v1::NodeStatus StatusOf(const Node& node, absl::Time now);
+
+// Its stream gives way to a newer one. True: two data planes have this id, and
+// it should be told; at most once a minute.
+bool NoteReplaced(Node& node, absl::Time now);
 
 // Null when fine: the id's form and the schema version.
 absl::Status CheckHello(const v1::Hello& hello);

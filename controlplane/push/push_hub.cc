@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "spdlog/spdlog.h"
 #include "proto/policy/duration_text.h"
 
 namespace sluice {
@@ -98,8 +99,13 @@ absl::Status PushHub::Attach(uint64_t stream_id, const v1::Hello& hello, const s
   Node& node = found->second;
   if (node.connected()) {
     if (observer_ != nullptr) observer_->OnDropped(DropReason::kReplaced);
-    EndStream(node, absl::AbortedError(absl::StrCat("another data plane connected as \"", hello.node_id(), "\" from ",
-                                                    peer, "; the newer stream wins")),
+    if (NoteReplaced(node, now)) {
+      spdlog::warn("two data planes are called \"{}\", at {} and {}: each ends the other's stream; give each a --node-id "
+                   "of its own",
+                   node.id, node.peer, peer);
+    }
+    EndStream(node, absl::AbortedError(absl::StrCat("another data plane connected as \"", hello.node_id(), "\" from ", peer,
+                                                    "; the newer stream wins: give each a --node-id of its own")),
               now);
   }
   node.id = hello.node_id();
@@ -171,6 +177,7 @@ absl::Status PushHub::OnMessage(uint64_t stream_id, const v1::SubscribeRequest& 
         break;
       case v1::SubscribeRequest::kHealth:
         node->health = message.health();
+        node->health_at = now;
         break;
       case v1::SubscribeRequest::kDigest:
         OnDigest(*node, message.digest(), now);

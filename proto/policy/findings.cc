@@ -89,7 +89,10 @@ std::vector<PolicyError> ValidateLoaded(const LoadResult& loaded) {
 std::string MessageOf(const v1::Violation& violation) {
   const std::string& suggestion = violation.suggestion();
   if (suggestion.empty() || absl::StrContains(violation.message(), suggestion)) return violation.message();
-  return absl::StrCat(violation.message(), "; did you mean ", Shown(suggestion), "?");
+  // Only of what was written can one ask whether something else was meant.
+  const bool misspelt = absl::StartsWith(violation.code(), "UNKNOWN_");
+  return misspelt ? absl::StrCat(violation.message(), "; did you mean ", Shown(suggestion), "?")
+                  : absl::StrCat(violation.message(), "; try ", suggestion);
 }
 
 }  // namespace sluice

@@ -24,6 +24,10 @@ FieldReader::FieldReader(std::string file, std::string resource,
 
 void FieldReader::Error(int line, const std::string& path, std::string message) {
   failed_ = true;
+  Contradiction(line, path, std::move(message));
+}
+
+void FieldReader::Contradiction(int line, const std::string& path, std::string message) {
   if (errors_->size() >= kMaxPolicyErrors) return;
   errors_->push_back({file_, line, resource_, path, std::move(message)});
 }
@@ -60,9 +64,9 @@ void FieldReader::ReadEntries(const PolicyNode& map, const std::vector<Message*>
       if (field == nullptr || field->real_containing_oneof() == nullptr) continue;
       const auto [place, added] = chosen.emplace(field->real_containing_oneof(), &entry);
       if (!added) {
-        Error(entry.key_line, FieldPath(path, entry.key),
-              absl::StrCat("excludes ", place->second->key, " (line ", place->second->key_line,
-                           "); set one of ", AnyOf(OneofNames(*place->first))));
+        Contradiction(entry.key_line, FieldPath(path, entry.key),
+                      absl::StrCat("excludes ", place->second->key, " (line ", place->second->key_line,
+                                   "); set one of ", AnyOf(OneofNames(*place->first))));
       }
     }
   }

@@ -36,7 +36,9 @@ class FieldReader {
   void ReadElement(const PolicyNode& node, const google::protobuf::FieldDescriptor& field,
                    google::protobuf::Message& message, const std::string& path);
   void Error(int line, const std::string& path, std::string message);
-  // An error was found, whether it was kept or is one too many.
+  // An error of what was read well: the rest of the resource can be judged.
+  void Contradiction(int line, const std::string& path, std::string message);
+  // Something could not be read, whether its error was kept or is one too many.
   bool failed() const { return failed_; }
 
  private:

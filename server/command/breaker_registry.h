@@ -20,14 +20,25 @@ struct BreakerName {
   std::string ToString() const { return endpoint.empty() ? upstream : upstream + "/" + endpoint; }
 };
 
+// Something beside its own breaker that keeps calls from an endpoint.
+struct EndpointHold {
+  // The worst first; the same order as in the metric sluice_endpoint_state.
+  enum class Cause { kInactive, kUnhealthy, kEjected, kUpstreamOpen, kCooling };
+  Cause cause;
+  TimePoint until = absl::InfiniteFuture();  // when it ends by itself
+  // kCooling: credentials that rest; where others do not, calls go on.
+  int resting = 0;
+  int credentials = 0;
+};
+
 struct BreakerView {
   BreakerName name;
   BreakerFigures figures;
   CircuitBreakerConfig config;
-  // Of an endpoint: attempts under way, and whether its policy gives it new
-  // calls.
+  // Of an endpoint: attempts under way, and why it may get none, the worst
+  // first.
   int in_flight = 0;
-  bool active = true;
+  std::vector<EndpointHold> holds = {};
 };
 
 // Thread-safe.

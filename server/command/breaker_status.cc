@@ -80,7 +80,35 @@ void SetOpening(const BreakerTrip& trip, const Moment& moment, v1::BreakerOpenin
   SetFailures(trip.failures, *opening.mutable_by_failure());
 }
 
+v1::HoldCause ToProto(EndpointHold::Cause cause) {
+  switch (cause) {
+    case EndpointHold::Cause::kInactive:
+      return v1::HOLD_CAUSE_INACTIVE;
+    case EndpointHold::Cause::kUnhealthy:
+      return v1::HOLD_CAUSE_UNHEALTHY;
+    case EndpointHold::Cause::kEjected:
+      return v1::HOLD_CAUSE_EJECTED;
+    case EndpointHold::Cause::kUpstreamOpen:
+      return v1::HOLD_CAUSE_UPSTREAM_OPEN;
+    case EndpointHold::Cause::kCooling:
+      return v1::HOLD_CAUSE_COOLING;
+  }
+  return v1::HOLD_CAUSE_UNSPECIFIED;
+}
+
 }  // namespace
+
+v1::EndpointHold ToProto(const EndpointHold& hold, const Moment& moment) {
+  v1::EndpointHold out;
+  out.set_cause(ToProto(hold.cause));
+  if (IsFinite(hold.until)) {
+    *out.mutable_until() = OnTheWall(hold.until, moment);
+    *out.mutable_remaining() = ToProto(std::max(absl::ZeroDuration(), hold.until - moment.now));
+  }
+  out.set_resting(static_cast<uint32_t>(hold.resting));
+  out.set_credentials(static_cast<uint32_t>(hold.credentials));
+  return out;
+}
 
 v1::BreakerState ToProto(BreakerState state) {
   switch (state) {
@@ -123,6 +151,7 @@ v1::BreakerStatus ToStatus(const BreakerView& view, const Moment& moment) {
   }
   status.set_opened_total(figures.opened_total);
   status.set_refused_total(figures.refused_total);
+  for (const EndpointHold& hold : view.holds) *status.add_holds() = ToProto(hold, moment);
   return status;
 }
 

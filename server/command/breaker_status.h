@@ -16,6 +16,7 @@ struct Moment {
 
 v1::BreakerState ToProto(BreakerState state);
 v1::BreakerStatus ToStatus(const BreakerView& view, const Moment& moment);
+v1::EndpointHold ToProto(const EndpointHold& hold, const Moment& moment);
 
 }  // namespace sluice
 

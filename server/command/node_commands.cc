@@ -187,6 +187,7 @@ v1::Answer NodeCommands::Live(const v1::LiveQuery& query) const {
     figures.set_endpoint(view.name.endpoint);
     figures.set_breaker(breaker.state());
     if (breaker.has_age()) *figures.mutable_breaker_age() = breaker.age();
+    *figures.mutable_holds() = breaker.holds();
     figures.set_in_flight(view.in_flight);
     const auto sum = sums.find({view.name.upstream, view.name.endpoint});
     if (sum == sums.end()) continue;

@@ -1,6 +1,7 @@
 #include "server/command/table_breakers.h"
 
 #include <algorithm>
+#include <optional>
 #include <tuple>
 #include <utility>
 
@@ -24,8 +25,42 @@ const EndpointConfig* FindEndpoint(const UpstreamConfig& upstream, const std::st
   return nullptr;
 }
 
+// Nothing where no credential rests.
+std::optional<EndpointHold> CoolingOf(const EndpointConfig& endpoint, TimePoint now) {
+  EndpointHold hold{.cause = EndpointHold::Cause::kCooling, .credentials = static_cast<int>(endpoint.cooldowns.size())};
+  for (const auto& cooldown : endpoint.cooldowns) {
+    const TimePoint until = cooldown->until();
+    if (until <= now) continue;
+    ++hold.resting;
+    hold.until = std::min(hold.until, until);
+  }
+  return hold.resting > 0 ? std::optional(hold) : std::nullopt;
+}
+
+// Of the upstream as a whole; nothing where its breaker is not open.
+std::optional<EndpointHold> OpenUpstream(const BreakerFigures& breaker) {
+  if (breaker.state == BreakerState::kForcedOpen) return EndpointHold{EndpointHold::Cause::kUpstreamOpen};
+  if (breaker.state != BreakerState::kOpen) return std::nullopt;
+  return EndpointHold{EndpointHold::Cause::kUpstreamOpen, breaker.open_until};
+}
+
+std::vector<EndpointHold> HoldsOf(const EndpointConfig& endpoint, const std::optional<EndpointHold>& of_upstream,
+                                  TimePoint now) {
+  using Cause = EndpointHold::Cause;
+  std::vector<EndpointHold> holds;
+  const EndpointView view = endpoint.state->View(now);
+  if (!endpoint.active || endpoint.weight == 0) holds.push_back({Cause::kInactive});
+  if (!view.healthy) holds.push_back({Cause::kUnhealthy});
+  if (view.ejected_until > now) holds.push_back({Cause::kEjected, view.ejected_until});
+  if (of_upstream) holds.push_back(*of_upstream);
+  if (const auto cooling = CoolingOf(endpoint, now)) holds.push_back(*cooling);
+  return holds;
+}
+
 void AddUpstream(const UpstreamConfig& upstream, TimePoint now, std::vector<BreakerView>& all) {
+  std::optional<EndpointHold> held;
   if (auto figures = upstream.state->breaker_figures(now); figures.has_value() && upstream.overall_breaker.has_value()) {
+    held = OpenUpstream(*figures);
     all.push_back({.name = {upstream.name, ""}, .figures = *std::move(figures), .config = *upstream.overall_breaker});
   }
   for (const EndpointConfig& endpoint : upstream.endpoints) {
@@ -33,7 +68,7 @@ void AddUpstream(const UpstreamConfig& upstream, TimePoint now, std::vector<Brea
                    .figures = endpoint.state->breaker_figures(now),
                    .config = upstream.breaker,
                    .in_flight = endpoint.state->in_flight(),
-                   .active = endpoint.active});
+                   .holds = HoldsOf(endpoint, held, now)});
   }
 }
 

@@ -31,7 +31,8 @@ class FakeRegistry : public BreakerRegistry {
       all.push_back({.name = {name.first, name.second},
                      .figures = breaker.Figures(now),
                      .config = breaker.config(),
-                     .in_flight = name.second.empty() ? 0 : 7});
+                     .in_flight = name.second.empty() ? 0 : 7,
+                     .holds = holds});
     }
     return all;
   }
@@ -45,6 +46,9 @@ class FakeRegistry : public BreakerRegistry {
     std::lock_guard lock(mutex_);
     At(name.upstream, name.endpoint).Reset(now);
   }
+
+  // Of every endpoint.
+  std::vector<EndpointHold> holds;
 
  private:
   mutable std::mutex mutex_;

@@ -248,6 +248,28 @@ TEST_F(NodeCommandsTest, LiveTellsEveryEndpointAndWhatItDid) {
   EXPECT_NEAR(absl::ToDoubleMilliseconds(ToAbsl(primary.first_token_p95())), 300, 30);
 }
 
+TEST_F(NodeCommandsTest, BothFiguresAndBreakersTellWhatElseHoldsCallsBack) {
+  using Cause = EndpointHold::Cause;
+  registry_.holds = {{Cause::kUnhealthy}, {Cause::kEjected, kStart + absl::Seconds(30)},
+                     {Cause::kCooling, kStart + absl::Seconds(8), 1, 2}};
+  passed_ = absl::Seconds(5);
+  v1::Query query;
+  query.mutable_live()->set_target("openai/primary");
+  const v1::EndpointFigures live = commands_.Answer(query).live().endpoints(0);
+  const v1::BreakerStatus breaker = AskBreakers("openai/primary").breakers().breakers(0);
+  for (const auto& holds : {live.holds(), breaker.holds()}) {
+    ASSERT_EQ(holds.size(), 3);
+    EXPECT_EQ(holds[0].cause(), v1::HOLD_CAUSE_UNHEALTHY);
+    EXPECT_FALSE(holds[0].has_until());
+    EXPECT_EQ(holds[1].cause(), v1::HOLD_CAUSE_EJECTED);
+    EXPECT_EQ(ToAbsl(holds[1].until()), kWallStart + absl::Seconds(30));
+    EXPECT_EQ(ToAbsl(holds[1].remaining()), absl::Seconds(25));
+    EXPECT_EQ(holds[2].cause(), v1::HOLD_CAUSE_COOLING);
+    EXPECT_EQ(holds[2].resting(), 1u);
+    EXPECT_EQ(holds[2].credentials(), 2u);
+  }
+}
+
 TEST_F(NodeCommandsTest, ConfigTellsWhatIsInForce) {
   status_.source = ConfigSource::kLastKnownGood;
   status_.epoch = "e";

@@ -7,10 +7,14 @@
 namespace sluice {
 namespace {
 
+using testing::ElementsAre;
 using testing::IsEmpty;
+using Cause = EndpointHold::Cause;
 using testing::SizeIs;
 
 const TimePoint kNow = absl::UnixEpoch() + absl::Seconds(1000);
+
+MATCHER_P2(Hold, cause, until, "") { return arg.cause == cause && arg.until == until; }
 
 class TableBreakersTest : public testing::Test {
  protected:
@@ -20,6 +24,7 @@ class TableBreakersTest : public testing::Test {
     a->overall_breaker.emplace().min_calls = 5;
     a->breaker.min_calls = 9;
     a->endpoints[1].active = false;
+    a->endpoints[0].cooldowns = {std::make_shared<Cooldown>(), std::make_shared<Cooldown>()};
     table_ = std::make_shared<RouteTable>("e", 1, std::vector<std::shared_ptr<const RouteConfig>>{},
                                           std::vector<std::shared_ptr<const UpstreamConfig>>{z, a});
     table_->ConfigureStates(kNow);
@@ -50,6 +55,15 @@ class TableBreakersTest : public testing::Test {
     return BreakerState::kDisabled;
   }
 
+  // Of upstream a.
+  std::vector<EndpointHold> HoldsOf(const std::string& endpoint, TimePoint now = kNow) {
+    for (const BreakerView& view : breakers_.List(now)) {
+      if (view.name == BreakerName{"a", endpoint}) return view.holds;
+    }
+    ADD_FAILURE() << endpoint << " is not listed";
+    return {};
+  }
+
   std::shared_ptr<const RouteTable> table_;
   TableBreakers breakers_{[this] { return table_; }};
 };
@@ -59,8 +73,38 @@ TEST_F(TableBreakersTest, ListsUpstreamsAndEndpointsByName) {
   const std::vector<BreakerView> all = breakers_.List(kNow);
   EXPECT_EQ(all[0].config.min_calls, 5);
   EXPECT_EQ(all[1].config.min_calls, 9);
-  EXPECT_FALSE(all[1].active);
-  EXPECT_TRUE(all[2].active);
+}
+
+// What the engine knows of the endpoint is what an operator is shown.
+TEST_F(TableBreakersTest, TellsWhyAnEndpointGetsNoCalls) {
+  EXPECT_THAT(HoldsOf("one"), ElementsAre(Hold(Cause::kInactive, absl::InfiniteFuture())));
+  EXPECT_THAT(HoldsOf("two"), IsEmpty());
+  EndpointState& two = *table_->upstreams()[1]->endpoints[0].state;
+  const Duration out = two.Eject({}, kNow);
+  EXPECT_THAT(HoldsOf("two"), ElementsAre(Hold(Cause::kEjected, kNow + out)));
+  two.SetHealthy(false, kNow);
+  EXPECT_THAT(HoldsOf("two"), ElementsAre(Hold(Cause::kUnhealthy, absl::InfiniteFuture()),
+                                          Hold(Cause::kEjected, kNow + out)));
+  EXPECT_THAT(HoldsOf("two", kNow + out), ElementsAre(Hold(Cause::kUnhealthy, absl::InfiniteFuture())));
+  two.SetHealthy(true, kNow);
+  EXPECT_THAT(HoldsOf("two", kNow + out), IsEmpty());
+}
+
+TEST_F(TableBreakersTest, TellsThatTheWholeUpstreamIsOpen) {
+  ASSERT_TRUE(breakers_.Trip({"a", ""}, kNow, absl::Minutes(1), "by ann"));
+  EXPECT_THAT(HoldsOf("two"), ElementsAre(Hold(Cause::kUpstreamOpen, kNow + absl::Minutes(1))));
+}
+
+TEST_F(TableBreakersTest, CountsTheCredentialsThatRest) {
+  const auto& cooldowns = table_->upstreams()[1]->endpoints[0].cooldowns;
+  cooldowns[1]->RestUntil(kNow + absl::Seconds(40));
+  ASSERT_THAT(HoldsOf("two"), ElementsAre(Hold(Cause::kCooling, kNow + absl::Seconds(40))));
+  EXPECT_EQ(HoldsOf("two")[0].resting, 1);
+  EXPECT_EQ(HoldsOf("two")[0].credentials, 2);
+  cooldowns[0]->RestUntil(kNow + absl::Seconds(8));
+  ASSERT_THAT(HoldsOf("two"), ElementsAre(Hold(Cause::kCooling, kNow + absl::Seconds(8))));
+  EXPECT_EQ(HoldsOf("two")[0].resting, 2);
+  EXPECT_THAT(HoldsOf("two", kNow + absl::Seconds(40)), IsEmpty());
 }
 
 TEST_F(TableBreakersTest, TripAndResetReachTheEnginesState) {

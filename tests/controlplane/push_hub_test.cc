@@ -1,11 +1,15 @@
 // PushHub under a clock of its own, with streams that only note what they get.
 #include "controlplane/push/push_hub.h"
 
+#include <deque>
 #include <optional>
+#include <sstream>
 
 #include "controlplane/store/sqlite_store.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "spdlog/sinks/ostream_sink.h"
+#include "spdlog/spdlog.h"
 #include "tests/controlplane/policies.h"
 
 namespace sluice {
@@ -86,11 +90,11 @@ class PushHubTest : public testing::Test {
     return hello;
   }
 
-  absl::Status Connect(FakeStream& stream, const v1::Hello& hello) {
+  absl::Status Connect(FakeStream& stream, const v1::Hello& hello, const std::string& peer = "peer") {
     auto id = hub_->Admit(&stream);
     if (!id.ok()) return id.status();
     stream.id = *id;
-    return hub_->Attach(stream.id, hello, "peer");
+    return hub_->Attach(stream.id, hello, peer);
   }
 
   void Ack(FakeStream& stream, const UpdatePlan& plan) {
@@ -340,6 +344,59 @@ TEST_F(PushHubTest, OfTwoStreamsWithOneNameTheNewerWins) {
   hub_->Detach(older.id);
   Ack(newer, *newer.plans[0]);
   EXPECT_EQ(Status("edge-1").state(), v1::NODE_STATE_ACKED);
+}
+
+TEST_F(PushHubTest, TwoDataPlanesWithOneNameAreShownAsSuchAndToldWhatToDo) {
+  FakeStream a, b, again;
+  ASSERT_TRUE(Connect(a, Hello("edge-1"), "ipv4:10.0.0.1:1000").ok());
+  ASSERT_TRUE(Connect(b, Hello("edge-1"), "ipv4:10.0.0.2:1000").ok());
+  ASSERT_TRUE(a.ended.has_value());
+  EXPECT_THAT(a.ended->message(), HasSubstr("ipv4:10.0.0.2:1000"));
+  EXPECT_THAT(a.ended->message(), HasSubstr("give each a --node-id of its own"));
+  EXPECT_EQ(Status("edge-1").rival_peer(), "") << "one may have come back before its loss was seen";
+  Advance(absl::Seconds(1));
+  ASSERT_TRUE(Connect(again, Hello("edge-1"), "ipv4:10.0.0.1:1001").ok());
+  EXPECT_EQ(Status("edge-1").peer(), "ipv4:10.0.0.1:1001");
+  EXPECT_EQ(Status("edge-1").rival_peer(), "ipv4:10.0.0.2:1000");
+  Advance(absl::Minutes(5));
+  EXPECT_EQ(Status("edge-1").rival_peer(), "") << "it is over";
+}
+
+TEST_F(PushHubTest, TwoDataPlanesWithOneNameAreLoggedOnceAMinute) {
+  std::ostringstream log;
+  const auto before = spdlog::default_logger();
+  spdlog::set_default_logger(
+      std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::ostream_sink_mt>(log)));
+  std::deque<FakeStream> streams;
+  const auto connect = [&](const std::string& peer) {
+    now_ += absl::Seconds(1);
+    ASSERT_TRUE(Connect(streams.emplace_back(), Hello("edge-1"), peer).ok());
+  };
+  connect("A");
+  connect("B");
+  EXPECT_EQ(log.str(), "");
+  connect("A");
+  EXPECT_THAT(log.str(), HasSubstr("two data planes are called \"edge-1\", at B and A"));
+  EXPECT_THAT(log.str(), HasSubstr("give each a --node-id of its own"));
+  const std::string once = log.str();
+  for (int i = 0; i < 10; ++i) connect(i % 2 ? "A" : "B");
+  EXPECT_EQ(log.str(), once);
+  now_ += absl::Minutes(1);
+  connect("B");
+  EXPECT_GT(log.str().size(), once.size());
+  spdlog::set_default_logger(before);
+}
+
+TEST_F(PushHubTest, FiguresHaveAnAgeAndNoneAreMadeUp) {
+  FakeStream stream;
+  ASSERT_TRUE(Connect(stream, Hello("edge-1")).ok());
+  EXPECT_FALSE(Status("edge-1").has_health());
+  v1::SubscribeRequest message;
+  message.mutable_health()->set_open_calls(7);
+  ASSERT_TRUE(hub_->OnMessage(stream.id, message).ok());
+  now_ += absl::Seconds(4);
+  EXPECT_EQ(Status("edge-1").health().open_calls(), 7);
+  EXPECT_EQ(Status("edge-1").health_age().seconds(), 4);
 }
 
 TEST_F(PushHubTest, NewStreamsPassATokenBucket) {

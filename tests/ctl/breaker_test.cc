@@ -200,9 +200,9 @@ TEST_F(BreakerCtlTest, ListPutsTheSameBreakerOfAllNodesTogether) {
   *Node("edge-2").mutable_breakers()->add_breakers() = Closed();
   EXPECT_EQ(Run({"breaker", "list"}), ExitCode::kOk) << err_;
   EXPECT_EQ(out_,
-            "UPSTREAM/ENDPOINT  NODE    STATE   SINCE  FAILED  SLOW  CALLS  OPEN UNTIL  WHY\n"
+            "UPSTREAM/ENDPOINT  NODE    STATE   SINCE  FAILED  SLOW  CALLS  UNTIL     WHY\n"
             "openai/backup      edge-1  CLOSED  7m     –       –     0      –\n"
-            "openai/primary     edge-1  OPEN    14s    59.6 %  0 %   52     03:12:24    31 of 52 calls failed in the last 60 s (59.6 % >= 50 %)\n"
+            "openai/primary     edge-1  OPEN    14s    59.6 %  0 %   52     03:12:24  31 of 52 calls failed in the last 60 s (59.6 % >= 50 %)\n"
             "openai/primary     edge-2  CLOSED  7m     0.4 %   0 %   480    –\n");
   EXPECT_TRUE(admin_.command.query().has_breakers());
   EXPECT_EQ(admin_.command.node_id(), "");
@@ -305,10 +305,14 @@ TEST_F(BreakerCtlTest, WhatThePolicyForbidsIsAConflict) {
 }
 
 TEST_F(BreakerCtlTest, NodesThatAreNotConnectedAreNamed) {
-  Node("edge-1").mutable_breakers();
+  *Node("edge-1").mutable_breakers()->add_breakers() = Closed();
   Lost("edge-3");
-  EXPECT_EQ(Run({"breaker", "trip", "openai"}), ExitCode::kOk);
-  EXPECT_THAT(out_, StartsWith("openai tripped on 1/1 data plane"));
+  for (const char* verb : {"trip", "reset"}) {
+    EXPECT_EQ(Run({"breaker", verb, "openai"}), ExitCode::kNotAcked) << "not every data plane did it";
+    EXPECT_THAT(out_, HasSubstr(" on 1/2 data planes"));
+    EXPECT_EQ(err_, "edge-3: not connected since 3m, so it was not asked\n");
+  }
+  EXPECT_EQ(Run({"breaker", "list"}), ExitCode::kOk) << "what it shows is whole";
   EXPECT_EQ(err_, "edge-3: not connected since 3m, so it was not asked\n");
   admin_.command_answer.clear_answers();
   EXPECT_EQ(Run({"breaker", "trip", "openai", "--node", "edge-3"}), ExitCode::kNotAcked);
@@ -371,6 +375,81 @@ TEST_F(BreakerCtlTest, TopShowsTheWorstStateAndOnHowManyItIs) {
   }
   EXPECT_EQ(Run({"top"}), ExitCode::kOk);
   EXPECT_THAT(out_, HasSubstr("openai/primary     OPEN 14s on 1/3  3"));
+}
+
+v1::EndpointHold Hold(v1::HoldCause cause, absl::Duration remaining = absl::ZeroDuration()) {
+  v1::EndpointHold hold;
+  hold.set_cause(cause);
+  if (remaining == absl::ZeroDuration()) return hold;
+  *hold.mutable_until() = ToProto(kNow + remaining);
+  *hold.mutable_remaining() = ToProto(remaining);
+  return hold;
+}
+
+v1::EndpointHold Cooling(uint32_t resting, uint32_t credentials) {
+  v1::EndpointHold hold = Hold(v1::HOLD_CAUSE_COOLING, absl::Seconds(8));
+  hold.set_resting(resting);
+  hold.set_credentials(credentials);
+  return hold;
+}
+
+TEST_F(BreakerCtlTest, TopTellsWhyAnEndpointWithAClosedBreakerGetsNoCalls) {
+  v1::LiveFigures& live = *Node("edge-1").mutable_live();
+  *live.mutable_window() = ToProto(absl::Seconds(10));
+  const auto add = [&live](const std::string& name, std::vector<v1::EndpointHold> holds,
+                           v1::BreakerState breaker = v1::BREAKER_STATE_CLOSED) {
+    v1::EndpointFigures& figures = *live.add_endpoints() = Figures(name, breaker, 0, 0);
+    for (v1::EndpointHold& hold : holds) *figures.add_holds() = hold;
+  };
+  add("a", {Hold(v1::HOLD_CAUSE_EJECTED, absl::Seconds(30))});
+  add("b", {Cooling(2, 2)});
+  add("c", {Cooling(1, 2)});
+  add("d", {Hold(v1::HOLD_CAUSE_UNHEALTHY), Hold(v1::HOLD_CAUSE_EJECTED, absl::Seconds(30))});
+  add("e", {Hold(v1::HOLD_CAUSE_INACTIVE)}, v1::BREAKER_STATE_OPEN);
+  add("f", {Hold(v1::HOLD_CAUSE_EJECTED, absl::Seconds(30))}, v1::BREAKER_STATE_OPEN);
+  add("g", {Hold(v1::HOLD_CAUSE_UPSTREAM_OPEN, absl::Seconds(5))});
+  add("h", {Hold(static_cast<v1::HoldCause>(99))});
+  EXPECT_EQ(Run({"top"}), ExitCode::kOk);
+  EXPECT_THAT(out_, HasSubstr("\nopenai/a           EJECTED until 03:12:48        0 "));
+  EXPECT_THAT(out_, HasSubstr("\nopenai/b           COOLING until 03:12:26        0 "));
+  EXPECT_THAT(out_, HasSubstr("\nopenai/c           CLOSED                        0 "));
+  EXPECT_THAT(out_, HasSubstr("\nopenai/d           UNHEALTHY                     0 "));
+  EXPECT_THAT(out_, HasSubstr("\nopenai/e           INACTIVE                      0 "));
+  EXPECT_THAT(out_, HasSubstr("\nopenai/f           OPEN 14s                      0 "));
+  EXPECT_THAT(out_, HasSubstr("\nopenai/g           UPSTREAM_OPEN until 03:12:23  0 "));
+  EXPECT_THAT(out_, HasSubstr("\nopenai/h           HELD                          0 "));
+}
+
+TEST_F(BreakerCtlTest, TopTellsOnHowManyAnEndpointIsOutAndUntilWhenTheLast) {
+  for (const char* node : {"edge-1", "edge-2", "edge-3"}) {
+    v1::LiveFigures& live = *Node(node).mutable_live();
+    *live.mutable_window() = ToProto(absl::Seconds(10));
+    v1::EndpointFigures& figures = *live.add_endpoints() = Figures("primary", v1::BREAKER_STATE_CLOSED, 10, 0);
+    if (node[5] != '2') *figures.add_holds() = Hold(v1::HOLD_CAUSE_EJECTED, absl::Seconds(10 * (node[5] - '0')));
+  }
+  EXPECT_EQ(Run({"top"}), ExitCode::kOk);
+  EXPECT_THAT(out_, HasSubstr("openai/primary     EJECTED until 03:12:48 on 2/3  3"));
+}
+
+TEST_F(BreakerCtlTest, ListAndExplainTellWhatHoldsCallsBackBesideTheBreaker) {
+  v1::BreakerStatus breaker = Closed();
+  *breaker.add_holds() = Hold(v1::HOLD_CAUSE_UNHEALTHY);
+  *breaker.add_holds() = Hold(v1::HOLD_CAUSE_EJECTED, absl::Seconds(30));
+  *breaker.add_holds() = Cooling(1, 2);
+  *Node("edge-1").mutable_breakers()->add_breakers() = breaker;
+  EXPECT_EQ(Run({"breaker", "list"}), ExitCode::kOk);
+  EXPECT_EQ(out_,
+            "UPSTREAM/ENDPOINT  NODE    STATE      SINCE  FAILED  SLOW  CALLS  UNTIL  WHY\n"
+            "openai/primary     edge-1  UNHEALTHY  –      0.4 %   0 %   480    –      its health checks fail; EJECTED until "
+            "03:12:48 (30 s left): failures in a row (outlier detection); 1 of 2 credentials rests until 03:12:26 (8 s "
+            "left): it asked for a rest (Retry-After, rate limit or quota)\n");
+  EXPECT_EQ(Run({"breaker", "explain", "openai/primary"}), ExitCode::kOk);
+  EXPECT_EQ(out_,
+            "UNHEALTHY: its health checks fail\n"
+            "EJECTED until 03:12:48 (30 s left): failures in a row (outlier detection)\n"
+            "breaker CLOSED: 2 of 480 calls failed in the last 60 s (0.4 % < 50 %)\n  2 × 503\n"
+            "  1 of 2 credentials rests until 03:12:26 (8 s left): it asked for a rest (Retry-After, rate limit or "
+            "quota)\n");
 }
 
 TEST_F(BreakerCtlTest, TopOfNothingSaysSo) {

@@ -376,17 +376,36 @@ TEST_F(CtlTest, StatusShowsEveryDataPlane) {
   good->mutable_health()->set_calls_per_second(1200);
   good->mutable_health()->set_open_calls(340);
   good->mutable_health()->set_errors_per_minute(0.2);
-  AddNode(admin_.nodes.add_nodes(), "edge-3", v1::NODE_STATE_LOST, 0);
+  good->mutable_health_age()->set_seconds(2);
+  bad->mutable_health_age()->set_seconds(3);
+  bad->mutable_health_age()->set_nanos(300'000'000);
+  v1::NodeStatus* lost = admin_.nodes.add_nodes();
+  AddNode(lost, "edge-3", v1::NODE_STATE_LOST, 0);
+  lost->mutable_health();
+  lost->mutable_health_age()->set_seconds(99);
   EXPECT_EQ(Run({"status"}), ExitCode::kOk);
   EXPECT_EQ(out_,
             "NODE    REVISION  STATE   SINCE  CALLS   OPEN  ERRORS/MIN  LAST ERROR\n"
             "edge-1  7         acked   2m     1.2k/s  340   0.2\n"
             "edge-2  6         NACKED  2m     1.1k/s  322   0.1         upstream/openai: env OPENAI_API_KEY is not set here\n"
             "edge-3  –         LOST    2m     –       –     –\n"
-            "revision 7 · run by 1/3 data planes\n");
+            "revision 7 · run by 1/3 data planes · figures up to 4 s old\n");
   EXPECT_EQ(Run({"status", "--check"}), ExitCode::kNodeRefused);
   EXPECT_EQ(Run({"status", "-o", "json"}), ExitCode::kOk);
   EXPECT_THAT(out_, HasSubstr("\"node_id\": \"edge-1\""));
+}
+
+TEST_F(CtlTest, StatusNamesBothOfTwoDataPlanesWithOneId) {
+  admin_.nodes.set_revision(7);
+  v1::NodeStatus* node = admin_.nodes.add_nodes();
+  AddNode(node, "edge-1", v1::NODE_STATE_ACKED, 7);
+  node->set_peer("ipv4:10.0.0.1:1001");
+  EXPECT_EQ(Run({"status", "--check"}), ExitCode::kOk);
+  node->set_rival_peer("ipv4:10.0.0.2:1000");
+  EXPECT_EQ(Run({"status"}), ExitCode::kOk);
+  EXPECT_THAT(out_, HasSubstr("TWO DATA PLANES have this id (ipv4:10.0.0.2:1000, ipv4:10.0.0.1:1001) and end each other's "
+                              "streams: give each its own --node-id"));
+  EXPECT_EQ(Run({"status", "--check"}), ExitCode::kNotAcked);
 }
 
 TEST_F(CtlTest, StatusWithoutDataPlanesSaysSo) {

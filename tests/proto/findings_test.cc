@@ -54,12 +54,38 @@ TEST(FindingsTest, AWholeSetIsToldWhole) {
               ElementsAre(HasSubstr("route/r: match: is required"), HasSubstr("\"lost\" does not exist")));
 }
 
+TEST(FindingsTest, WhatExcludesAnotherHidesNoOtherContradiction) {
+  const LoadResult loaded = LoadPolicyText(
+      "kind: CircuitBreaker\nname: b\nfailure_percent: 0\nopen: 10m\nmax_open: 5m\ntime_window: 10s\n"
+      "count_window: 50\nmax_half_open: 1ms\n",
+      "p.yaml");
+  ASSERT_EQ(loaded.errors.size(), 1u);
+  EXPECT_EQ(loaded.errors[0].ToString(),
+            "p.yaml:7: circuitbreaker/b: count_window: excludes time_window (line 6); set one of time_window or "
+            "count_window");
+  std::vector<std::string> texts;
+  for (const PolicyError& error : ValidateLoaded(loaded)) texts.push_back(error.ToString());
+  EXPECT_THAT(texts, ElementsAre(HasSubstr("p.yaml:3: circuitbreaker/b: failure_percent: 0 is out of range"),
+                                 HasSubstr("p.yaml:8: circuitbreaker/b: max_half_open: 1ms is out of range"),
+                                 HasSubstr("p.yaml:4: circuitbreaker/b: open: 10m is above max_open (5m)")));
+}
+
+TEST(FindingsTest, NobodyIsAskedWhatWasMeantWhereNothingWasMisspelt) {
+  EXPECT_THAT(FindingsIn(std::string(kGood) +
+                         "kind: Route\nname: a\nmatch: {model: a}\ntargets: [{upstream: good}]\n"
+                         "hedge: {p95: {}, max_hedge_percent: 0}\n"),
+              ElementsAre("p.yaml:10: route/a: hedge.max_hedge_percent: 0 hedges no call; allow some, or leave hedge "
+                          "out; try 2"));
+}
+
 TEST(FindingsTest, ASuggestionThatTheMessageMakesIsNotRepeated) {
   v1::Violation violation;
   violation.set_message("99 is out of range; 1 to 10 is accepted");
   violation.set_suggestion("10");
   EXPECT_EQ(MessageOf(violation), "99 is out of range; 1 to 10 is accepted");
   violation.set_suggestion("7");
+  EXPECT_EQ(MessageOf(violation), "99 is out of range; 1 to 10 is accepted; try 7");
+  violation.set_code("UNKNOWN_REFERENCE");
   EXPECT_EQ(MessageOf(violation), "99 is out of range; 1 to 10 is accepted; did you mean \"7\"?");
 }
 
