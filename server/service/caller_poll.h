@@ -44,9 +44,9 @@ class CallerPoll {
       : notifier_(notifier), options_(options), window_(options.messages_per_second, options.window) {}
 
   // After each turn, in which `messages` were handed to gRPC. How long the loop
-  // may sleep.
+  // may sleep; for ever only when the notification thread waits.
   Duration AfterTurn(TimePoint now, int64_t messages);
-  // The notification thread waits again; for a loop that is about to sleep long.
+  // The notification thread waits again.
   void Stop();
 
  private:

@@ -70,28 +70,30 @@ void FaceLoop::EndAll() {
 }
 
 Duration FaceLoop::AfterTurn() {
-  if (open_ + patient_ == 0) return Rest();
+  const TimePoint began = loop().Now();
+  Duration sleep = ServeCalls();
+  if (caller_poll_) sleep = std::min(sleep, caller_poll_->AfterTurn(began, std::exchange(handed_, 0)));
+  if (sleep == absl::InfiniteDuration()) {
+    load_.Rested();
+  } else {
+    load_.TurnEnded(began, SteadyNow(), open_ + patient_);
+  }
+  return sleep;
+}
+
+Duration FaceLoop::ServeCalls() {
+  if (open_ + patient_ == 0) return absl::InfiniteDuration();
   // What ends a turn may complete at once, and what completes may end a call.
   do {
     EndTurn();
     Drain(false);
   } while (!dirty_.empty());
-  if (open_ + patient_ == 0) return Rest();
-  const TimePoint began = loop().Now();
-  Duration sleep = std::max(last_look_ + Tick() - began, absl::ZeroDuration());
-  if (caller_poll_) sleep = std::min(sleep, caller_poll_->AfterTurn(began, std::exchange(handed_, 0)));
-  load_.TurnEnded(began, SteadyNow(), open_ + patient_);
-  return sleep;
-}
-
-Duration FaceLoop::Rest() {
-  load_.Rested();
-  if (caller_poll_) caller_poll_->Stop();
-  return absl::InfiniteDuration();
+  if (open_ + patient_ == 0) return absl::InfiniteDuration();
+  return std::max(last_look_ + Tick() - loop().Now(), absl::ZeroDuration());
 }
 
 void FaceLoop::StopPollingCallers() {
-  Rest();
+  if (caller_poll_) caller_poll_->Stop();
   caller_poll_.reset();
 }
 

@@ -99,8 +99,8 @@ class FaceLoop {
 
  private:
   Duration AfterTurn();
-  // Nothing is open: the loop may sleep until it is woken.
-  Duration Rest();
+  // How long the loop may sleep for the calls it has.
+  Duration ServeCalls();
   void EndTurn();
   void EndAll();
   // At most how long until the call queue is looked at.
