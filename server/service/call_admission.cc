@@ -8,7 +8,6 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "server/resilience/hash_ring.h"
 #include "server/service/bounded_text.h"
@@ -88,7 +87,11 @@ std::optional<std::string_view> CallerMetadata::Find(std::string_view key) const
   return std::string_view(it->second.data(), it->second.size());
 }
 
-std::string NewCallId(Random& random) { return absl::StrFormat("%016x%016x", random.Next(), random.Next()); }
+std::string NewCallId(Random& random) {
+  const uint64_t high = random.Next();
+  const uint64_t low = random.Next();
+  return absl::StrCat(absl::Hex(high, absl::kZeroPad16), absl::Hex(low, absl::kZeroPad16));
+}
 
 TimePoint DeadlineOf(gpr_timespec deadline, TimePoint now) {
   if (gpr_time_cmp(deadline, gpr_inf_future(deadline.clock_type)) == 0) return absl::InfiniteFuture();

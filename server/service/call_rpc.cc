@@ -49,8 +49,7 @@ std::optional<CallError> CallRpc::TakeSlot() {
 }
 
 void CallRpc::RunAlone(const CallerMetadata& metadata, CallParams params) {
-  // Of its own, so that the engine can let go of it before a long answer ends.
-  params.request = NewRequest(true);
+  params.request = TakeRequest();
   params.affinity = AffinityOf(*route_, *params.request, metadata);
   params.deadline = DeadlineOf(context().raw_deadline(), face().loop().Now());
   call_ = face().make_call()(std::move(params), *this);
@@ -88,7 +87,7 @@ std::optional<CallError> CallRpc::Follow(std::string_view key, const CallerMetad
   call_id_ = claim.call->traits().call_id;
   std::function<void()> run;
   if (claim.verdict == IdempotencyStore::Verdict::kFirst) {
-    params->request = NewRequest(true);
+    params->request = TakeRequest();
     params->affinity = AffinityOf(*route_, *params->request, metadata);
     run = [this, call = claim.call, asked = std::move(*params)]() mutable {
       call->Run(face().make_call(), std::move(asked));

@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "server/engine/call.h"
 #include "server/engine/stream_sink.h"
@@ -33,6 +34,7 @@ class CallRpc : public Rpc, public StreamSink {
       : Rpc(face), services_(services), method_(method), traits_(traits) {}
 
   // --- of the method ---
+  // Both before TakeRequest.
   virtual const google::protobuf::Message& message() const = 0;
   virtual std::string_view model() const = 0;
   // The first thing wrong with the request; then, with its route.
@@ -41,9 +43,8 @@ class CallRpc : public Rpc, public StreamSink {
   // Nothing refuses it as far as that can be told before its key is looked at;
   // its route is known and its message still here.
   virtual void Admitted() {}
-  // The message as the engine sees it. `shared`: it may outlive this RPC, so
-  // the message goes with it.
-  virtual std::shared_ptr<const CallRequest> NewRequest(bool shared) = 0;
+  // The message as the engine sees it, once: it is no longer here then.
+  virtual std::shared_ptr<const CallRequest> TakeRequest() = 0;
   // The caller is still there and is to be told how the call ended.
   virtual void Ended(const CallRecord& record) = 0;
   // Gives gRPC what it can take now.
@@ -104,21 +105,25 @@ class UnaryCallRpc : public CallRpc {
   void AtTurnEnd() override;
 };
 
-// A message with the engine's view of it.
+// A message with the engine's view of it. gRPC parses it in place; what runs the
+// call takes it over, for it may outlive this RPC, and lets go of it long before
+// an answer ends.
 template <typename Message>
 class OwnedRequest {
  public:
   using Maker = std::unique_ptr<const CallRequest> (*)(const Message& message);
-  OwnedRequest(Message message, Maker make) : message_(std::move(message)), view_(make(message_)) {}
 
-  static std::shared_ptr<const CallRequest> Make(Message message, Maker make) {
-    auto owned = std::make_shared<const OwnedRequest>(std::move(message), make);
-    return std::shared_ptr<const CallRequest>(owned, owned->view_.get());
+  Message& message() { return message_; }
+
+  static std::shared_ptr<const CallRequest> View(std::shared_ptr<OwnedRequest> owned, Maker make) {
+    owned->view_ = make(owned->message_);
+    const CallRequest* view = owned->view_.get();
+    return std::shared_ptr<const CallRequest>(std::move(owned), view);
   }
 
  private:
-  const Message message_;
-  const std::unique_ptr<const CallRequest> view_;
+  Message message_;
+  std::unique_ptr<const CallRequest> view_;
 };
 
 }  // namespace sluice

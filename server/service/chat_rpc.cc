@@ -12,32 +12,32 @@ namespace {
 constexpr CallTraits kStreamTraits{"chat", true};
 constexpr CallTraits kUnaryTraits{"chat", false};
 
-std::shared_ptr<const CallRequest> RequestOf(v1::ChatRequest& request, bool shared) {
-  if (shared) return OwnedRequest<v1::ChatRequest>::Make(std::move(request), &NewChatCallRequest);
-  return NewChatCallRequest(request);
-}
+using OwnedChat = OwnedRequest<v1::ChatRequest>;
 
 }  // namespace
 
 // --- StreamChat -------------------------------------------------------------
 
 StreamChatRpc::StreamChatRpc(FaceLoop& face, FaceServices& services)
-    : CallRpc(face, services, "StreamChat", kStreamTraits), writer_(&context()), pending_(face.messages()) {}
+    : CallRpc(face, services, "StreamChat", kStreamTraits),
+      request_(std::make_shared<OwnedChat>()),
+      writer_(&context()),
+      pending_(face.messages()) {}
 
-StreamChatRpc::~StreamChatRpc() { pending_.Clear(); }
-
-std::optional<CallError> StreamChatRpc::Check() const { return CheckChatRequest(request_); }
+std::optional<CallError> StreamChatRpc::Check() const { return CheckChatRequest(request_->message()); }
 
 void StreamChatRpc::Admitted() {
-  const Duration length = CoalesceOf(request_.stream_options(), bounds().coalesce);
+  const Duration length = CoalesceOf(request_->message().stream_options(), bounds().coalesce);
   if (length == absl::ZeroDuration()) return;
   window_ = std::make_unique<CoalescingWindow>(face().loop(), length, [this] { MarkDirty(); });
 }
 
-std::shared_ptr<const CallRequest> StreamChatRpc::NewRequest(bool shared) { return RequestOf(request_, shared); }
+std::shared_ptr<const CallRequest> StreamChatRpc::TakeRequest() {
+  return OwnedChat::View(std::move(request_), &NewChatCallRequest);
+}
 
 void StreamChatRpc::Request() {
-  services().gateway.RequestStreamChat(&context(), &request_, &writer_, face().call_queue(),
+  services().gateway.RequestStreamChat(&context(), &request_->message(), &writer_, face().call_queue(),
                                        face().notification_queue(), request_tag());
 }
 
@@ -74,7 +74,7 @@ void StreamChatRpc::Write(const StreamEvent& event) {
 void StreamChatRpc::Ended(const CallRecord& record) {
   status_ = StatusFor(record);
   // A call that failed before content ends with a status and no message.
-  if (status_->ok() || started_) pending_.AddEnd(EndMessage(record));
+  if (status_->ok() || started_) pending_.AddEnd(record);
   WatchEnd();
 }
 
@@ -132,14 +132,18 @@ void StreamChatRpc::CallerGone() {
 // --- Chat -------------------------------------------------------------------
 
 ChatRpc::ChatRpc(FaceLoop& face, FaceServices& services)
-    : UnaryCallRpc(face, services, "Chat", kUnaryTraits), writer_(&context()) {}
+    : UnaryCallRpc(face, services, "Chat", kUnaryTraits),
+      request_(std::make_shared<OwnedChat>()),
+      writer_(&context()) {}
 
-std::optional<CallError> ChatRpc::Check() const { return CheckChatRequest(request_); }
+std::optional<CallError> ChatRpc::Check() const { return CheckChatRequest(request_->message()); }
 
-std::shared_ptr<const CallRequest> ChatRpc::NewRequest(bool shared) { return RequestOf(request_, shared); }
+std::shared_ptr<const CallRequest> ChatRpc::TakeRequest() {
+  return OwnedChat::View(std::move(request_), &NewChatCallRequest);
+}
 
 void ChatRpc::Request() {
-  services().gateway.RequestChat(&context(), &request_, &writer_, face().call_queue(),
+  services().gateway.RequestChat(&context(), &request_->message(), &writer_, face().call_queue(),
                                  face().notification_queue(), request_tag());
 }
 

@@ -17,7 +17,6 @@ namespace sluice {
 class StreamChatRpc final : public CallRpc {
  public:
   StreamChatRpc(FaceLoop& face, FaceServices& services);
-  ~StreamChatRpc() override;
 
   void Started(std::string_view served_by, std::string_view model) override;
   void Write(const StreamEvent& event) override;
@@ -28,11 +27,11 @@ class StreamChatRpc final : public CallRpc {
   void Restart() override;
 
  private:
-  const google::protobuf::Message& message() const override { return request_; }
-  std::string_view model() const override { return request_.model(); }
+  const google::protobuf::Message& message() const override { return request_->message(); }
+  std::string_view model() const override { return request_->message().model(); }
   std::optional<CallError> Check() const override;
   void Admitted() override;
-  std::shared_ptr<const CallRequest> NewRequest(bool shared) override;
+  std::shared_ptr<const CallRequest> TakeRequest() override;
   void Request() override;
   std::unique_ptr<Rpc> Next(FaceLoop& face) override;
   void OperationDone(bool ok) override;
@@ -44,7 +43,7 @@ class StreamChatRpc final : public CallRpc {
   bool Waits();
   void ClearPending();
 
-  v1::ChatRequest request_;
+  std::shared_ptr<OwnedRequest<v1::ChatRequest>> request_;
   grpc::ServerAsyncWriter<v1::StreamChatResponse> writer_;
   PendingMessages pending_;
   std::unique_ptr<CoalescingWindow> window_;  // null: nothing ever waits
@@ -68,10 +67,10 @@ class ChatRpc final : public UnaryCallRpc {
   void Discard() override;
 
  private:
-  const google::protobuf::Message& message() const override { return request_; }
-  std::string_view model() const override { return request_.model(); }
+  const google::protobuf::Message& message() const override { return request_->message(); }
+  std::string_view model() const override { return request_->message().model(); }
   std::optional<CallError> Check() const override;
-  std::shared_ptr<const CallRequest> NewRequest(bool shared) override;
+  std::shared_ptr<const CallRequest> TakeRequest() override;
   void Request() override;
   std::unique_ptr<Rpc> Next(FaceLoop& face) override;
   bool overflowed() override { return collector().overflowed(); }
@@ -79,7 +78,7 @@ class ChatRpc final : public UnaryCallRpc {
 
   AnswerCollector& collector();
 
-  v1::ChatRequest request_;
+  std::shared_ptr<OwnedRequest<v1::ChatRequest>> request_;
   grpc::ServerAsyncResponseWriter<v1::ChatResponse> writer_;
   std::optional<AnswerCollector> collector_;
 };

@@ -12,6 +12,8 @@ namespace {
 
 constexpr CallTraits kTraits{"embeddings", false};
 
+using OwnedEmbed = OwnedRequest<v1::EmbedRequest>;
+
 // A wire format sees to it that this never comes.
 CallError NotWhole(std::string_view route) {
   const FailureTraits& traits = TraitsOf(FailureKind::kProtocol);
@@ -26,30 +28,31 @@ CallError NotWhole(std::string_view route) {
 }  // namespace
 
 EmbedRpc::EmbedRpc(FaceLoop& face, FaceServices& services)
-    : UnaryCallRpc(face, services, "Embed", kTraits), writer_(&context()) {}
+    : UnaryCallRpc(face, services, "Embed", kTraits),
+      request_(std::make_shared<OwnedEmbed>()),
+      writer_(&context()) {}
 
 void EmbedRpc::Request() {
-  services().gateway.RequestEmbed(&context(), &request_, &writer_, face().call_queue(), face().notification_queue(),
-                                  request_tag());
+  services().gateway.RequestEmbed(&context(), &request_->message(), &writer_, face().call_queue(),
+                                  face().notification_queue(), request_tag());
 }
 
 std::unique_ptr<Rpc> EmbedRpc::Next(FaceLoop& face) { return std::make_unique<EmbedRpc>(face, services()); }
 
-std::optional<CallError> EmbedRpc::Check() const { return CheckEmbedRequest(request_); }
+std::optional<CallError> EmbedRpc::Check() const { return CheckEmbedRequest(request_->message()); }
 
 std::optional<CallError> EmbedRpc::CheckFor(const RouteConfig& route) const {
-  return CheckEmbedSize(request_, route.stream.max_response_bytes, route.name);
+  return CheckEmbedSize(request_->message(), route.stream.max_response_bytes, route.name);
 }
 
-std::shared_ptr<const CallRequest> EmbedRpc::NewRequest(bool shared) {
-  inputs_ = static_cast<size_t>(request_.inputs_size());
-  if (shared) return OwnedRequest<v1::EmbedRequest>::Make(std::move(request_), &NewEmbedCallRequest);
-  return NewEmbedCallRequest(request_);
+void EmbedRpc::Admitted() { inputs_ = static_cast<size_t>(request_->message().inputs_size()); }
+
+std::shared_ptr<const CallRequest> EmbedRpc::TakeRequest() {
+  return OwnedEmbed::View(std::move(request_), &NewEmbedCallRequest);
 }
 
 EmbedCollector& EmbedRpc::collector() {
-  const size_t inputs = inputs_ > 0 ? inputs_ : static_cast<size_t>(request_.inputs_size());
-  if (!collector_) collector_.emplace(inputs, bounds().max_response_bytes);
+  if (!collector_) collector_.emplace(inputs_, bounds().max_response_bytes);
   return *collector_;
 }
 

@@ -21,11 +21,12 @@ class EmbedRpc final : public UnaryCallRpc {
   void Discard() override;
 
  private:
-  const google::protobuf::Message& message() const override { return request_; }
-  std::string_view model() const override { return request_.model(); }
+  const google::protobuf::Message& message() const override { return request_->message(); }
+  std::string_view model() const override { return request_->message().model(); }
   std::optional<CallError> Check() const override;
   std::optional<CallError> CheckFor(const RouteConfig& route) const override;
-  std::shared_ptr<const CallRequest> NewRequest(bool shared) override;
+  void Admitted() override;
+  std::shared_ptr<const CallRequest> TakeRequest() override;
   void Request() override;
   std::unique_ptr<Rpc> Next(FaceLoop& face) override;
   bool overflowed() override { return collector_ && collector_->overflowed(); }
@@ -36,8 +37,8 @@ class EmbedRpc final : public UnaryCallRpc {
 
   EmbedCollector& collector();
 
-  v1::EmbedRequest request_;
-  size_t inputs_ = 0;  // of the request, which may have been given away
+  std::shared_ptr<OwnedRequest<v1::EmbedRequest>> request_;
+  size_t inputs_ = 0;  // of the request, once it is admitted
   grpc::ServerAsyncResponseWriter<v1::EmbedResponse> writer_;
   std::optional<EmbedCollector> collector_;
 };

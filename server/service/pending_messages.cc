@@ -4,6 +4,7 @@
 
 #include "server/service/bounded_text.h"
 #include "server/service/event_mapping.h"
+#include "server/service/status_mapping.h"
 
 namespace sluice {
 namespace {
@@ -30,8 +31,13 @@ ScratchMessage::ScratchMessage()
       message_(google::protobuf::Arena::CreateMessage<v1::StreamChatResponse>(&arena_)) {}
 
 void ScratchMessage::Reset() {
-  arena_.Reset();
-  message_ = google::protobuf::Arena::CreateMessage<v1::StreamChatResponse>(&arena_);
+  if (bytes <= kSmall && ++cleared_ <= kMaxCleared) {
+    message_->Clear();
+  } else {
+    arena_.Reset();
+    message_ = google::protobuf::Arena::CreateMessage<v1::StreamChatResponse>(&arena_);
+    cleared_ = 0;
+  }
   bytes = 0;
 }
 
@@ -83,29 +89,32 @@ void PendingMessages::AddWhole(const StreamEvent& event) {
   FillEvent(event, events->Add());
 }
 
-void PendingMessages::AddEnd(v1::End end) {
-  size_t weight = end.ByteSizeLong();
-  *Room(weight).message().add_events()->mutable_end() = std::move(end);
+void PendingMessages::AddEnd(const CallRecord& record) {
+  FillEnd(record, Room(WeightOfEnd(record)).message().add_events()->mutable_end());
 }
 
 std::unique_ptr<ScratchMessage> PendingMessages::TakeFirst() {
-  auto message = std::move(messages_.front());
-  messages_.pop_front();
+  auto message = std::move(first_);
+  first_ = std::move(message->next);
+  --size_;
   bytes_ -= message->bytes;
   return message;
 }
 
 void PendingMessages::Clear() {
-  while (!messages_.empty()) pool_.GiveBack(TakeFirst());
+  while (!empty()) pool_.GiveBack(TakeFirst());
 }
 
 ScratchMessage& PendingMessages::Room(size_t weight) {
-  if (messages_.empty() || (messages_.back()->bytes > 0 && messages_.back()->bytes + weight > max_message_bytes_)) {
-    messages_.push_back(pool_.Take());
+  if (empty() || (last_->bytes > 0 && last_->bytes + weight > max_message_bytes_)) {
+    auto& place = empty() ? first_ : last_->next;
+    place = pool_.Take();
+    last_ = place.get();
+    ++size_;
   }
-  messages_.back()->bytes += weight;
+  last_->bytes += weight;
   bytes_ += weight;
-  return *messages_.back();
+  return *last_;
 }
 
 }  // namespace sluice

@@ -16,6 +16,10 @@ namespace {
 constexpr size_t kMaxAttemptMessageBytes = 160;
 constexpr size_t kMaxNameBytes = 80;
 constexpr size_t kMaxEndMessageBytes = 512;
+// Numbers, durations and framing of an end record and of each attempt, beside
+// their texts.
+constexpr size_t kEndOverhead = 256;
+constexpr size_t kAttemptOverhead = 160;
 // The copy of the message inside the details.
 constexpr size_t kMaxDetailMessageBytes = 512;
 // The space for the Any around the attempts, its type URL included.
@@ -107,6 +111,38 @@ void AddAttempts(const CallRecord& record, google::rpc::Status* status) {
   AddDetail(FittingAttempts(record.attempts, kMaxStatusDetailBytes - used), status);
 }
 
+void FillUsage(const UsageCounts& usage, v1::Usage* out) {
+  if (usage.input_tokens) out->set_input_tokens(*usage.input_tokens);
+  if (usage.output_tokens) out->set_output_tokens(*usage.output_tokens);
+  if (usage.total_tokens) out->set_total_tokens(*usage.total_tokens);
+  if (usage.cached_input_tokens) out->set_cached_input_tokens(*usage.cached_input_tokens);
+  if (usage.reasoning_tokens) out->set_reasoning_tokens(*usage.reasoning_tokens);
+  out->set_estimated(usage.estimated);
+}
+
+void FillAttempt(const AttemptRecord& record, v1::Attempt* attempt) {
+  attempt->set_upstream(record.upstream);
+  attempt->set_endpoint(record.endpoint);
+  attempt->mutable_outcome()->assign(OutcomeName(record.outcome));
+  if (auto name = TraitsOf(record.failure).name; !name.empty()) attempt->mutable_error_class()->assign(name);
+  if (!record.message.empty()) attempt->set_error_message(BoundedText(record.message, kMaxEndMessageBytes));
+  attempt->set_http_status(record.http_status);
+  if (record.backoff > absl::ZeroDuration()) SetDuration(record.backoff, attempt->mutable_backoff());
+  if (record.time_to_first_token) SetDuration(*record.time_to_first_token, attempt->mutable_time_to_first_token());
+  SetDuration(record.duration, attempt->mutable_duration());
+  if (record.retry_after) SetDuration(*record.retry_after, attempt->mutable_retry_after());
+  attempt->set_hedge(record.hedge);
+}
+
+// The last attempt is the one that decided: it is always there.
+template <typename F>
+void ForEachShown(const CallRecord& record, F show) {
+  const size_t count = record.attempts.size();
+  for (size_t i = 0; i < count; ++i) {
+    if (i + 1 < kMaxEndAttempts || i + 1 == count) show(record.attempts[i]);
+  }
+}
+
 v1::Outcome ToProto(CallOutcome outcome) { return static_cast<v1::Outcome>(outcome); }
 
 static_assert(static_cast<int>(CallOutcome::kComplete) == v1::OUTCOME_COMPLETE);
@@ -118,54 +154,48 @@ static_assert(static_cast<int>(CallOutcome::kFailed) == v1::OUTCOME_FAILED);
 
 v1::Usage ToProto(const UsageCounts& usage) {
   v1::Usage out;
-  if (usage.input_tokens) out.set_input_tokens(*usage.input_tokens);
-  if (usage.output_tokens) out.set_output_tokens(*usage.output_tokens);
-  if (usage.total_tokens) out.set_total_tokens(*usage.total_tokens);
-  if (usage.cached_input_tokens) out.set_cached_input_tokens(*usage.cached_input_tokens);
-  if (usage.reasoning_tokens) out.set_reasoning_tokens(*usage.reasoning_tokens);
-  out.set_estimated(usage.estimated);
+  FillUsage(usage, &out);
   return out;
 }
 
 v1::Attempt ToProto(const AttemptRecord& record) {
   v1::Attempt attempt;
-  attempt.set_upstream(record.upstream);
-  attempt.set_endpoint(record.endpoint);
-  attempt.set_outcome(std::string(OutcomeName(record.outcome)));
-  attempt.set_error_class(std::string(TraitsOf(record.failure).name));
-  attempt.set_error_message(BoundedText(record.message, kMaxEndMessageBytes));
-  attempt.set_http_status(record.http_status);
-  if (record.backoff > absl::ZeroDuration()) SetDuration(record.backoff, attempt.mutable_backoff());
-  if (record.time_to_first_token) SetDuration(*record.time_to_first_token, attempt.mutable_time_to_first_token());
-  SetDuration(record.duration, attempt.mutable_duration());
-  if (record.retry_after) SetDuration(*record.retry_after, attempt.mutable_retry_after());
-  attempt.set_hedge(record.hedge);
+  FillAttempt(record, &attempt);
   return attempt;
 }
 
 v1::End EndMessage(const CallRecord& record) {
   v1::End end;
-  end.set_outcome(ToProto(record.outcome));
-  // The last attempt is the one that decided: it is always there.
-  size_t count = record.attempts.size();
-  for (size_t i = 0; i < count; ++i) {
-    if (i + 1 >= kMaxEndAttempts && i + 1 < count) continue;
-    *end.add_attempts() = ToProto(record.attempts[i]);
-  }
-  end.set_served_by(record.served_by);
-  *end.mutable_delivered() = ToProto(record.delivered);
-  *end.mutable_abandoned() = ToProto(record.abandoned);
+  FillEnd(record, &end);
+  return end;
+}
+
+void FillEnd(const CallRecord& record, v1::End* end) {
+  end->set_outcome(ToProto(record.outcome));
+  ForEachShown(record, [end](const AttemptRecord& attempt) { FillAttempt(attempt, end->add_attempts()); });
+  end->set_served_by(record.served_by);
+  FillUsage(record.delivered, end->mutable_delivered());
+  FillUsage(record.abandoned, end->mutable_abandoned());
   if (record.error.grpc_code != 0) {
-    v1::CallError* error = end.mutable_error();
+    v1::CallError* error = end->mutable_error();
     error->set_reason(record.error.reason);
     error->set_message(BoundedText(record.error.message, kMaxStatusMessageBytes));
-    error->set_error_class(std::string(TraitsOf(record.error.kind).name));
+    error->mutable_error_class()->assign(TraitsOf(record.error.kind).name);
   }
-  SetDuration(record.total, end.mutable_total());
-  end.set_fallback(BoundedText(record.fallback, kMaxNameBytes));
-  end.set_restarts(record.restarts);
-  if (record.queued > absl::ZeroDuration()) SetDuration(record.queued, end.mutable_queued());
-  return end;
+  SetDuration(record.total, end->mutable_total());
+  if (!record.fallback.empty()) end->set_fallback(BoundedText(record.fallback, kMaxNameBytes));
+  end->set_restarts(record.restarts);
+  if (record.queued > absl::ZeroDuration()) SetDuration(record.queued, end->mutable_queued());
+}
+
+size_t WeightOfEnd(const CallRecord& record) {
+  size_t weight = kEndOverhead + record.served_by.size();
+  ForEachShown(record, [&weight](const AttemptRecord& attempt) {
+    weight += kAttemptOverhead + attempt.upstream.size() + attempt.endpoint.size() +
+              std::min(attempt.message.size(), kMaxEndMessageBytes);
+  });
+  if (record.error.grpc_code == 0) return weight;
+  return weight + record.error.reason.size() + std::min(record.error.message.size(), kMaxStatusMessageBytes);
 }
 
 grpc::Status StatusOf(const CallRecord& record, std::string_view call_id, std::string_view route) {

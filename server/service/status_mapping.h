@@ -25,6 +25,10 @@ inline constexpr size_t kMaxEndAttempts = 32;
 v1::Usage ToProto(const UsageCounts& usage);
 v1::Attempt ToProto(const AttemptRecord& attempt);
 v1::End EndMessage(const CallRecord& record);
+// The same into an empty one, which may be on an arena.
+void FillEnd(const CallRecord& record, v1::End* end);
+// Roughly what it weighs, and not less.
+size_t WeightOfEnd(const CallRecord& record);
 
 // The status of a call that ended with record.error; OK if that has code 0, and
 // where a fallback answered.

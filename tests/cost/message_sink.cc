@@ -13,7 +13,7 @@ void MessageSink::Started(std::string_view served_by, std::string_view model) {
 
 void MessageSink::Finish(const CallRecord& record) {
   const grpc::Status status = StatusOf(record, call_id_, route_);
-  pending_.AddEnd(EndMessage(record));
+  pending_.AddEnd(record);
   complete_ = status.ok() && record.outcome == CallOutcome::kComplete;
   attempts_ = record.attempts.size();
 }

@@ -43,7 +43,7 @@ class WindowedStream {
   }
   void End() {
     ended_ = true;
-    pending_.AddEnd(v1::End());
+    pending_.AddEnd(CallRecord());
     Flush();
   }
   void Clear() {

@@ -9,6 +9,7 @@
 
 #include "server/resilience/random.h"
 #include "server/service/bounded_text.h"
+#include "server/service/status_mapping.h"
 
 namespace sluice {
 namespace {
@@ -85,7 +86,7 @@ TEST_F(PendingMessagesTest, TheModelIsToldByStartedOnly) {
   pending_.AddStarted("id", "u/e", "gpt");
   pending_.Add(Delta(Kind::kModel, "gpt"));
   pending_.Add(Delta(Kind::kContent, "x"));
-  pending_.AddEnd(v1::End());
+  pending_.AddEnd(CallRecord());
   auto events = Drain();
   ASSERT_EQ(events.size(), 3u);
   EXPECT_EQ(events[0].started().model(), "gpt");
@@ -126,6 +127,57 @@ TEST_F(PendingMessagesTest, ClearForgetsEverything) {
   pending_.Clear();
   EXPECT_TRUE(pending_.empty());
   EXPECT_EQ(pending_.bytes(), 0u);
+}
+
+TEST_F(PendingMessagesTest, AMessageThatIsUsedAgainHoldsNothingOfBefore) {
+  Random random(11);
+  for (int i = 0; i < 200; ++i) {
+    // Small ones are cleared, large ones go back to their first block.
+    const std::string text(1 + random.Below(i % 7 == 0 ? 4000 : 60), static_cast<char>('a' + i % 26));
+    pending_.Add(Delta(i % 2 == 0 ? Kind::kContent : Kind::kRefusal, text, i % 3));
+    if (i % 5 == 0) pending_.Add(Delta(Kind::kChoiceEnd, "stop"));
+    auto message = pending_.TakeFirst();
+    const auto& events = message->message().events();
+    ASSERT_EQ(events.size(), i % 5 == 0 ? 2 : 1);
+    EXPECT_EQ(events[0].choice(), i % 3);
+    EXPECT_EQ(i % 2 == 0 ? events[0].content().text() : events[0].refusal().text(), text);
+    pool_.GiveBack(std::move(message));
+    ASSERT_TRUE(pending_.empty());
+  }
+}
+
+TEST_F(PendingMessagesTest, AStreamWithNothingPendingTakesFewBytes) {
+  // Times the open streams; nothing more is on the heap.
+  EXPECT_LE(sizeof(PendingMessages), 64u);
+}
+
+TEST_F(PendingMessagesTest, TheEndWeighsNoLessThanItsBytes) {
+  CallRecord record;
+  record.outcome = CallOutcome::kTruncated;
+  record.served_by = std::string(60, 'u');
+  record.delivered = record.abandoned = {100000, 100000, 200000, 90000, 80000, true};
+  record.total = record.queued = absl::Milliseconds(123456);
+  record.fallback = std::string(500, 'f');
+  record.restarts = 3;
+  record.error = {FailureKind::kTruncated, 10, "STREAM_TRUNCATED", std::string(3000, 'm'), "", {}};
+  AttemptRecord attempt;
+  attempt.upstream = attempt.endpoint = std::string(100, 'e');
+  attempt.outcome = AttemptOutcome::kCancelled;
+  attempt.failure = FailureKind::kTruncated;
+  attempt.message = std::string(2000, 'x');
+  attempt.http_status = 503;
+  attempt.backoff = attempt.duration = absl::Milliseconds(98765);
+  attempt.time_to_first_token = attempt.retry_after = absl::Milliseconds(98765);
+  attempt.hedge = true;
+  record.attempts.assign(40, attempt);
+  pending_.AddEnd(record);
+  const size_t weight = pending_.bytes();
+  const auto events = Drain();
+  ASSERT_EQ(events.size(), 1u);
+  const size_t bytes = events[0].ByteSizeLong();
+  EXPECT_GE(weight, bytes);
+  EXPECT_LE(weight, bytes + bytes / 4);
+  EXPECT_EQ(events[0].end().SerializeAsString(), EndMessage(record).SerializeAsString());
 }
 
 TEST(BoundedTextTest, NeverSplitsACharacter) {
