@@ -5,18 +5,24 @@
 
 #include <cerrno>
 #include <mutex>
+#include <string>
 #include <utility>
 
 #include "server/upstream/connect_error.h"
 #include "server/upstream/curl_multi.h"
+#include "server/upstream/direct_connect.h"
 
 namespace sluice {
 namespace {
 
 // libcurl looks through a multi's connections one by one at each send and
 // receive of a TLS stream, so a multi holds few. (Bare sockets leave it once
-// they are connected.) Each keeps its own parsed CA bundle: not too few.
+// they are connected.) Each keeps one parsed CA bundle: not too few, and
+// endpoints of different CAs have their own.
 constexpr size_t kTransfersPerMulti = 128;
+// Above it an unused one serves another CA, which costs a parse, so that CA
+// files that went from the policy leave nothing behind.
+constexpr size_t kMultisKept = 16;
 // libcurl buffers nothing for us: its smallest.
 constexpr long kCurlBufferBytes = 1024;
 
@@ -52,19 +58,30 @@ void SetTlsOptions(CURL* easy, const HttpEndpoint& endpoint, Duration ca_cache_t
   curl_easy_setopt(easy, CURLOPT_SSLVERSION, long{CURL_SSLVERSION_TLSv1_2});
   curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT,
                    static_cast<long>(absl::ToInt64Seconds(ca_cache_time)));
+  // Only the file, the system's bundle or this one: with the system's folder
+  // besides libcurl trusts no cache and parses the bundle for every connection.
+  curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
   if (!endpoint.ca_file.empty()) {
     curl_easy_setopt(easy, CURLOPT_CAINFO, endpoint.ca_file.c_str());
-    // Only this file: not the system's besides.
-    curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
   }
 }
 
 }  // namespace
 
-ConnectAttempt::~ConnectAttempt() {
-  transfer_.reset();
-  curl_slist_free_all(connect_to_);
-}
+class CurlAttempt : public ConnectAttempt {
+ public:
+  explicit CurlAttempt(CurlMulti& multi) : transfer_(std::make_unique<CurlTransfer>(multi)) {}
+  ~CurlAttempt() override {
+    transfer_.reset();
+    curl_slist_free_all(connect_to_);
+  }
+
+ private:
+  friend class Connector;
+
+  curl_slist* connect_to_ = nullptr;
+  std::unique_ptr<CurlTransfer> transfer_;
+};
 
 Connector::Connector(IoLoop& loop, const TransportOptions& options)
     : loop_(loop), options_(options), share_(NewShare()) {}
@@ -74,18 +91,32 @@ Connector::~Connector() {
   curl_share_cleanup(share_);
 }
 
-CurlMulti& Connector::PickMulti() {
-  for (auto& multi : multis_) {
-    if (multi->transfers() < kTransfersPerMulti) return *multi;
+CurlMulti& Connector::PickMulti(const std::string& ca_file) {
+  Multi* unused = nullptr;
+  for (Multi& multi : multis_) {
+    if (multi.ca_file == ca_file && multi.curl->transfers() < kTransfersPerMulti) return *multi.curl;
+    if (multi.curl->transfers() == 0) unused = &multi;
   }
-  multis_.push_back(std::make_unique<CurlMulti>(loop_));
-  return *multis_.back();
+  if (unused == nullptr || multis_.size() < kMultisKept) {
+    multis_.push_back({ca_file, std::make_unique<CurlMulti>(loop_)});
+    return *multis_.back().curl;
+  }
+  unused->ca_file = ca_file;
+  return *unused->curl;
 }
 
-std::unique_ptr<ConnectAttempt> Connector::Connect(std::shared_ptr<const HttpEndpoint> endpoint,
-                                                   ConnectAttempt::Done done) {
-  std::unique_ptr<ConnectAttempt> attempt(new ConnectAttempt);
-  attempt->transfer_ = std::make_unique<CurlTransfer>(PickMulti());
+ConnectStart Connector::Connect(std::shared_ptr<const HttpEndpoint> endpoint,
+                                ConnectAttempt::Done done) {
+  if (const SocketAddress address(*endpoint); DirectConnect::Fits(*endpoint, address)) {
+    return DirectConnect::Start(loop_, std::move(endpoint), address, options_.max_connect_time,
+                                std::move(done));
+  }
+  return {nullptr, ConnectByCurl(std::move(endpoint), std::move(done))};
+}
+
+std::unique_ptr<ConnectAttempt> Connector::ConnectByCurl(
+    std::shared_ptr<const HttpEndpoint> endpoint, ConnectAttempt::Done done) {
+  auto attempt = std::make_unique<CurlAttempt>(PickMulti(endpoint->tls ? endpoint->ca_file : ""));
   SetOptions(attempt->transfer_->easy(), *endpoint);
   SetTarget(*attempt, *endpoint);
   attempt->transfer_->Start([this, raw = attempt.get(), endpoint = std::move(endpoint),
@@ -122,7 +153,7 @@ void Connector::SetOptions(CURL* easy, const HttpEndpoint& endpoint) {
   if (endpoint.tls) SetTlsOptions(easy, endpoint, options_.ca_cache_time);
 }
 
-void Connector::SetTarget(ConnectAttempt& attempt, const HttpEndpoint& endpoint) {
+void Connector::SetTarget(CurlAttempt& attempt, const HttpEndpoint& endpoint) {
   CURL* easy = attempt.transfer_->easy();
   // The URL's host is what the certificate is checked against and what SNI
   // says; where to connect can differ from it.
@@ -137,7 +168,7 @@ void Connector::SetTarget(ConnectAttempt& attempt, const HttpEndpoint& endpoint)
   curl_easy_setopt(easy, CURLOPT_CONNECT_TO, attempt.connect_to_);
 }
 
-ConnectResult Connector::Finish(ConnectAttempt& attempt, const HttpEndpoint& endpoint,
+ConnectResult Connector::Finish(CurlAttempt& attempt, const HttpEndpoint& endpoint,
                                 CURLcode code) {
   CURL* easy = attempt.transfer_->easy();
   if (code != CURLE_OK) {

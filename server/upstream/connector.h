@@ -1,5 +1,6 @@
-// Connects to upstreams through libcurl: names, both address families, proxies,
-// TLS with verification and session reuse. Loop thread only.
+// Connects to upstreams: to a bare address by the system's connect(), else
+// through libcurl, which knows names, both address families, proxies, and TLS
+// with verification and session reuse. Loop thread only.
 #ifndef SLUICE_SERVER_UPSTREAM_CONNECTOR_H_
 #define SLUICE_SERVER_UPSTREAM_CONNECTOR_H_
 
@@ -9,37 +10,15 @@
 #include <string>
 #include <vector>
 
-#include "absl/functional/any_invocable.h"
 #include "server/runtime/loop.h"
-#include "server/upstream/connection.h"
+#include "server/upstream/connect_attempt.h"
 #include "server/upstream/http_transport.h"
 #include "server/upstream/transport_options.h"
 
 namespace sluice {
 
+class CurlAttempt;
 class CurlMulti;
-class CurlTransfer;
-
-// What came of an attempt: a connection, or an error for people.
-struct ConnectResult {
-  std::unique_ptr<Connection> connection;
-  std::string error;
-};
-
-// An attempt under way. Destroying it gives it up.
-class ConnectAttempt {
- public:
-  using Done = absl::AnyInvocable<void(ConnectResult)>;
-
-  ~ConnectAttempt();
-
- private:
-  friend class Connector;
-  ConnectAttempt() = default;
-
-  struct curl_slist* connect_to_ = nullptr;
-  std::unique_ptr<CurlTransfer> transfer_;
-};
 
 class Connector {
  public:
@@ -50,20 +29,25 @@ class Connector {
   Connector& operator=(const Connector&) = delete;
 
   // `done` is called in a later turn, once, unless the attempt is destroyed
-  // before; it may destroy the attempt.
-  std::unique_ptr<ConnectAttempt> Connect(std::shared_ptr<const HttpEndpoint> endpoint,
-                                          ConnectAttempt::Done done);
+  // before or the connection is there at once; it may destroy the attempt.
+  ConnectStart Connect(std::shared_ptr<const HttpEndpoint> endpoint, ConnectAttempt::Done done);
 
  private:
-  CurlMulti& PickMulti();
+  std::unique_ptr<ConnectAttempt> ConnectByCurl(std::shared_ptr<const HttpEndpoint> endpoint,
+                                                ConnectAttempt::Done done);
+  CurlMulti& PickMulti(const std::string& ca_file);
   void SetOptions(CURL* easy, const HttpEndpoint& endpoint);
-  void SetTarget(ConnectAttempt& attempt, const HttpEndpoint& endpoint);
-  ConnectResult Finish(ConnectAttempt& attempt, const HttpEndpoint& endpoint, CURLcode code);
+  void SetTarget(CurlAttempt& attempt, const HttpEndpoint& endpoint);
+  ConnectResult Finish(CurlAttempt& attempt, const HttpEndpoint& endpoint, CURLcode code);
 
   IoLoop& loop_;
   const TransportOptions& options_;
   CURLSH* const share_;  // TLS sessions and names, for all multis
-  std::vector<std::unique_ptr<CurlMulti>> multis_;
+  struct Multi {
+    std::string ca_file;  // whose parsed bundle it keeps; empty: the system's
+    std::unique_ptr<CurlMulti> curl;
+  };
+  std::vector<Multi> multis_;
 };
 
 }  // namespace sluice

@@ -91,8 +91,10 @@ void Exchange::OnRoom(PoolLease lease) {
 }
 
 void Exchange::MakeConnection() {
-  attempt_ = core_->connector.Connect(
+  ConnectStart start = core_->connector.Connect(
       endpoint_, [this](ConnectResult result) { OnConnectDone(std::move(result)); });
+  attempt_ = std::move(start.attempt);
+  if (start.connection != nullptr) OnConnection(std::move(start.connection));
 }
 
 void Exchange::OnConnectDone(ConnectResult result) {
@@ -101,8 +103,12 @@ void Exchange::OnConnectDone(ConnectResult result) {
     PoolCounters::Add(pool_->counters().connect_failures);
     return Fail(HttpFailure::kConnect, result.error);
   }
+  OnConnection(std::move(result.connection));
+}
+
+void Exchange::OnConnection(std::unique_ptr<Connection> connection) {
   PoolCounters::Add(pool_->counters().connects);
-  lease_.set_connection(std::move(result.connection));
+  lease_.set_connection(std::move(connection));
   sending_ = true;
   SendSome();
 }

@@ -40,6 +40,7 @@ class Exchange : public HttpExchange, private FdHandler {
   void OnRoom(PoolLease lease);
   void MakeConnection();
   void OnConnectDone(ConnectResult result);
+  void OnConnection(std::unique_ptr<Connection> connection);
   // What is to be told without waiting for the socket is told in a turn of its
   // own: observers are not called from within Start and Resume.
   void Defer();

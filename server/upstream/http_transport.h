@@ -91,8 +91,8 @@ class HttpExchangeObserver {
 class HttpExchange {
  public:
   virtual ~HttpExchange() = default;
-  // Right after Start: a connection of the pool took the request at once. Then
-  // OnConnected is not called.
+  // Right after Start: a connection, of the pool or made at once, took the request
+  // already. Then OnConnected is not called.
   virtual bool sent_at_start() const { return false; }
   // Stops and restarts the reading of the body: back-pressure.
   virtual void Pause() = 0;

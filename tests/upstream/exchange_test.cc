@@ -84,6 +84,23 @@ TEST_F(ExchangeTest, NamesWhoRefusedTheConnection) {
   EXPECT_EQ(Stats().open, 0u);
 }
 
+TEST_F(ExchangeTest, ConnectsToANameThroughLibcurl) {
+  ScriptedServer server({Respond(kChunked), AwaitClose()});
+  auto endpoint = Endpoint(server.port());
+  endpoint->host = "localhost";
+  auto call = Start(endpoint);
+  EXPECT_FALSE(call->exchange->sent_at_start());
+  ASSERT_TRUE(RunUntil([&] { return call->heard.done; }));
+  EXPECT_THAT(call->heard.events, ElementsAre("connected", "head 200", "body", "end"));
+}
+
+TEST_F(ExchangeTest, NamesWhoRefusedTheConnectionToAName) {
+  auto endpoint = Endpoint(UnusedPort());
+  endpoint->host = "localhost";
+  EXPECT_EQ(Run(endpoint)->heard.message,
+            "connection refused by localhost:" + std::to_string(endpoint->port));
+}
+
 TEST_F(ExchangeTest, NamesTheHostThatDoesNotResolve) {
   auto endpoint = Endpoint(80);
   endpoint->host = "no-such-host.invalid";
@@ -279,7 +296,10 @@ TEST_P(DestroyInCallbackTest, SaysNothingMore) {
     call.exchange.reset();
     destroyed = true;
   };
-  call.exchange = transport_->Start(Request(Endpoint(server.port())), &call.heard);
+  auto endpoint = Endpoint(server.port());
+  // By name it is connected later: then an observer hears of it.
+  if (GetParam() == "connected") endpoint->host = "localhost";
+  call.exchange = transport_->Start(Request(endpoint), &call.heard);
   ASSERT_TRUE(RunUntil([&] { return destroyed; }));
   const size_t then = events;
   RunFor(absl::Milliseconds(10));
@@ -303,7 +323,9 @@ TEST_F(ExchangeTest, GoesSilentWhenTheTransportGoesFirst) {
                          AwaitClose()});
   auto streaming = Start(Endpoint(server.port()));
   ASSERT_TRUE(RunUntil([&] { return streaming->heard.body == "hello"; }));
-  auto starting = Start(Endpoint(server.port()));
+  auto named = Endpoint(server.port());
+  named->host = "localhost";  // so that it is still connecting
+  auto starting = Start(named);
   const size_t heard = streaming->heard.events.size();
   transport_.reset();
   EXPECT_TRUE(ScriptedServer::Eventually([&] { return server.closed_by_client() == 1; }));

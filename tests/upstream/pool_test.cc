@@ -118,7 +118,8 @@ TEST_F(PoolTest, AConnectionThatDiesBetweenTakingAndSendingIsReplaced) {
   Run(endpoint);
   BreakSendingTo(server.port());
   auto call = Start(endpoint);
-  EXPECT_FALSE(call->exchange->sent_at_start());
+  EXPECT_EQ(Stats().dead, 1u);
+  EXPECT_EQ(Stats().reuses, 0u);
   EXPECT_EQ(Stats().idle, 0u);
   server.Release();
   ASSERT_TRUE(RunUntil([&] { return call->heard.done; }));

@@ -63,10 +63,19 @@ class Recorder : public HttpExchangeObserver {
 
 // One exchange and what was heard of it.
 struct Call {
-  void Start(HttpTransport& transport, HttpRequest request) {
+  void Start(PooledHttpTransport& transport, HttpRequest request) {
+    const uint64_t reuses = Reuses(transport);
     exchange = transport.Start(std::move(request), &heard);
     EXPECT_TRUE(heard.events.empty()) << "an observer was called from within Start";
-    if (exchange->sent_at_start()) heard.events.push_back("reused");
+    // Not told where it happened at once.
+    if (!exchange->sent_at_start()) return;
+    heard.events.push_back(Reuses(transport) > reuses ? "reused" : "connected");
+  }
+
+  static uint64_t Reuses(const PooledHttpTransport& transport) {
+    uint64_t reuses = 0;
+    for (const PoolStats& stats : transport.Stats()) reuses += stats.reuses;
+    return reuses;
   }
 
   Recorder heard;
