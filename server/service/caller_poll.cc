@@ -17,9 +17,10 @@ bool BusyWindow::Add(TimePoint now, int64_t messages) {
   return busy_;
 }
 
-Duration CallerPoll::AfterTurn(TimePoint now, int64_t messages) {
+Duration CallerPoll::AfterTurn(TimePoint now, int64_t messages, int64_t open_calls) {
   messages_ += messages;
-  if (!window_.Add(now, messages)) {
+  const bool busy = window_.Add(now, messages);
+  if (!busy || open_calls < (polling_ ? options_.open_calls / 4 : options_.open_calls)) {
     Stop();
     return absl::InfiniteDuration();
   }

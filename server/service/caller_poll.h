@@ -43,9 +43,10 @@ class CallerPoll {
   CallerPoll(Notifier& notifier, const CallerPollOptions& options)
       : notifier_(notifier), options_(options), window_(options.messages_per_second, options.window) {}
 
-  // After each turn, in which `messages` were handed to gRPC. How long the loop
-  // may sleep; for ever only when the notification thread waits.
-  Duration AfterTurn(TimePoint now, int64_t messages);
+  // After each turn, in which `messages` were handed to gRPC and after which so
+  // many calls are open. How long the loop may sleep; for ever only when the
+  // notification thread waits.
+  Duration AfterTurn(TimePoint now, int64_t messages, int64_t open_calls);
   // The notification thread waits again.
   void Stop();
 

@@ -72,7 +72,7 @@ void FaceLoop::EndAll() {
 Duration FaceLoop::AfterTurn() {
   const TimePoint began = loop().Now();
   Duration sleep = ServeCalls();
-  if (caller_poll_) sleep = std::min(sleep, caller_poll_->AfterTurn(began, std::exchange(handed_, 0)));
+  if (caller_poll_) sleep = std::min(sleep, caller_poll_->AfterTurn(began, std::exchange(handed_, 0), open_));
   if (sleep == absl::InfiniteDuration()) {
     load_.Rested();
   } else {

@@ -24,6 +24,7 @@ class CallerPollFaceTest : public FaceFixture {
     FaceOptions options;
     options.caller_poll.messages_per_second = messages_per_second;
     options.caller_poll.window = window;
+    options.caller_poll.open_calls = 1;
     options.drain_timeout = absl::Seconds(2);
     StartFace(options);
   }
@@ -109,6 +110,18 @@ TEST_F(CallerPollFaceTest, CallsOfEveryKindGoOnWhileTheyChangePlaces) {
   }
   for (auto& caller : callers) caller.join();
   EXPECT_TRUE(Eventually([this] { return figures_.alive == 0; }));
+}
+
+TEST_F(CallerPollFaceTest, FewCallsLeaveTheSocketsToTheNotificationThread) {
+  SetTables();
+  FaceOptions options;
+  options.caller_poll.messages_per_second = 1;
+  options.caller_poll.open_calls = 64;
+  StartFace(options);
+  const int64_t few = SleepsUnderLoad();
+  StopFace();
+  Serve(1, absl::Milliseconds(10));
+  EXPECT_LT(SleepsUnderLoad(), few / 4) << "of " << few;
 }
 
 TEST_F(CallerPollFaceTest, ANewCallOfAQuietTimeIsTakenWhenTheLoopHadPolled) {
