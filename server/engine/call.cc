@@ -227,9 +227,10 @@ CallImpl::Step CallImpl::DeadlineReached() {
   if (winner_ != nullptr && !sink_.shows_content()) sink_.Discard();
   winner_ = nullptr;
   attempts_.EndAll(AttemptOutcome::kFailed, kind, "no whole answer at the call's deadline");
-  if (seat_.taken()) LeaveQueue(QueueExit::kTimedOut);
-  CallError error =
-      DeadlinePassed(route_name(), record_.attempts, std::max(limit, absl::ZeroDuration()), callers_own);
+  const bool waited = seat_.taken();
+  if (waited) LeaveQueue(QueueExit::kTimedOut);
+  CallError error = DeadlinePassed(route_name(), record_.attempts, std::max(limit, absl::ZeroDuration()), callers_own,
+                                   waited ? &wait_error_ : nullptr);
   // A caller who is still there may yet get a fallback that takes no time.
   return callers_own && !shown() ? End(std::move(error)) : GiveUp(std::move(error));
 }

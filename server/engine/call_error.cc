@@ -184,11 +184,15 @@ CallError CannotEncode(std::string_view route, const absl::Status& why) {
 }
 
 CallError DeadlinePassed(std::string_view route, const std::vector<AttemptRecord>& attempts, Duration limit,
-                         bool callers_own) {
+                         bool callers_own, const CallError* waited_for) {
   const std::string head =
       Prefix(route) + (callers_own ? "the deadline of " : "the route's bound of ") + ShortDuration(limit) + " passed";
   std::string tail;
-  if (!attempts.empty()) tail = "; " + DescribeAttempts(attempts, kMaxStatusMessage - head.size() - 2);
+  if (waited_for != nullptr) {
+    tail = " in the queue; " + WithoutPrefix(*waited_for);
+  } else if (!attempts.empty()) {
+    tail = "; " + DescribeAttempts(attempts, kMaxStatusMessage - head.size() - 2);
+  }
   CallError error = ErrorOf(FailureKind::kTimeout, head + tail);
   if (callers_own) {
     error.grpc_code = static_cast<int>(absl::StatusCode::kDeadlineExceeded);
@@ -197,6 +201,7 @@ CallError DeadlinePassed(std::string_view route, const std::vector<AttemptRecord
     error.reason = "ROUTE_TIMEOUT";
   }
   error.retry_after = ShortestRetryAfter(attempts);
+  if (waited_for != nullptr && waited_for->retry_after) error.retry_after = waited_for->retry_after;
   return error;
 }
 

@@ -47,8 +47,9 @@ CallError CannotEncode(std::string_view route, const absl::Status& why);
 
 // `limit` as the caller or the operator knows it. DEADLINE_EXCEEDED is for a
 // deadline of the caller's own; the route's bound is UNAVAILABLE.
+// `waited_for`: of a call that was in the queue then, what made it wait.
 CallError DeadlinePassed(std::string_view route, const std::vector<AttemptRecord>& attempts, Duration limit,
-                         bool callers_own);
+                         bool callers_own, const CallError* waited_for);
 
 // The last attempt was cut after content was shown.
 CallError Truncated(std::string_view route, const AttemptRecord& attempt);

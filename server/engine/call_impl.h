@@ -68,11 +68,15 @@ class CallImpl final : public Call, private StreamEventHandler {
   Step NowhereNow();
   bool CanWaitUntil(TimePoint when) const;
   Step Limited(const LimitRefusal& refusal);
-  Step Wait(TimePoint until, CallError otherwise);
-  Step WaitLooking(TimePoint until, CallError otherwise);
+  // What keeps a call waiting keeps others too, or only its own tenant.
+  enum class Hold { kShared, kOwn };
+  Step Wait(TimePoint until, CallError otherwise, Hold hold = Hold::kShared);
+  Step WaitLooking(TimePoint until, CallError otherwise, Hold hold = Hold::kShared);
+  bool TakeSeat();
   void AwaitTurn(TimePoint at);
   Step Turn();
   Step QueueOver();
+  Step PlaceLost();
   void LeaveQueue(QueueExit exit);
   Step Retry(const RetryDecision& decision, size_t failed);
   bool ChargeRepeat(const Plan& plan, RetryCharge& charge);

@@ -30,12 +30,14 @@ struct LimitRefusal {
   std::string limit;     // the RateLimit's name, or "concurrency", "cooldown"
   std::string upstream;  // where it is an upstream's; else empty
   Duration wait;         // until it would let the call pass; infinite: unknown
+  bool own = false;      // a limit of the tenant's is among those that refuse it
 };
 
 // Why a repeat or a hedge was not made though attempts were left.
 enum class RetryRefusal { kBudgetTokens, kBudgetConcurrency, kAdaptive, kHedgeShare };
 
-// How a call left its route's queue.
+// How a call left its route's queue; kFull also of one that lost its place in
+// it to another tenant.
 enum class QueueExit { kAdmitted, kTimedOut, kCancelled, kFull };
 
 class CallObserver {

@@ -28,7 +28,9 @@ void CallImpl::EnterRoute(const RouteConfig& route) {
 
 CallImpl::Step CallImpl::Go() {
   // Who came earlier goes earlier.
-  if (route_->queue && !route_->state->queue().empty()) return Wait(Now(), OthersWait(route_name()));
+  if (route_->queue && route_->state->queue().MustWait(params_.info.tenant)) {
+    return Wait(Now(), OthersWait(route_name()));
+  }
   if (const auto refusal = charges_.Pass(*route_, params_.info.tenant, estimated_tokens_, Now())) {
     return Limited(*refusal);
   }
@@ -124,7 +126,7 @@ CallImpl::Step CallImpl::NowhereNow() {
 CallImpl::Step CallImpl::Limited(const LimitRefusal& refusal) {
   if (!seat_.taken()) context_.observer.Limited(params_.info, refusal);
   CallError error = OverLimit(route_name(), refusal);
-  return WaitLooking(Now() + refusal.wait, std::move(error));
+  return WaitLooking(Now() + refusal.wait, std::move(error), refusal.own ? Hold::kOwn : Hold::kShared);
 }
 
 bool CallImpl::CanWaitUntil(TimePoint when) const {
@@ -133,18 +135,15 @@ bool CallImpl::CanWaitUntil(TimePoint when) const {
 }
 
 // A call that cannot make it is told so at once.
-CallImpl::Step CallImpl::Wait(TimePoint until, CallError otherwise) {
+CallImpl::Step CallImpl::Wait(TimePoint until, CallError otherwise, Hold hold) {
   if (!CanWaitUntil(until)) return GiveUp(std::move(otherwise));
   if (queue_until_ == absl::InfiniteFuture()) queue_until_ = std::min(deadline_, Now() + route_->queue->max_wait);
   const bool again = seat_.taken();
-  if (again) {
+  if (!again && !TakeSeat()) return GiveUp(QueueFull(route_name(), route_->queue->max_length, otherwise));
+  if (hold == Hold::kOwn) {
+    seat_.StepAside();
+  } else if (again) {
     seat_.Refused();
-  } else if (!seat_.Take(route_->state->queue(), params_.info.tenant, 1, queue_until_)) {
-    context_.observer.LeftQueue(params_.info, QueueExit::kFull, absl::ZeroDuration());
-    return GiveUp(QueueFull(route_name(), route_->queue->max_length, otherwise));
-  } else {
-    context_.observer.Queued(params_.info);
-    queue_timer_.Set(queue_until_, [this] { Push(CallMessage::Kind::kQueueOver); });
   }
   not_before_ = until;
   wait_error_ = std::move(otherwise);
@@ -153,10 +152,20 @@ CallImpl::Step CallImpl::Wait(TimePoint until, CallError otherwise) {
   return Step::kStay;
 }
 
+bool CallImpl::TakeSeat() {
+  if (!seat_.Take(route_->state->queue(), params_.info.tenant, 1, queue_until_)) {
+    context_.observer.LeftQueue(params_.info, QueueExit::kFull, absl::ZeroDuration());
+    return false;
+  }
+  context_.observer.Queued(params_.info);
+  queue_timer_.Set(queue_until_, [this] { Push(CallMessage::Kind::kQueueOver); });
+  return true;
+}
+
 // The time that is known may come sooner: a probe goes well, a call gives back
 // tokens that it did not use.
-CallImpl::Step CallImpl::WaitLooking(TimePoint until, CallError otherwise) {
-  const Step step = Wait(until, std::move(otherwise));
+CallImpl::Step CallImpl::WaitLooking(TimePoint until, CallError otherwise, Hold hold) {
+  const Step step = Wait(until, std::move(otherwise), hold);
   if (step == Step::kStay && not_before_ > Now() + kLookForRoom) {
     not_before_ = Now() + kLookForRoom;
     AwaitTurn(not_before_);
@@ -165,14 +174,18 @@ CallImpl::Step CallImpl::WaitLooking(TimePoint until, CallError otherwise) {
 }
 
 void CallImpl::AwaitTurn(TimePoint at) {
-  const TimePoint may = seat_.MayTry();
-  if (may == absl::InfiniteFuture()) return;  // others come first; the seat is woken
-  retry_timer_.Set(std::max(at, may), [this] { Push(CallMessage::Kind::kTurn); });
+  const auto may = seat_.MayTry();
+  // Others come first, or it lost its place: the seat is woken.
+  if (!may || *may == absl::InfiniteFuture()) return;
+  retry_timer_.Set(std::max(at, *may), [this] { Push(CallMessage::Kind::kTurn); });
 }
 
 CallImpl::Step CallImpl::Turn() {
   if (!seat_.taken()) return Step::kStay;
-  if (std::max(seat_.MayTry(), not_before_) > Now()) {
+  if (not_before_ <= Now()) seat_.Rejoin();
+  const auto may = seat_.MayTry();
+  if (!may) return PlaceLost();
+  if (std::max(*may, not_before_) > Now()) {
     AwaitTurn(not_before_);
     return Step::kStay;
   }
@@ -190,6 +203,12 @@ CallImpl::Step CallImpl::QueueOver() {
   LeaveQueue(QueueExit::kTimedOut);
   if (!record_.attempts.empty()) return GiveUp(std::move(wait_error_));
   return GiveUp(QueueTimedOut(route_name(), waited, wait_error_));
+}
+
+// To a call of another tenant, which held fewer places.
+CallImpl::Step CallImpl::PlaceLost() {
+  LeaveQueue(QueueExit::kFull);
+  return GiveUp(QueueFull(route_name(), route_->queue->max_length, wait_error_));
 }
 
 void CallImpl::LeaveQueue(QueueExit exit) {

@@ -11,11 +11,13 @@ std::optional<LimitRefusal> LimitCharges::Pass(const RouteConfig& route, std::st
   }
   const size_t before = charges_.size();
   std::optional<LimitRefusal> refusal;
+  bool own = false;
   for (const RateLimitUse& use : route.rate_limits) {
     if (use.scope == RateLimitUse::Scope::kUpstream) continue;  // each attempt's
     std::string key(use.scope == RateLimitUse::Scope::kTenant ? tenant : std::string_view(route.name));
     if (const auto wait = use.state->TryTake(key, tokens, now)) {
       if (!refusal || *wait > refusal->wait) refusal = LimitRefusal{use.name, "", *wait};
+      own |= use.scope == RateLimitUse::Scope::kTenant;
     } else {
       charges_.push_back({use.state.get(), std::move(key), tokens});
     }
@@ -24,6 +26,7 @@ std::optional<LimitRefusal> LimitCharges::Pass(const RouteConfig& route, std::st
     passed_.push_back(&route);
     return std::nullopt;
   }
+  refusal->own = own;
   for (size_t i = before; i < charges_.size(); ++i) charges_[i].state->GiveBack(charges_[i].key, tokens, now);
   charges_.resize(before);
   return refusal;

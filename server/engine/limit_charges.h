@@ -18,7 +18,8 @@ class LimitCharges {
  public:
   // Nothing: the call has passed every limit of the route that is the route's or
   // the tenant's, once, however often it is asked. Else which one asks it to
-  // wait for longest; nothing is taken then. The routes must outlive the charges.
+  // wait for longest, and whether one of the tenant's refuses; nothing is taken
+  // then. The routes must outlive the charges.
   std::optional<LimitRefusal> Pass(const RouteConfig& route, std::string_view tenant, uint64_t tokens,
                                    TimePoint now);
   // Pass would take nothing from this route's limits any more.

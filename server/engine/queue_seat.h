@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "server/engine/route_queue.h"
@@ -24,8 +25,10 @@ class QueueSeat {
   bool taken() const { return queue_ != nullptr; }
   TimePoint since() const { return since_; }
 
-  TimePoint MayTry() const { return queue_->MayTry(id_, loop_.Now()); }
+  std::optional<TimePoint> MayTry() const { return queue_->MayTry(id_, loop_.Now()); }
   void Refused() { queue_->Refused(id_, loop_.Now()); }
+  void StepAside() { queue_->StepAside(id_, loop_.Now()); }
+  void Rejoin() { queue_->Rejoin(id_, loop_.Now()); }
   void Leave(bool admitted);
 
  private:

@@ -12,7 +12,7 @@ bool FairQueue::Push(std::string_view tenant_name, uint64_t cost, uint64_t id, T
   if (deadline <= now || by_id_.contains(id)) return false;
 
   Tenant& tenant = TenantOf(tenant_name);
-  const bool first = tenant.calls.empty();
+  Delist(tenant);
   waiting_.push_back(Place{.waiter = {.id = id,
                                       .cost = std::clamp<uint64_t>(cost, 1, kMaxCost),
                                       .deadline = deadline,
@@ -23,9 +23,47 @@ bool FairQueue::Push(std::string_view tenant_name, uint64_t cost, uint64_t id, T
   place->in_tenant = tenant.calls.insert(tenant.calls.end(), place);
   by_id_.emplace(id, place);
   by_deadline_.emplace(deadline, id);
-  if (first) turns_.insert(TurnOf(tenant));
+  Enlist(tenant);
   return true;
 }
+
+std::optional<uint64_t> FairQueue::TakeFromAside(std::string_view tenant_name, TimePoint now) {
+  MoveExpired(now);
+  // With a length that was made shorter, one place would not help.
+  if (waiting_.size() != max_length_ || expired_.size() >= max_length_ || aside_.empty()) return std::nullopt;
+  const auto found = tenants_.find(tenant_name);
+  const size_t own = found == tenants_.end() ? 0 : found->second->calls.size();
+  Tenant& most = *std::get<Tenant*>(*aside_.rbegin());
+  if (most.calls.size() <= own) return std::nullopt;
+  const uint64_t id = most.calls.back()->waiter.id;
+  Remove(id);
+  return id;
+}
+
+bool FairQueue::StepAside(uint64_t id) {
+  if (!IsFirst(id)) return false;
+  Tenant& tenant = *by_id_.at(id)->tenant;
+  Delist(tenant);
+  tenant.aside = true;
+  Enlist(tenant);
+  return true;
+}
+
+bool FairQueue::Rejoin(uint64_t id) {
+  if (!IsFirstAside(id)) return false;
+  Tenant& tenant = *by_id_.at(id)->tenant;
+  Delist(tenant);
+  ComeBack(tenant);
+  Enlist(tenant);
+  return true;
+}
+
+bool FairQueue::IsFirst(uint64_t id) const {
+  const auto found = by_id_.find(id);
+  return found != by_id_.end() && found->second->tenant != nullptr && found->second->tenant->calls.front() == found->second;
+}
+
+bool FairQueue::IsFirstAside(uint64_t id) const { return IsFirst(id) && by_id_.at(id)->tenant->aside; }
 
 std::optional<FairQueue::Waiter> FairQueue::Front(TimePoint now) {
   MoveExpired(now);
@@ -91,6 +129,32 @@ FairQueue::Turn FairQueue::TurnOf(Tenant& tenant) {
   return {tenant.paid_round + tenant.calls.front()->waiter.cost, tenant.joined, &tenant};
 }
 
+void FairQueue::Enlist(Tenant& tenant) {
+  if (tenant.calls.empty()) return;
+  if (tenant.aside) {
+    aside_.insert(CrowdOf(tenant));
+    aside_calls_ += tenant.calls.size();
+  } else {
+    turns_.insert(TurnOf(tenant));
+  }
+}
+
+void FairQueue::Delist(Tenant& tenant) {
+  if (tenant.calls.empty()) return;
+  if (tenant.aside) {
+    aside_.erase(CrowdOf(tenant));
+    aside_calls_ -= tenant.calls.size();
+  } else {
+    turns_.erase(TurnOf(tenant));
+  }
+}
+
+// As one that comes anew; but what it spent ahead it has spent.
+void FairQueue::ComeBack(Tenant& tenant) {
+  tenant.aside = false;
+  tenant.paid_round = std::max(tenant.paid_round, round_);
+}
+
 FairQueue::Tenant& FairQueue::TenantOf(std::string_view name) {
   const auto found = tenants_.find(name);
   if (found != tenants_.end()) return *found->second;
@@ -112,12 +176,13 @@ void FairQueue::MoveExpired(TimePoint now) {
 
 void FairQueue::Detach(Places::iterator place, uint64_t charge) {
   Tenant& tenant = *place->tenant;
-  turns_.erase(TurnOf(tenant));
+  Delist(tenant);
+  if (tenant.aside && tenant.calls.front() == place) ComeBack(tenant);
   tenant.paid_round += charge;
   tenant.calls.erase(place->in_tenant);
   by_deadline_.erase({place->waiter.deadline, place->waiter.id});
   if (!tenant.calls.empty()) {
-    turns_.insert(TurnOf(tenant));
+    Enlist(tenant);
   } else {
     // Moved out first: the key is a view of it.
     const auto found = tenants_.find(tenant.name);

@@ -144,6 +144,19 @@ TEST_F(QueueTest, WhoWaitsTooLongIsToldWhy) {
   EXPECT_THAT(h.observer.left_queue, ElementsAre(QueueExit::kTimedOut));
 }
 
+TEST_F(QueueTest, WhoWaitsUntilItsDeadlineIsToldWhyItWaited) {
+  h.route.queue = QueueConfig{.max_length = 10, .max_wait = Seconds(5)};
+  h.upstream("a").limits = ConcurrencyConfig{.max_requests = 1};
+  Begin();
+  Call();
+  Running& second = Call("", h.loop.Now() + Milliseconds(60));
+  h.loop.RunUntilIdle();
+  const CallError& error = second.sink.record.error;
+  EXPECT_EQ(error.reason, "DEADLINE_EXCEEDED");
+  EXPECT_THAT(error.message, HasSubstr("passed in the queue; upstream \"a\" (concurrency) takes no more calls for now"));
+  EXPECT_EQ(error.retry_after, Seconds(1));
+}
+
 TEST_F(QueueTest, WhoCannotMakeItIsRefusedAtOnce) {
   h.route.queue = QueueConfig{.max_length = 10, .max_wait = Seconds(5)};
   h.Limit("slow", {.requests = 1, .per = absl::Minutes(1)});
@@ -229,6 +242,135 @@ TEST_F(QueueTest, WithoutAQueueAFullUpstreamShedsWithATime) {
   EXPECT_EQ(error.reason, "UPSTREAM_LIMIT");
   EXPECT_EQ(error.grpc_code, 8);
   EXPECT_EQ(error.retry_after, Seconds(1));
+  h.loop.RunUntilIdle();
+}
+
+// --- a tenant over its own limit ----------------------------------------------
+
+class TenantLimitTest : public QueueTest {
+ protected:
+  void Begin(size_t max_length, Duration window = absl::ZeroDuration()) {
+    h.route.queue = QueueConfig{.max_length = max_length, .max_wait = Seconds(50), .window = window};
+    h.Limit("each", {.requests = 1, .per = Seconds(10)}, RateLimitUse::Scope::kTenant);
+    QueueTest::Begin();
+  }
+  size_t length() { return h.route.state->figures(h.loop.Now()).queue.length; }
+};
+
+TEST_F(TenantLimitTest, OneOverItsLimitHoldsUpNobodyElse) {
+  Begin(10);
+  Call("greedy");
+  for (int i = 0; i < 3; ++i) Call("greedy");
+  EXPECT_EQ(length(), 3u);
+  Running& modest = Call("modest");
+  h.loop.RunFor(Milliseconds(200));
+  EXPECT_EQ(modest.sink.record.outcome, CallOutcome::kComplete);
+  EXPECT_EQ(modest.sink.record.queued, absl::ZeroDuration());
+  EXPECT_EQ(length(), 3u);
+  h.loop.RunUntilIdle();
+}
+
+// Both wait for room at the upstream; greedy's turn comes first.
+TEST_F(TenantLimitTest, OneThatIsRefusedAtItsTurnStepsAside) {
+  h.upstream("a").limits = ConcurrencyConfig{.max_requests = 1};
+  Begin(10);
+  Call("greedy");
+  Running& over = Call("greedy");
+  Running& modest = Call("modest");
+  Running& other = Call("other");
+  h.loop.RunFor(Milliseconds(500));
+  EXPECT_EQ(modest.sink.record.outcome, CallOutcome::kComplete);
+  EXPECT_EQ(other.sink.record.outcome, CallOutcome::kComplete);
+  EXPECT_EQ(over.sink.finishes, 0);
+  h.loop.RunUntilIdle();
+  EXPECT_EQ(over.sink.record.outcome, CallOutcome::kComplete);
+  EXPECT_EQ(over.sink.record.queued, Seconds(10));
+}
+
+TEST_F(TenantLimitTest, WhoSteppedAsideComesBackInItsOrderAndAtItsTime) {
+  Begin(10);
+  for (int i = 0; i < 4; ++i) Call("greedy");
+  h.loop.RunUntilIdle();
+  std::vector<Duration> starts;
+  for (const auto& started : h.transport.started) starts.push_back(started.when - h.transport.started[0].when);
+  EXPECT_THAT(starts, ElementsAre(Seconds(0), Seconds(10), Seconds(20), Seconds(30)));
+  for (size_t i = 1; i < 4; ++i) EXPECT_EQ(calls_[i]->sink.record.queued, Seconds(10 * static_cast<int>(i))) << i;
+}
+
+TEST_F(TenantLimitTest, TheFirstThatGivesUpMakesWayForTheNextOfItsTenant) {
+  Begin(10);
+  Call("greedy");
+  Running& second = Call("greedy");
+  Running& third = Call("greedy");
+  h.loop.RunFor(Milliseconds(2500));
+  second.call->Cancel();
+  h.loop.RunUntilIdle();
+  EXPECT_EQ(third.sink.record.outcome, CallOutcome::kComplete);
+  EXPECT_EQ(third.sink.record.queued, Seconds(10));
+}
+
+TEST_F(TenantLimitTest, ItsDeadlineHoldsWhileItIsAside) {
+  Begin(10);
+  Call("greedy");
+  Running& first = Call("greedy", h.loop.Now() + Seconds(20));
+  Running& late = Call("greedy", h.loop.Now() + Seconds(15));
+  h.loop.RunUntilIdle();
+  EXPECT_EQ(first.sink.record.outcome, CallOutcome::kComplete);
+  // Told as soon as it is clear, at its turn: ten seconds more are too long.
+  EXPECT_EQ(late.sink.record.error.reason, "RATE_LIMIT");
+  EXPECT_EQ(late.sink.record.queued, Seconds(10));
+}
+
+TEST_F(TenantLimitTest, AFullQueueOfOneIsNotFullForOthers) {
+  h.upstream("a").limits = ConcurrencyConfig{.max_requests = 1};
+  Begin(4);
+  Call("greedy");
+  for (int i = 0; i < 4; ++i) Call("greedy");
+  h.loop.RunFor(Milliseconds(200));
+  EXPECT_EQ(length(), 4u);
+  EXPECT_EQ(Call("greedy").sink.record.error.reason, "QUEUE_FULL");
+  Call("modest");
+  Running& waits = Call("other");
+  EXPECT_EQ(waits.sink.finishes, 0);
+  h.loop.RunFor(Milliseconds(500));
+  EXPECT_EQ(waits.sink.record.outcome, CallOutcome::kComplete);
+  // The last of the tenant that is aside gave its place.
+  const CallRecord& last = calls_[4]->sink.record;
+  EXPECT_EQ(last.error.reason, "QUEUE_FULL");
+  EXPECT_EQ(last.error.grpc_code, 8);
+  EXPECT_TRUE(last.error.retry_after.has_value());
+  EXPECT_EQ(last.queued, Milliseconds(200));
+  EXPECT_EQ(length(), 3u);
+  h.loop.RunUntilIdle();
+  for (size_t i : {1, 2, 3}) EXPECT_EQ(calls_[i]->sink.record.outcome, CallOutcome::kComplete) << i;
+  EXPECT_EQ(length(), 0u);
+}
+
+TEST_F(TenantLimitTest, RowD10ABatchGoesOnWithoutIt) {
+  h.upstream("a").limits = ConcurrencyConfig{.max_requests = 2};
+  h.On("a/1", {Script().Connect().Head(200).Body("text x\n", Milliseconds(300)).Body("done\n").End()});
+  Begin(10, /*window=*/Seconds(1));
+  Call("greedy"), Call("first");
+  Running& over = Call("greedy");
+  Running& modest = Call("modest");
+  Running& other = Call("other");
+  h.loop.RunFor(Milliseconds(1500));
+  EXPECT_EQ(modest.sink.record.queued, Seconds(1));
+  EXPECT_EQ(other.sink.record.queued, Seconds(1));
+  EXPECT_EQ(over.sink.finishes, 0);
+  h.loop.RunUntilIdle();
+  EXPECT_EQ(over.sink.record.outcome, CallOutcome::kComplete);
+  EXPECT_LE(over.sink.record.queued, Seconds(11));
+}
+
+TEST_F(TenantLimitTest, ALimitOfTheRouteHoldsAll) {
+  h.route.queue = QueueConfig{.max_length = 10, .max_wait = Seconds(50)};
+  h.Limit("all", {.requests = 1, .per = Seconds(10)});
+  QueueTest::Begin();
+  Call("one"), Call("two"), Call("three");
+  h.loop.RunFor(Milliseconds(10'500));
+  EXPECT_EQ(h.transport.started.size(), 2u);
+  EXPECT_EQ(calls_[1]->sink.record.outcome, CallOutcome::kComplete);
   h.loop.RunUntilIdle();
 }
 

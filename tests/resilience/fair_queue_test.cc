@@ -281,10 +281,11 @@ struct ListModel {
   };
   struct Account {
     uint64_t paid, joined;
+    bool aside;
   };
 
   void Push(const Waiter& waiter) {
-    if (!Has(waiter.tenant)) accounts[waiter.tenant] = {round, joined++};
+    if (!Has(waiter.tenant)) accounts[waiter.tenant] = {round, joined++, false};
     waiters.push_back(waiter);
   }
   bool Has(const std::string& tenant) const {
@@ -298,6 +299,7 @@ struct ListModel {
     for (size_t i = 0; i < waiters.size(); ++i) {
       if (std::exchange(seen[waiters[i].tenant], true)) continue;
       const Account& account = accounts.at(waiters[i].tenant);
+      if (account.aside) continue;
       const std::pair turn{account.paid + waiters[i].cost, account.joined};
       if (best == waiters.size() || turn < least) best = i, least = turn;
     }
@@ -309,13 +311,46 @@ struct ListModel {
     round = std::max(round, account.paid);
     Erase(place);
   }
-  void Erase(size_t place) { waiters.erase(waiters.begin() + static_cast<std::ptrdiff_t>(place)); }
+  void Erase(size_t place) {
+    if (IsFirst(place)) ComeBack(waiters[place].tenant);
+    waiters.erase(waiters.begin() + static_cast<std::ptrdiff_t>(place));
+  }
+  bool IsFirst(size_t place) const {
+    return std::none_of(waiters.begin(), waiters.begin() + static_cast<std::ptrdiff_t>(place),
+                        [&](const Waiter& w) { return w.tenant == waiters[place].tenant; });
+  }
+  void ComeBack(const std::string& tenant) {
+    Account& account = accounts.at(tenant);
+    if (std::exchange(account.aside, false)) account.paid = std::max(account.paid, round);
+  }
+  size_t CallsOf(const std::string& tenant) const {
+    return static_cast<size_t>(
+        std::count_if(waiters.begin(), waiters.end(), [&](const Waiter& w) { return w.tenant == tenant; }));
+  }
+  size_t Aside() const {
+    return static_cast<size_t>(std::count_if(waiters.begin(), waiters.end(),
+                                             [&](const Waiter& w) { return accounts.at(w.tenant).aside; }));
+  }
+  // The last call of the tenant that is aside with the most, and came last of
+  // such; its place, or the number of all if none yields to `tenant`.
+  size_t Yields(const std::string& tenant) const {
+    size_t best = waiters.size();
+    std::pair<size_t, uint64_t> most{CallsOf(tenant), UINT64_MAX};
+    for (size_t i = 0; i < waiters.size(); ++i) {
+      const Account& account = accounts.at(waiters[i].tenant);
+      const std::pair crowd{CallsOf(waiters[i].tenant), account.joined};
+      if (account.aside && (crowd > most || (best < waiters.size() && crowd == most))) best = i, most = crowd;
+    }
+    return best;
+  }
   std::vector<uint64_t> Expire(TimePoint now) {
     std::vector<std::pair<TimePoint, uint64_t>> expired;
     for (const Waiter& w : waiters) {
       if (w.deadline <= now) expired.emplace_back(w.deadline, w.id);
     }
-    std::erase_if(waiters, [&](const Waiter& w) { return w.deadline <= now; });
+    for (size_t i = waiters.size(); i-- > 0;) {
+      if (waiters[i].deadline <= now) Erase(i);
+    }
     std::sort(expired.begin(), expired.end());
     std::vector<uint64_t> ids;
     for (const auto& [deadline, id] : expired) ids.push_back(id);
@@ -333,6 +368,7 @@ struct ListModel {
 };
 
 TEST(FairQueueTest, AgreesWithASearchOfAllWaiters) {
+  int places_taken = 0;
   for (uint64_t seed = 1; seed <= 60; ++seed) {
     Random random(seed);
     const size_t max_length = 1 + random.Below(60);
@@ -344,8 +380,31 @@ TEST(FairQueueTest, AgreesWithASearchOfAllWaiters) {
       SCOPED_TRACE(testing::Message() << "seed " << seed << " step " << step);
       now += Milliseconds(random.Below(100));
       ASSERT_EQ(queue.TakeExpired(now), model.Expire(now));
-      const uint64_t what = random.Below(10);
-      if (what < 6) {
+      const uint64_t what = random.Below(13);
+      if (what >= 10 && !model.waiters.empty()) {
+        const size_t place = random.Below(model.waiters.size());
+        const ListModel::Waiter& waiter = model.waiters[place];
+        const bool first = model.IsFirst(place);
+        bool& aside = model.accounts.at(waiter.tenant).aside;
+        if (what == 10) {
+          ASSERT_EQ(queue.StepAside(waiter.id), first);
+          aside |= first;
+        } else if (what == 11) {
+          ASSERT_EQ(queue.IsFirstAside(waiter.id), first && aside);
+          ASSERT_EQ(queue.Rejoin(waiter.id), first && aside);
+          if (first) model.ComeBack(waiter.tenant);
+        } else {
+          const std::string tenant = std::to_string(random.Below(tenants));
+          const size_t yields = model.waiters.size() == max_length ? model.Yields(tenant) : model.waiters.size();
+          const auto taken = queue.TakeFromAside(tenant, now);
+          ASSERT_EQ(taken.has_value(), yields < model.waiters.size());
+          if (taken) {
+            ASSERT_EQ(*taken, model.waiters[yields].id);
+            model.Erase(yields);
+            ++places_taken;
+          }
+        }
+      } else if (what < 6) {
         const ListModel::Waiter waiter{.tenant = std::to_string(random.Below(tenants)),
                                        .cost = 1 + random.Below(dearest),
                                        .id = step,
@@ -371,9 +430,66 @@ TEST(FairQueueTest, AgreesWithASearchOfAllWaiters) {
       ASSERT_EQ(FrontId(queue, now), front < model.waiters.size() ? model.waiters[front].id : 0);
       ASSERT_EQ(queue.size(), model.waiters.size());
       ASSERT_EQ(queue.tenants(), model.Tenants());
+      ASSERT_EQ(queue.aside(), model.Aside());
+      ASSERT_EQ(queue.in_line(), model.waiters.size() - model.Aside());
       ASSERT_EQ(queue.OldestAge(now), model.waiters.empty() ? absl::ZeroDuration() : now - model.waiters[0].since);
     }
   }
+  EXPECT_GT(places_taken, 50);
+}
+
+TEST(FairQueueTest, ATenantThatStepsAsideHoldsUpNobodyAndKeepsItsOrder) {
+  FairQueue queue(10);
+  for (uint64_t id = 1; id <= 3; ++id) ASSERT_TRUE(queue.Push("over", 1, id, kNever, kStart));
+  ASSERT_TRUE(queue.Push("b", 1, 11, kNever, kStart));
+  EXPECT_FALSE(queue.StepAside(2));  // not its tenant's first
+  EXPECT_TRUE(queue.StepAside(1));
+  ASSERT_TRUE(queue.Push("over", 1, 4, kNever, kStart));
+  EXPECT_EQ(queue.aside(), 4u);
+  EXPECT_EQ(queue.in_line(), 1u);
+  EXPECT_THAT(PopAll(queue), ElementsAre(11));
+  EXPECT_FALSE(queue.Rejoin(2));
+  EXPECT_TRUE(queue.Rejoin(1));
+  EXPECT_FALSE(queue.Rejoin(1));
+  EXPECT_THAT(PopAll(queue), ElementsAre(1, 2, 3, 4));
+}
+
+TEST(FairQueueTest, WhoComesBackHasSavedUpNothing) {
+  FairQueue queue(100);
+  for (uint64_t id = 1; id <= 4; ++id) ASSERT_TRUE(queue.Push("over", 1, id, kNever, kStart));
+  for (uint64_t id = 11; id <= 30; ++id) ASSERT_TRUE(queue.Push("b", 1, id, kNever, kStart));
+  ASSERT_TRUE(queue.StepAside(1));
+  for (int i = 0; i < 10; ++i) queue.PopFront(kStart);
+  ASSERT_TRUE(queue.Rejoin(1));
+  std::vector<uint64_t> ids;
+  for (int i = 0; i < 6; ++i) ids.push_back(queue.PopFront(kStart)->id);
+  EXPECT_THAT(ids, ElementsAre(1, 21, 2, 22, 3, 23));
+}
+
+TEST(FairQueueTest, WhenItsFirstIsGoneATenantIsBackInLine) {
+  FairQueue queue(10);
+  for (uint64_t id = 1; id <= 3; ++id) ASSERT_TRUE(queue.Push("over", 1, id, id == 2 ? kStart + Seconds(1) : kNever, kStart));
+  ASSERT_TRUE(queue.StepAside(1));
+  EXPECT_EQ(FrontId(queue), 0u);
+  EXPECT_TRUE(queue.Remove(1));
+  EXPECT_EQ(FrontId(queue), 2u);
+  ASSERT_TRUE(queue.StepAside(2));
+  EXPECT_EQ(FrontId(queue, kStart + Seconds(1)), 3u);  // 2 has expired
+}
+
+TEST(FairQueueTest, PlacesThatAreAsideYieldToTenantsWithFewer) {
+  FairQueue queue(4);
+  for (uint64_t id = 1; id <= 4; ++id) ASSERT_TRUE(queue.Push("over", 1, id, kNever, kStart));
+  EXPECT_EQ(queue.TakeFromAside("b", kStart), std::nullopt);  // in line: theirs by right
+  ASSERT_TRUE(queue.StepAside(1));
+  EXPECT_EQ(queue.TakeFromAside("over", kStart), std::nullopt);
+  EXPECT_EQ(queue.TakeFromAside("b", kStart), 4u);
+  EXPECT_EQ(queue.TakeFromAside("b", kStart), std::nullopt);  // there is room
+  ASSERT_TRUE(queue.Push("b", 1, 11, kNever, kStart));
+  EXPECT_EQ(queue.TakeFromAside("b", kStart), 3u);
+  ASSERT_TRUE(queue.Push("b", 1, 12, kNever, kStart));
+  EXPECT_EQ(queue.TakeFromAside("b", kStart), std::nullopt);  // half of it each
+  EXPECT_EQ(queue.TakeFromAside("c", kStart), 2u);
 }
 
 // What went of tenants that always have calls waiting, while others come, go

@@ -75,7 +75,8 @@ void CallWatch::CheckStart(WatchedCall& call, const AttemptRecord& record) {
   }
   RouteWatch& route = At(call);
   const bool first = call.counted == 1 && call.attempts.empty();
-  Check(call, !first || !call.at->queue || route.waits(call.id) || !route.anyone_waits(), "overtook those who wait");
+  Check(call, !first || !call.at->queue || route.waits(call.id) || !route.MustNotOvertake(call.tenant, loop_.Now()),
+        "overtook those who wait");
 }
 
 // Only what certainly repeats: an endpoint that failed by its own fault.
@@ -169,7 +170,8 @@ void CallWatch::FallbackEntered(const CallInfo& info, std::string_view, FailureK
 
 // --- limits and queues ------------------------------------------------------
 
-void CallWatch::Limited(const CallInfo&, const LimitRefusal& refusal) {
+void CallWatch::Limited(const CallInfo& info, const LimitRefusal& refusal) {
+  if (refusal.own) At(Of(info)).OverOwnLimit(Of(info).tenant, loop_.Now());
   ++coverage_[refusal.limit.starts_with("limit") ? "limited: rate" : "limited: " + refusal.limit];
 }
 
@@ -184,7 +186,7 @@ void CallWatch::Queued(const CallInfo& info) {
     call.counted = 0;
     call.places.clear();
   }
-  At(call).Queued(call.id, call.tenant, fresh, loop_.Now());
+  At(call).Queued(call.id, call.tenant, call.estimated, fresh, loop_.Now());
 }
 
 void CallWatch::LeftQueue(const CallInfo& info, QueueExit exit, Duration waited) {

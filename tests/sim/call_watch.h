@@ -23,6 +23,7 @@ namespace sluice {
 struct WatchedCall {
   uint64_t id = 0;
   std::string tenant;
+  uint64_t estimated = 0;  // tokens, as limits count them
   std::shared_ptr<const RouteConfig> route;
   const FakeSink* sink = nullptr;
   bool allows_restart = false;

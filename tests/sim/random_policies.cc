@@ -24,7 +24,7 @@ RandomPolicies::RandomPolicies(uint64_t seed, const WireFormat& format) : dice_(
     }
   }
   const int routes = dice_.Number(1, 3);
-  const int limits = dice_.Chance(0.4) ? dice_.Number(1, 3) : 0;
+  const int limits = dice_.Chance(0.6) ? dice_.Number(1, 3) : 0;
   for (int r = 0; r < routes; ++r) route_traits_.push_back(MakeRouteTraits(limits));
 }
 
@@ -152,6 +152,10 @@ RateLimitUse RandomPolicies::MakeRateLimit(int number) {
   if (dice_.Chance(0.8)) use.config.requests = static_cast<uint64_t>(dice_.Number(3, 30));
   if (!use.config.requests || dice_.Chance(0.3)) use.config.tokens = static_cast<uint64_t>(dice_.Number(100, 2000));
   use.config.per = Seconds(dice_.Number(1, 6));
+  // So tight that a tenant waits for its own bucket, not for its deadline.
+  if (use.scope == Scope::kTenant && dice_.Chance(0.6)) {
+    use.config = {.requests = static_cast<uint64_t>(dice_.Number(1, 3)), .per = dice_.Time(Milliseconds(500), Seconds(3))};
+  }
   auto& state = limit_states_[use.name];
   if (!state) state = std::make_shared<RateLimitState>(use.config, use.max_keys);
   use.state = state;
@@ -250,7 +254,7 @@ std::shared_ptr<const RouteConfig> RandomPolicies::MakeRoute(int number, std::sh
   route->after_cut = traits.restart ? AfterCut::kRestart : AfterCut::kFail;
   route->max_restarts = dice_.Number(1, 3);
   if (traits.queue) {
-    route->queue = QueueConfig{static_cast<size_t>(dice_.Number(1, 20)), dice_.Time(Milliseconds(200), Seconds(5)),
+    route->queue = QueueConfig{static_cast<size_t>(dice_.Number(1, traits.limits.empty() ? 20 : 5)), dice_.Time(Milliseconds(200), Seconds(5)),
                                Milliseconds(traits.window_ms)};
   }
   for (int limit : traits.limits) route->rate_limits.push_back(rate_limits_[static_cast<size_t>(limit)]);

@@ -119,6 +119,7 @@ void RandomSystem::Arrive(bool undisturbed) {
   params.info.route = route->name;
   params.route = route;
   params.request = NewChatCallRequest(running.request);
+  watched.estimated = params.request->EstimatedTokens();
   if (dice_.Chance(0.3)) params.affinity = static_cast<uint64_t>(dice_.Number(0, 3));
   params.deadline = watched.deadline;
   params.trace = TraceContext{params.info.call_id, "", 0};

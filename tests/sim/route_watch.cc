@@ -19,7 +19,11 @@ void RouteWatch::InForce(const RouteConfig& route) {
   for (Waiter& waiter : waiters_) waiter.fresh = false;  // they keep the table they came with
   targets_ = route.targets;
   name_ = route.name;
-  plain_ = route.rate_limits.empty();
+  tenant_limits_.clear();
+  for (const RateLimitUse& use : route.rate_limits) {
+    if (use.scope == RateLimitUse::Scope::kTenant) tenant_limits_.push_back(use);
+  }
+  plain_ = tenant_limits_.size() == route.rate_limits.size();
   if (route.queue) {
     max_length_ = std::max(max_length_, route.queue->max_length);
     window_ = std::max(window_, route.queue->window);
@@ -62,13 +66,14 @@ bool RouteWatch::waits(uint64_t call) const {
   return std::any_of(waiters_.begin(), waiters_.end(), [&](const Waiter& w) { return w.call == call; });
 }
 
-void RouteWatch::Queued(uint64_t call, const std::string& tenant, bool fresh, TimePoint now) {
+void RouteWatch::Queued(uint64_t call, const std::string& tenant, uint64_t tokens, bool fresh, TimePoint now) {
   findings_.Check(!waits(call), "a call waits twice");
-  waiters_.push_back({call, tenant, fresh, now});
+  waiters_.push_back({call, tenant, tokens, fresh, now});
+  LookAtLimits(now);
 }
 
 void RouteWatch::LeftQueue(uint64_t call, QueueExit exit, Duration waited, Duration max_wait, TimePoint now) {
-  if (exit == QueueExit::kFull) {
+  if (exit == QueueExit::kFull && !waits(call)) {
     ++coverage_["queue full"];
     return;
   }
@@ -77,17 +82,71 @@ void RouteWatch::LeftQueue(uint64_t call, QueueExit exit, Duration waited, Durat
   if (found == waiters_.end()) return;
   findings_.Check(waited == now - found->since, name_ + ": an odd time in the queue");
   findings_.Check(waited <= max_wait, name_ + ": a call waited for longer than max_wait");
+  LookAtLimits(now);
   const Waiter left = *found;
   waiters_.erase(found);
-  room_since_ = absl::InfiniteFuture();
+  could_go_since_.clear();
+  if (exit == QueueExit::kFull) PlaceLost(left, now);
   coverage_["queued and timed out"] += exit == QueueExit::kTimedOut;
   if (exit == QueueExit::kAdmitted) {
     ++coverage_["queued and let go"];
     CheckOrder(left);
-    CheckFairness(left.tenant);
+    CheckFairness(left.tenant, now);
   }
   const bool last = std::none_of(waiters_.begin(), waiters_.end(), [&](const Waiter& w) { return w.tenant == left.tenant; });
-  if (last) std::erase_if(ahead_, [&](const auto& a) { return a.first.first == left.tenant || a.first.second == left.tenant; });
+  if (!last) return;
+  ForgetTurns(left.tenant);
+  over_limit_at_.erase(left.tenant);
+}
+
+void RouteWatch::ForgetTurns(const std::string& tenant) {
+  std::erase_if(ahead_, [&](const auto& a) { return a.first.first == tenant || a.first.second == tenant; });
+}
+
+// --- tenants over a limit of their own --------------------------------------
+
+std::map<std::string, const RouteWatch::Waiter*> RouteWatch::Firsts() const {
+  std::map<std::string, const Waiter*> firsts;
+  for (const Waiter& waiter : waiters_) firsts.emplace(waiter.tenant, &waiter);
+  return firsts;
+}
+
+bool RouteWatch::WithinOwnLimits(const Waiter& waiter, TimePoint now) const {
+  return std::all_of(tenant_limits_.begin(), tenant_limits_.end(), [&](const RateLimitUse& use) {
+    return use.state->FreeAt(waiter.tenant, waiter.tokens, now) <= now;
+  });
+}
+
+void RouteWatch::LookAtLimits(TimePoint now) {
+  if (tenant_limits_.empty()) return;
+  for (const auto& [tenant, first] : Firsts()) {
+    if (!WithinOwnLimits(*first, now)) over_limit_at_[tenant] = now;
+  }
+}
+
+// What a limit was given back is seen when its tenant looks again.
+bool RouteWatch::MayBeAside(const std::string& tenant, TimePoint now) const {
+  const auto found = over_limit_at_.find(tenant);
+  return found != over_limit_at_.end() && now - found->second <= kLookAgain;
+}
+
+bool RouteWatch::MustNotOvertake(const std::string& tenant, TimePoint now) {
+  LookAtLimits(now);
+  return std::any_of(waiters_.begin(), waiters_.end(),
+                     [&](const Waiter& w) { return w.tenant == tenant || !MayBeAside(w.tenant, now); });
+}
+
+// Only who is over its own limit yields its place, and the last of it first.
+void RouteWatch::PlaceLost(const Waiter& loser, TimePoint now) {
+  ++coverage_["places lost to other tenants"];
+  const auto over = over_limit_at_.find(loser.tenant);
+  findings_.Check(MayBeAside(loser.tenant, now),
+                  name_ + ": tenant " + loser.tenant + " lost a place that it may hold; over its limit " +
+                      (over == over_limit_at_.end() ? "never" : absl::FormatDuration(now - over->second) + " ago"));
+  for (const Waiter& waiter : waiters_) {
+    findings_.Check(waiter.tenant != loser.tenant || waiter.since <= loser.since || waiter.since == now,
+                    name_ + ": not the last of tenant " + loser.tenant + " lost its place");
+  }
 }
 
 // Within a tenant: first in, first out. One whose wait is over at this very
@@ -98,15 +157,19 @@ void RouteWatch::CheckOrder(const Waiter& admitted) {
   }
 }
 
-void RouteWatch::CheckFairness(const std::string& admitted) {
-  std::map<std::string, int> others;
-  for (const Waiter& waiter : waiters_) {
-    if (waiter.tenant != admitted) others[waiter.tenant] = 1;
-  }
-  for (const auto& [other, one] : others) {
+// Who is aside has no turns that others could take.
+void RouteWatch::CheckFairness(const std::string& admitted, TimePoint now) {
+  LookAtLimits(now);
+  for (const auto& [other, first] : Firsts()) {
+    if (other == admitted) continue;
+    if (MayBeAside(other, now)) {
+      ++coverage_["went past a tenant over its limit"];
+      ForgetTurns(other);
+      continue;
+    }
     ++coverage_["turns between tenants"];
-    ahead_[{other, admitted}] -= one;
-    findings_.Check((ahead_[{admitted, other}] += one) <= kMostAhead,
+    --ahead_[{other, admitted}];
+    findings_.Check(++ahead_[{admitted, other}] <= kMostAhead,
                     name_ + ": tenant " + admitted + " is favoured over " + other);
   }
 }
@@ -117,6 +180,7 @@ void RouteWatch::InstantOver(TimePoint now) {
     findings_.Check(!waits(call), name_ + ": a call of tenant " + tenant + " overtook an older one");
   }
   overtaken_.clear();
+  LookAtLimits(now);
   const size_t length = state_->queue().figures(now).length;
   findings_.Check(length == waiters_.size(), name_ + ": the queue's length is " + std::to_string(length) + ", not " +
                                                  std::to_string(waiters_.size()));
@@ -137,18 +201,24 @@ bool RouteWatch::HasRoom(TimePoint now) const {
   });
 }
 
-// Whoever waits while there is room goes: by a wake-up, or when it looks again.
+// Whoever waits while there is room, within the limits of its tenant, goes: by
+// a wake-up, or when it looks again. Others' limits do not hold it up.
 void RouteWatch::CheckWakeUp(TimePoint now) {
   const bool fresh = std::all_of(waiters_.begin(), waiters_.end(), [](const Waiter& w) { return w.fresh; });
   if (!plain_ || waiters_.empty() || !fresh || !HasRoom(now)) {
-    room_since_ = absl::InfiniteFuture();
+    could_go_since_.clear();
     return;
   }
-  if (room_since_ == absl::InfiniteFuture()) room_since_ = now;
-  ++coverage_["looked for a lost wake-up"];
   const Duration most = kLookAgain + window_ + absl::Milliseconds(1);
-  const TimePoint since = std::max(room_since_, waiters_.front().since);
-  findings_.Check(now - since <= most, name_ + ": a call waits though there is room");
+  for (const auto& [tenant, first] : Firsts()) {
+    if (!WithinOwnLimits(*first, now)) {
+      could_go_since_.erase(tenant);
+      continue;
+    }
+    ++coverage_["looked for a lost wake-up"];
+    const TimePoint since = could_go_since_.emplace(tenant, now).first->second;
+    findings_.Check(now - std::max(since, first->since) <= most, name_ + ": a call waits though there is room");
+  }
 }
 
 void RouteWatch::AllOver(TimePoint now) {

@@ -33,10 +33,15 @@ class RouteWatch {
   void Hedged();
 
   // --- the queue
-  void Queued(uint64_t call, const std::string& tenant, bool fresh, TimePoint now);
+  // `tokens`: what the call counts for in rate limits.
+  void Queued(uint64_t call, const std::string& tenant, uint64_t tokens, bool fresh, TimePoint now);
   void LeftQueue(uint64_t call, QueueExit exit, Duration waited, Duration max_wait, TimePoint now);
   bool waits(uint64_t call) const;
-  bool anyone_waits() const { return !waiters_.empty(); }
+  // The engine says that a limit of the tenant's refused it just now, which may
+  // be over before the instant is.
+  void OverOwnLimit(const std::string& tenant, TimePoint now) { over_limit_at_[tenant] = now; }
+  // Somebody waits whom a call of this tenant must not overtake.
+  bool MustNotOvertake(const std::string& tenant, TimePoint now);
   // Nothing more happens at this moment; time moves on to `next`.
   void InstantOver(TimePoint now);
   void AllOver(TimePoint now);
@@ -45,6 +50,7 @@ class RouteWatch {
   struct Waiter {
     uint64_t call;
     std::string tenant;
+    uint64_t tokens;
     bool fresh;  // made no attempt yet, and under the revision in force
     TimePoint since;
   };
@@ -52,8 +58,16 @@ class RouteWatch {
     int running = 0;
     int most_calls = 0;  // of the route, since nothing charged ran
   };
+  void PlaceLost(const Waiter& loser, TimePoint now);
   void CheckOrder(const Waiter& admitted);
-  void CheckFairness(const std::string& admitted);
+  void CheckFairness(const std::string& admitted, TimePoint now);
+  // Tenants' limits: who of those that wait could go by them, and who could not
+  // but lately.
+  std::map<std::string, const Waiter*> Firsts() const;
+  bool WithinOwnLimits(const Waiter& waiter, TimePoint now) const;
+  void LookAtLimits(TimePoint now);
+  bool MayBeAside(const std::string& tenant, TimePoint now) const;
+  void ForgetTurns(const std::string& tenant);
   bool HasRoom(TimePoint now) const;
   void CheckWakeUp(TimePoint now);
 
@@ -62,7 +76,8 @@ class RouteWatch {
   std::shared_ptr<RouteState> state_;
   std::vector<TargetConfig> targets_;
   std::string name_;
-  bool plain_ = false;  // nothing but room lets its waiters wait
+  std::vector<RateLimitUse> tenant_limits_;
+  bool plain_ = false;  // nothing but room and these lets its waiters wait
   size_t max_length_ = 0;
   Duration window_ = absl::ZeroDuration();
   double max_hedge_percent_ = 0;
@@ -76,7 +91,8 @@ class RouteWatch {
   std::list<Waiter> waiters_;  // in the order of coming
   std::vector<std::pair<uint64_t, std::string>> overtaken_;  // to be looked at when the instant is over
   std::map<std::pair<std::string, std::string>, int> ahead_;  // of one tenant before another
-  TimePoint room_since_ = absl::InfiniteFuture();
+  std::map<std::string, TimePoint> over_limit_at_;   // of a tenant that waits: the last time
+  std::map<std::string, TimePoint> could_go_since_;  // a tenant's first, by room and limits
 };
 
 }  // namespace sluice
