@@ -26,6 +26,8 @@ constexpr size_t kMaxRequest = 4 << 20;
 // Calls whose second attempt never came, of a gateway that does not retry.
 constexpr size_t kMaxFailedOnce = 1 << 20;
 
+// To health checks.
+constexpr std::string_view kWell = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 constexpr std::string_view kBadRequest = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
 constexpr std::string_view kOverloaded =
     "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: 56\r\n\r\n"
@@ -167,7 +169,7 @@ void Upstream::TakeRequest(Connection& connection) {
 void Upstream::Answer(Connection& connection, std::string_view request) {
   const auto script = FindScript(request);
   if (!script) {
-    connection.out += kBadRequest;
+    connection.out += request.substr(0, 4) == "GET " ? kWell : kBadRequest;
     Flush(connection);
     return;
   }

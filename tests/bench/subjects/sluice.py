@@ -1,4 +1,4 @@
-"""sluice-server as shipped: metrics, log at its default level, breaker, limits, deadlines."""
+"""sluice-server with everything on that a call has to pass: metrics, log at its default level, breakers, limits, deadlines, health checks."""
 
 from harness.processes import Started, free_port, program
 
@@ -6,16 +6,36 @@ NAME = "sluice"
 PROTOCOL = "grpc"
 HIDES_FAILURES = True
 
+# Nothing of it is in the way: its bounds lie above every load.
 POLICY = """\
+kind: RateLimit
+name: tenants
+requests: 1000000000
+tokens: 1000000000000
+per: 1m
+scope: TENANT
+---
+kind: RateLimit
+name: provider
+requests: 1000000000
+tokens: 1000000000000
+per: 1m
+scope: UPSTREAM
+---
 kind: Upstream
 name: bench
 format: OPENAI
+outlier_detection: {}
+overall_circuit_breaker: {}
+health_check: {interval: 1s}
+limits: {max_requests: 100000, max_tokens_in_flight: 1000000000000}
 %(settings)sendpoints: [%(endpoints)s]
 ---
 kind: Route
 name: bench
 match: {model: "*"}
 targets: [{upstream: bench}]
+rate_limits: [tenants, provider]
 """
 
 # Its own bounds, which larger loads have to raise.
