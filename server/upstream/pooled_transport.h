@@ -1,4 +1,4 @@
-// The production HttpTransport: HTTP/1.1 over pooled connections that libcurl
+// The production HttpTransport: HTTP/1.1 over pooled connections that the connector
 // makes. One per loop; everything on its loop's thread, but Stats.
 //
 //   EpollLoop loop;
