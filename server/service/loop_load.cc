@@ -1,6 +1,7 @@
 #include "server/service/loop_load.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace sluice {
 namespace {
@@ -33,9 +34,10 @@ double LoopLoad::Load() const {
 }
 
 size_t ChooseLoop(std::span<const double> loads) {
-  const auto first = std::find_if(loads.begin(), loads.end(), [](double load) { return load < kFull; });
-  const auto chosen = first != loads.end() ? first : std::min_element(loads.begin(), loads.end());
-  return static_cast<size_t>(chosen - loads.begin());
+  const double all = std::accumulate(loads.begin(), loads.end(), 0.0);
+  size_t part = 1;
+  while (part < loads.size() && all >= kFull * static_cast<double>(part)) ++part;
+  return static_cast<size_t>(std::min_element(loads.begin(), loads.begin() + part) - loads.begin());
 }
 
 }  // namespace sluice

@@ -1,9 +1,9 @@
 // How much a loop has to do, and which loop takes the next call.
 //
-// Calls are packed: the first loop with room takes the next one. A loop that has
-// much to do finds several events when it wakes, and reads callers' sockets
-// itself (CallerPoll): two loops at half load cost a fifth more than one at
-// full. Another is begun before the first is late.
+// Calls are packed onto as few loops as have room for them. A loop that has much
+// to do finds several events when it wakes, reads callers' sockets itself
+// (CallerPoll), and shares no connection with another: two loops at half load
+// cost a fifth more than one at full.
 #ifndef SLUICE_SERVER_SERVICE_LOOP_LOAD_H_
 #define SLUICE_SERVER_SERVICE_LOOP_LOAD_H_
 
@@ -46,8 +46,9 @@ class LoopLoad {
   std::atomic<int64_t> coming_{0};
 };
 
-// Index of the loop that takes the next call: the first below 0.8, so that what
-// runs there keeps some room to grow; else the one with least to do. Not empty.
+// Index of the loop that takes the next call. The first loops that would carry
+// the load of all at 0.8 each, so that what runs there keeps some room to grow,
+// take part; of these it is the one with least to do. Not empty.
 size_t ChooseLoop(std::span<const double> loads);
 
 }  // namespace sluice

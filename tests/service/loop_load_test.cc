@@ -64,14 +64,18 @@ struct Choice {
 
 class ChooseLoopTest : public testing::TestWithParam<Choice> {};
 
-TEST_P(ChooseLoopTest, TakesTheFirstWithRoomElseTheLeastLoaded) {
+TEST_P(ChooseLoopTest, TakesTheLeastLoadedOfAsFewAsHaveRoomForAll) {
   EXPECT_EQ(ChooseLoop(GetParam().loads), GetParam().chosen);
 }
 
 INSTANTIATE_TEST_SUITE_P(Loads, ChooseLoopTest,
                          testing::Values(Choice{{0}, 0}, Choice{{5}, 0}, Choice{{0, 0}, 0}, Choice{{0.79, 0}, 0},
-                                         Choice{{0.8, 0}, 1}, Choice{{0.9, 0.81, 0.1, 0}, 2}, Choice{{1, 0.85, 0.9}, 1},
-                                         Choice{{0.9, 0.9}, 0}));
+                                         // 0.8 is full; what it had before stays there.
+                                         Choice{{0.8, 0}, 1}, Choice{{0.5, 0.4}, 1}, Choice{{0.4, 0.5}, 0},
+                                         // Less than one loop's room: the second empties.
+                                         Choice{{0.4, 0.3}, 0}, Choice{{0.3, 0.4, 0}, 0},
+                                         Choice{{0.9, 0.6, 0.2, 0}, 2}, Choice{{0.9, 0.3, 0, 0}, 1},
+                                         Choice{{1, 0.85, 0.9}, 1}, Choice{{0.9, 0.9}, 0}));
 
 }  // namespace
 }  // namespace sluice
