@@ -92,6 +92,10 @@ Duration FaceLoop::ServeCalls() {
   return std::max(last_look_ + Tick() - loop().Now(), absl::ZeroDuration());
 }
 
+void FaceLoop::PollCallers() {
+  params_.loop->Post([this] { caller_poll_.emplace(notifier_, options_.caller_poll); });
+}
+
 void FaceLoop::StopPollingCallers() {
   if (caller_poll_) caller_poll_->Stop();
   caller_poll_.reset();

@@ -51,7 +51,7 @@ class FaceLoop {
   ~FaceLoop();
 
   // Once, before calls come: this loop reads callers' sockets when it is busy.
-  void PollCallers() { caller_poll_.emplace(notifier_, options_.caller_poll); }
+  void PollCallers();
   // Loop thread: never again.
   void StopPollingCallers();
 
