@@ -64,7 +64,9 @@ struct Sum {
     }
     ++in_state;
     age = std::max(age, breaker_age);
-    if (other.hold != nullptr && ToAbsl(other.hold->until()) > ToAbsl(standing.hold->until())) standing.hold = other.hold;
+    // Without a time nobody can tell when it ends: later than any.
+    if (other.hold == nullptr || !standing.hold->has_until()) return;
+    if (!other.hold->has_until() || ToAbsl(other.hold->until()) > ToAbsl(standing.hold->until())) standing.hold = other.hold;
   }
 };
 

@@ -42,26 +42,11 @@ class RouteChoices {
                absl::StrCat("has no attempt to spend, for max_attempts is 1", Holder(chosen_),
                             " and hedges count as attempts; raise it to 2 or more, or leave hedge out"));
     }
-    CheckMaxHedges();
     if (retry_.budget().retry_percent() == 0 && retry_.budget().min_retries() == 0) {
       out_.Add("hedge", "CONFLICT",
                absl::StrCat("has no budget to spend, for budget.retry_percent and budget.min_retries are both 0",
                             Holder(chosen_), "; raise one of them, or leave hedge out"));
     }
-  }
-
-  // The policy named "default" is turned down for all routes at once in an
-  // incident; routes that do not name it only hedge less then.
-  void CheckMaxHedges() {
-    const std::uint32_t attempts = retry_.max_attempts();
-    if (!route_.hedge().has_max_hedges() || attempts <= 1 || chosen_.by_default) return;
-    if (route_.hedge().max_hedges() < attempts) return;
-    const std::string left = absl::StrCat(attempts - 1);
-    out_.Add("hedge.max_hedges", "CONFLICT",
-             absl::StrCat(route_.hedge().max_hedges(), " is more than max_attempts (", attempts,
-                          chosen_.OrDefaults().has_max_attempts() ? "" : ", the default", ")", Holder(chosen_),
-                          " leaves beside the first attempt; must be <= ", left),
-             left);
   }
 
   void CheckAfterCut() {

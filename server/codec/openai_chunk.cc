@@ -368,6 +368,14 @@ BorrowedChunk::BorrowedChunk() : chunk_(std::move(FreeChunk())) {
   if (chunk_ == nullptr) chunk_ = std::make_unique<OpenAiChunk>();
 }
 
+size_t OpenAiChunk::kept_bytes() const {
+  size_t bytes = padded_.capacity() + choices_.capacity() * sizeof(OpenAiChoiceDelta);
+  for (const OpenAiChoiceDelta& choice : choices_) {
+    bytes += choice.tools.capacity() * sizeof(OpenAiToolDelta) + choice.logprobs.capacity() * sizeof(TokenLogprobValue);
+  }
+  return bytes;
+}
+
 BorrowedChunk::~BorrowedChunk() {
   if (chunk_->kept_bytes() <= kMaxKeptBytes) FreeChunk() = std::move(chunk_);
 }

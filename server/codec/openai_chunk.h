@@ -63,7 +63,7 @@ class OpenAiChunk {
   const UsageCounts& usage() const { return usage_; }
   const OpenAiErrorFields& error() const { return error_; }
   // Roughly what it keeps for the next document.
-  size_t kept_bytes() const { return padded_.capacity(); }
+  size_t kept_bytes() const;
 
  private:
   using Value = simdjson::ondemand::value;

@@ -37,10 +37,11 @@ std::optional<EndpointHold> CoolingOf(const EndpointConfig& endpoint, TimePoint 
   return hold.resting > 0 ? std::optional(hold) : std::nullopt;
 }
 
-// Of the upstream as a whole; nothing where its breaker is not open.
-std::optional<EndpointHold> OpenUpstream(const BreakerFigures& breaker) {
+// Of the upstream as a whole; nothing where its breaker lets the next call
+// through.
+std::optional<EndpointHold> OpenUpstream(const BreakerFigures& breaker, TimePoint now) {
   if (breaker.state == BreakerState::kForcedOpen) return EndpointHold{EndpointHold::Cause::kUpstreamOpen};
-  if (breaker.state != BreakerState::kOpen) return std::nullopt;
+  if (breaker.state != BreakerState::kOpen || breaker.open_until <= now) return std::nullopt;
   return EndpointHold{EndpointHold::Cause::kUpstreamOpen, breaker.open_until};
 }
 
@@ -60,7 +61,7 @@ std::vector<EndpointHold> HoldsOf(const EndpointConfig& endpoint, const std::opt
 void AddUpstream(const UpstreamConfig& upstream, TimePoint now, std::vector<BreakerView>& all) {
   std::optional<EndpointHold> held;
   if (auto figures = upstream.state->breaker_figures(now); figures.has_value() && upstream.overall_breaker.has_value()) {
-    held = OpenUpstream(*figures);
+    held = OpenUpstream(*figures, now);
     all.push_back({.name = {upstream.name, ""}, .figures = *std::move(figures), .config = *upstream.overall_breaker});
   }
   for (const EndpointConfig& endpoint : upstream.endpoints) {

@@ -11,7 +11,11 @@
 namespace sluice {
 
 CallRpc::~CallRpc() {
-  if (slot_bytes_ >= 0) services_.load.GiveBack(slot_bytes_);
+  GiveBackSlot();
+}
+
+void CallRpc::GiveBackSlot() {
+  if (slot_bytes_ >= 0) services_.load.GiveBack(std::exchange(slot_bytes_, -1));
 }
 
 void CallRpc::Begin() {

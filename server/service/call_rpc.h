@@ -63,6 +63,9 @@ class CallRpc : public Rpc, public StreamSink {
   // Its answer may be replayed.
   bool keyed() const { return keyed_; }
   const StreamBounds& bounds() const;
+  // gRPC has the end: another call may take the place of this one, which waits
+  // only for the word that it is done.
+  void GiveBackSlot();
   // The status of the end, with its trailer set.
   grpc::Status StatusFor(const CallRecord& record);
 
@@ -102,6 +105,7 @@ class UnaryCallRpc : public CallRpc {
   using CallRpc::CallRpc;
   // The answer is over its bound; it ends at the end of the turn.
   virtual bool overflowed() = 0;
+  void OperationDone(bool) override { GiveBackSlot(); }
   void AtTurnEnd() override;
 };
 

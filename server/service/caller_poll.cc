@@ -17,7 +17,14 @@ bool BusyWindow::Add(TimePoint now, int64_t messages) {
   return busy_;
 }
 
-Duration CallerPoll::AfterTurn(TimePoint now, int64_t messages, int64_t open_calls) {
+void BusyWindow::Rest(TimePoint now) {
+  busy_ = false;
+  begin_ = now;
+  count_ = 0;
+}
+
+Duration CallerPoll::AfterTurn(TimePoint now, Duration turn, int64_t messages, int64_t open_calls) {
+  if (turn > options_.long_turn) window_.Rest(now);
   messages_ += messages;
   const bool busy = window_.Add(now, messages);
   if (!busy || open_calls < (polling_ ? options_.open_calls / 4 : options_.open_calls)) {

@@ -27,6 +27,8 @@ class BusyWindow {
   // `messages` more until `now`. Busy from messages_per_second on, until the
   // rate falls below half of it: going back and forth costs two wake-ups.
   bool Add(TimePoint now, int64_t messages);
+  // Not busy for a window at least, whatever comes.
+  void Rest(TimePoint now);
 
  private:
   const double enter_;
@@ -44,9 +46,10 @@ class CallerPoll {
       : notifier_(notifier), options_(options), window_(options.messages_per_second, options.window) {}
 
   // After each turn, in which `messages` were handed to gRPC and after which so
-  // many calls are open. How long the loop may sleep; for ever only when the
+  // many calls are open: 0 where another loop has much to do too. A turn that took
+  // long shows that the loop is not in time for callers: the thread is. How long the loop may sleep; for ever only when the
   // notification thread waits.
-  Duration AfterTurn(TimePoint now, int64_t messages, int64_t open_calls);
+  Duration AfterTurn(TimePoint now, Duration turn, int64_t messages, int64_t open_calls);
   // The notification thread waits again.
   void Stop();
 

@@ -99,6 +99,7 @@ void StreamChatRpc::Flush() {
 }
 
 void StreamChatRpc::OperationDone(bool ok) {
+  if (finishing()) GiveBackSlot();
   writing_bytes_ = 0;
   if (!ok) return ClearPending();  // the done tag says the rest
   if (status_ && !finishing()) WatchEnd();

@@ -72,13 +72,24 @@ void FaceLoop::EndAll() {
 Duration FaceLoop::AfterTurn() {
   const TimePoint began = loop().Now();
   Duration sleep = ServeCalls();
-  if (caller_poll_) sleep = std::min(sleep, caller_poll_->AfterTurn(began, std::exchange(handed_, 0), open_));
+  if (caller_poll_) sleep = std::min(sleep, PollCallersAfter(began));
   if (sleep == absl::InfiniteDuration()) {
     load_.Rested();
   } else {
-    load_.TurnEnded(began, SteadyNow(), open_ + patient_);
+    const TimePoint ended = SteadyNow();
+    last_turn_ = ended - began;
+    load_.TurnEnded(began, ended, open_);
   }
   return sleep;
+}
+
+Duration FaceLoop::PollCallersAfter(TimePoint began) {
+  // Others' callers would be more than this loop's messages stand for.
+  constexpr double kMuch = 0.2;
+  const bool alone = std::none_of(peers_.begin(), peers_.end(),
+                                  [this](FaceLoop* peer) { return peer != this && peer->load_.Load() > kMuch; });
+  return caller_poll_->AfterTurn(began, std::exchange(last_turn_, absl::ZeroDuration()), std::exchange(handed_, 0),
+                                 alone ? open_ : 0);
 }
 
 Duration FaceLoop::ServeCalls() {

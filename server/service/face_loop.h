@@ -99,6 +99,7 @@ class FaceLoop {
 
  private:
   Duration AfterTurn();
+  Duration PollCallersAfter(TimePoint began);
   // How long the loop may sleep for the calls it has.
   Duration ServeCalls();
   void EndTurn();
@@ -127,6 +128,7 @@ class FaceLoop {
   int64_t operations_ = 0;
   int64_t started_ = 0;  // of them, since Drain
   int64_t handed_ = 0;  // operations started in this turn
+  Duration last_turn_;
   std::optional<CallerPoll> caller_poll_;
   TimePoint last_look_;  // when the call queue was found empty
   absl::flat_hash_set<Rpc*> rpcs_;

@@ -23,6 +23,9 @@ struct CallerPollOptions {
   int64_t open_calls = 64;
   // Over which the rate is taken: a burst of one answer's end is no load.
   Duration window = absl::Milliseconds(10);
+  // A loop whose turn took longer is no reader: new calls would wait unseen, and
+  // be shed by no lag. Usual turns take some 50 µs.
+  Duration long_turn = absl::Milliseconds(5);
   // Between two looks, of which each costs some 0.5 µs where there is nothing.
   Duration interval = absl::Microseconds(100);
   // A new call waits so long at most, should all upstreams fall silent at once.

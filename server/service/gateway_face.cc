@@ -102,7 +102,7 @@ absl::Status GatewayFace::Serve(const RouteTableSource& tables) {
 
 void GatewayFace::ArmAll() {
   // gRPC takes the requests of a queue in the order of asking, and each asks
-  // for its successor, on the loop that is to take it then.
+  // for its successor, on the loop that is to take one more then.
   for (int i = 0; i < services_.options.stream_requests_ahead; ++i) {
     for (auto& loop : loops_) loop->Arm(std::make_unique<StreamChatRpc>(*loop, services_));
   }

@@ -52,18 +52,9 @@ INSTANTIATE_TEST_SUITE_P(
         Row{"OneAttemptByDefault", One("hedge: p95") + Named("RetryPolicy", "default", "max_attempts: 1"),
             "CONFLICT route/chat hedge: has no attempt to spend, for max_attempts is 1 (retrypolicy/default) and "
             "hedges count as attempts; raise it to 2 or more, or leave hedge out"},
-        Row{"MoreThanAttempts", One("hedge: {p95: {}, max_hedges: 2}\nretry: {max_attempts: 2}"),
-            "CONFLICT route/chat hedge.max_hedges: 2 is more than max_attempts (2) leaves beside the first attempt; must "
-            "be <= 1"},
-        Row{"MoreThanDefaultAttempts", One("hedge: {p95: {}, max_hedges: 5}"),
-            "CONFLICT route/chat hedge.max_hedges: 5 is more than max_attempts (3, the default) leaves beside the first "
-            "attempt; must be <= 2"},
-        Row{"MoreThanAttemptsByName",
-            One("hedge: {p95: {}, max_hedges: 2}\nretry: r") + Named("RetryPolicy", "r", "max_attempts: 2"),
-            "CONFLICT route/chat hedge.max_hedges: 2 is more than max_attempts (2) (retrypolicy/r) leaves beside the "
-            "first attempt; must be <= 1"},
-        Row{"MoreThanAttemptsInAnIncident",
-            One("hedge: {p95: {}, max_hedges: 2}") + Named("RetryPolicy", "default", "max_attempts: 2"), ""},
+        // Once accepted, always accepted: the engine hedges as far as attempts go.
+        Row{"MoreThanAttempts", One("hedge: {p95: {}, max_hedges: 2}\nretry: {max_attempts: 2}"), ""},
+        Row{"MoreThanDefaultAttempts", One("hedge: {p95: {}, max_hedges: 5}"), ""},
         Row{"AsManyAsAttemptsLeave", One("hedge: {p95: {}, max_hedges: 4}\nretry: {max_attempts: 5}"), ""},
         Row{"OneAttemptToldOnce", One("hedge: {p95: {}, max_hedges: 4}\nretry: {max_attempts: 1}"),
             "CONFLICT route/chat hedge: has no attempt to spend, for max_attempts is 1 and hedges count as attempts; "
