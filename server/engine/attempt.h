@@ -48,7 +48,7 @@ class Attempt final : public HttpExchangeObserver, private StreamEventHandler {
   static constexpr size_t kMaxErrorBody = 16 << 10;
   static constexpr Duration kErrorBodyWait = absl::Seconds(2);
 
-  // `request` outlives the attempt, unless it lingers.
+  // `request` must live until the attempt has shown content or is over.
   Attempt(Loop& loop, Mailbox<CallMessage>& inbox, const WireFormat& format, const CallRequest& request,
           const AttemptLimits& limits);
 

@@ -67,8 +67,10 @@ class Hedging(IntegrationTest):
 
     def test_at_the_measured_p95(self):
         stub = self.pair("p95: {}, max_hedge_percent: 100")
-        # Nothing measured, nothing hedged.
+        # Too few measured (20 are needed), nothing hedged.
         self.ok(stream(stub, chat_request("[[alpha late:200]] hello")), numbered("alpha"))
+        for answer in streams(stub, [chat_request(f"early call {i}") for i in range(10)]):
+            self.ok(answer, numbered("alpha"))
         self.assertEqual(self.server.metric("sluice_hedges_total"), 0)
         # Of those that are measured some are the slowest 5 %, and may be hedged.
         for start in range(0, 60, 10):
