@@ -53,6 +53,15 @@ TEST(BusyWindowTest, OneLargeTurnAfterALongSleepIsNoLoad) {
   EXPECT_FALSE(window.Add(kStart + absl::Seconds(1), 300));
 }
 
+TEST(BusyWindowTest, ARestLastsAWindowWhateverComes) {
+  BusyWindow window(5000, kWindow);
+  TimePoint now = kStart;
+  EXPECT_TRUE(Feed(window, now, 6000, absl::Milliseconds(25)));
+  window.Rest(now);
+  EXPECT_FALSE(Feed(window, now, 50000, kWindow / 2));
+  EXPECT_TRUE(Feed(window, now, 50000, kWindow));
+}
+
 TEST(BusyWindowTest, NothingForAWindowIsIdle) {
   BusyWindow window(5000, kWindow);
   TimePoint now = kStart;
