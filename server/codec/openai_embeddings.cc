@@ -92,8 +92,8 @@ simdjson::error_code EmbeddingReader::ReadValues(ondemand::value value) {
 
 class OpenAiEmbedDecoder final : public ResponseDecoder {
  public:
-  OpenAiEmbedDecoder(const DecoderLimits& limits, const EmbedShape& shape)
-      : limits_(limits), shape_(shape), splitter_("data", limits.max_event_bytes), seen_(shape.count) {}
+  OpenAiEmbedDecoder(const AnswerOptions& options, const EmbedShape& shape)
+      : options_(options), shape_(shape), splitter_("data", options.max_event_bytes), seen_(shape.count) {}
 
   State Feed(std::string_view bytes, StreamEventHandler& handler) override;
   State End(StreamEventHandler& handler) override;
@@ -106,7 +106,7 @@ class OpenAiEmbedDecoder final : public ResponseDecoder {
   // Empty if the vector just read belongs to the answer.
   std::string Misfit(int64_t index) const;
 
-  const DecoderLimits limits_;
+  const AnswerOptions options_;
   const EmbedShape shape_;
   State state_ = State::kMore;
   JsonListSplitter splitter_;
@@ -136,7 +136,7 @@ ResponseDecoder::State OpenAiEmbedDecoder::Feed(std::string_view bytes, StreamEv
         break;
       case JsonListSplitter::Result::kTooLarge:
         return Fail(FailureKind::kProtocol,
-                    absl::StrCat("an embedding is larger than ", limits_.max_event_bytes, " bytes"));
+                    absl::StrCat("an embedding is larger than ", options_.max_event_bytes, " bytes"));
       case JsonListSplitter::Result::kMalformed:
         return Fail(FailureKind::kProtocol, "malformed JSON in place of a list of embeddings");
     }
@@ -200,8 +200,8 @@ ResponseDecoder::State OpenAiEmbedDecoder::End(StreamEventHandler& handler) {
 
 }  // namespace
 
-std::unique_ptr<ResponseDecoder> NewOpenAiEmbedDecoder(const DecoderLimits& limits, const EmbedShape& shape) {
-  return std::make_unique<OpenAiEmbedDecoder>(limits, shape);
+std::unique_ptr<ResponseDecoder> NewOpenAiEmbedDecoder(const AnswerOptions& options, const EmbedShape& shape) {
+  return std::make_unique<OpenAiEmbedDecoder>(options, shape);
 }
 
 }  // namespace sluice

@@ -16,9 +16,9 @@ namespace sluice {
 absl::StatusOr<EncodedRequest> EncodeOpenAiEmbed(const v1::EmbedRequest& request, std::string_view model);
 
 // One answer. Each vector is read as soon as it is there, so that never more
-// than one of them is held as text; limits.max_event_bytes bounds that text,
+// than one of them is held as text; options.max_event_bytes bounds that text,
 // and that of all the rest of the answer.
-std::unique_ptr<ResponseDecoder> NewOpenAiEmbedDecoder(const DecoderLimits& limits, const EmbedShape& shape);
+std::unique_ptr<ResponseDecoder> NewOpenAiEmbedDecoder(const AnswerOptions& options, const EmbedShape& shape);
 
 }  // namespace sluice
 

@@ -12,8 +12,9 @@ class OpenAi final : public WireFormat {
  public:
   std::string_view name() const override { return "openai"; }
 
-  absl::StatusOr<EncodedRequest> EncodeChat(const v1::ChatRequest& request, std::string_view model) const override {
-    return EncodeOpenAiChat(request, model);
+  absl::StatusOr<EncodedRequest> EncodeChat(const v1::ChatRequest& request, std::string_view model,
+                                            const Dialect& dialect) const override {
+    return EncodeOpenAiChat(request, model, dialect);
   }
 
   std::vector<std::pair<std::string, std::string>> AuthHeaders(std::string_view secret) const override {
@@ -27,8 +28,8 @@ class OpenAi final : public WireFormat {
     return EqualsIgnoringCase(type, "text/event-stream") || EqualsIgnoringCase(type, "application/json");
   }
 
-  std::unique_ptr<ResponseDecoder> NewDecoder(const DecoderLimits& limits) const override {
-    return NewOpenAiDecoder(limits);
+  std::unique_ptr<ResponseDecoder> NewDecoder(const AnswerOptions& options) const override {
+    return NewOpenAiDecoder(options);
   }
 
   absl::StatusOr<EncodedRequest> EncodeEmbed(const v1::EmbedRequest& request, std::string_view model) const override {
@@ -39,9 +40,9 @@ class OpenAi final : public WireFormat {
     return EqualsIgnoringCase(TrimBlanks(content_type.substr(0, content_type.find(';'))), "application/json");
   }
 
-  std::unique_ptr<ResponseDecoder> NewEmbedDecoder(const DecoderLimits& limits,
+  std::unique_ptr<ResponseDecoder> NewEmbedDecoder(const AnswerOptions& options,
                                                    const EmbedShape& shape) const override {
-    return NewOpenAiEmbedDecoder(limits, shape);
+    return NewOpenAiEmbedDecoder(options, shape);
   }
 
   UpstreamError ReadError(int http_status, const HeaderLookup& header, std::string_view body) const override {

@@ -22,7 +22,8 @@ void WriteRaw(JsonWriter& writer, std::string_view json, rapidjson::Type type) {
 
 class RequestWriter {
  public:
-  RequestWriter(const v1::ChatRequest& request, std::string_view model) : request_(request), model_(model) {}
+  RequestWriter(const v1::ChatRequest& request, std::string_view model, const Dialect& dialect)
+      : request_(request), model_(model), dialect_(dialect) {}
 
   absl::StatusOr<EncodedRequest> Write() {
     if (request_.messages().empty()) return FieldError("messages", "at least one is required");
@@ -245,6 +246,7 @@ class RequestWriter {
 
   const v1::ChatRequest& request_;
   const std::string_view model_;
+  const Dialect& dialect_;
   rapidjson::StringBuffer buffer_;
   JsonWriter writer_{buffer_};
 };
@@ -255,8 +257,9 @@ absl::Status FieldError(std::string_view field, std::string_view problem) {
   return absl::InvalidArgumentError(absl::StrCat(std::string(field), ": ", std::string(problem)));
 }
 
-absl::StatusOr<EncodedRequest> EncodeOpenAiChat(const v1::ChatRequest& request, std::string_view model) {
-  return RequestWriter(request, model).Write();
+absl::StatusOr<EncodedRequest> EncodeOpenAiChat(const v1::ChatRequest& request, std::string_view model,
+                                                const Dialect& dialect) {
+  return RequestWriter(request, model, dialect).Write();
 }
 
 }  // namespace sluice

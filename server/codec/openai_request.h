@@ -24,7 +24,8 @@
 
 namespace sluice {
 
-absl::StatusOr<EncodedRequest> EncodeOpenAiChat(const v1::ChatRequest& request, std::string_view model);
+absl::StatusOr<EncodedRequest> EncodeOpenAiChat(const v1::ChatRequest& request, std::string_view model,
+                                                const Dialect& dialect);
 
 // The value of "messages" (openai_messages.cc).
 absl::Status WriteOpenAiMessages(const v1::ChatRequest& request, JsonWriter& writer);

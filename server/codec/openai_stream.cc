@@ -19,8 +19,8 @@ namespace {
 
 class OpenAiDecoder final : public ResponseDecoder {
  public:
-  explicit OpenAiDecoder(const DecoderLimits& limits)
-      : limits_(limits), events_(limits.max_event_bytes), answer_(limits.max_event_bytes) {}
+  explicit OpenAiDecoder(const AnswerOptions& options)
+      : options_(options), events_(options.max_event_bytes), answer_(options.max_event_bytes) {}
 
   State Feed(std::string_view bytes, StreamEventHandler& handler) override;
   State End(StreamEventHandler& handler) override;
@@ -39,7 +39,7 @@ class OpenAiDecoder final : public ResponseDecoder {
   State OnJson(std::string_view json, StreamEventHandler& handler);
   State EndDocument(StreamEventHandler& handler);
 
-  const DecoderLimits limits_;
+  const AnswerOptions options_;
   State state_ = State::kMore;
   Form form_ = Form::kUnknown;
   SseParser events_;
@@ -74,9 +74,9 @@ ResponseDecoder::State OpenAiDecoder::FeedUnknown(std::string_view bytes, Stream
 }
 
 ResponseDecoder::State OpenAiDecoder::FeedDocument(std::string_view bytes) {
-  if (document_.size() + bytes.size() > limits_.max_event_bytes) {
+  if (document_.size() + bytes.size() > options_.max_event_bytes) {
     return Fail(FailureKind::kProtocol,
-                absl::StrCat("an answer in one document is larger than ", limits_.max_event_bytes, " bytes"));
+                absl::StrCat("an answer in one document is larger than ", options_.max_event_bytes, " bytes"));
   }
   document_.append(bytes);
   return state_;
@@ -93,7 +93,7 @@ ResponseDecoder::State OpenAiDecoder::TakeEvents(StreamEventHandler& handler) {
     const SseParser::Result result = events_.Next(event);
     if (result == SseParser::Result::kMore) break;
     if (result == SseParser::Result::kTooLarge) {
-      return Fail(FailureKind::kProtocol, absl::StrCat("an event is larger than ", limits_.max_event_bytes, " bytes"));
+      return Fail(FailureKind::kProtocol, absl::StrCat("an event is larger than ", options_.max_event_bytes, " bytes"));
     }
     OnEvent(event, handler);
   }
@@ -159,8 +159,8 @@ ResponseDecoder::State OpenAiDecoder::EndDocument(StreamEventHandler& handler) {
 
 }  // namespace
 
-std::unique_ptr<ResponseDecoder> NewOpenAiDecoder(const DecoderLimits& limits) {
-  return std::make_unique<OpenAiDecoder>(limits);
+std::unique_ptr<ResponseDecoder> NewOpenAiDecoder(const AnswerOptions& options) {
+  return std::make_unique<OpenAiDecoder>(options);
 }
 
 }  // namespace sluice

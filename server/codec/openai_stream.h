@@ -9,7 +9,7 @@
 
 namespace sluice {
 
-std::unique_ptr<ResponseDecoder> NewOpenAiDecoder(const DecoderLimits& limits);
+std::unique_ptr<ResponseDecoder> NewOpenAiDecoder(const AnswerOptions& options);
 
 }  // namespace sluice
 

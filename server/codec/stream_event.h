@@ -47,7 +47,7 @@ struct StreamEvent {
     kRefusal,        // text
     kToolCallStart,  // id, name; complete, once a part
     kToolCallDelta,  // text: more of the arguments
-    kPartEnd,
+    kPartEnd,        // text: what the provider wants back with the part, or empty; name: its issuer
     kChoiceEnd,      // finish_reason, text: the provider's word
     kUsage,          // usage
     kExtras,         // name: wire format, text: JSON

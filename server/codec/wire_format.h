@@ -8,14 +8,17 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "server/codec/dialect.h"
 #include "server/codec/stream_event.h"
 #include "server/resilience/failure.h"
+#include "server/resilience/time.h"
 
 namespace sluice::v1 {
 class ChatRequest;
@@ -43,10 +46,22 @@ struct UpstreamError {
   std::string field;
   // The prompt is longer than the model's context: a larger one would do.
   bool context_exceeded = false;
+  // A time to wait that the body tells ("try again in 5.3s").
+  std::optional<Duration> retry_after;
 };
 
-struct DecoderLimits {
+// What a decoder must know of the request that it reads the answer of.
+struct AnswerOptions {
   size_t max_event_bytes = 1 << 20;
+  // How many answers were asked for (n): so many finish reasons make it whole.
+  int choices = 1;
+  // The provider's own fields are wanted.
+  bool include_extras = false;
+  // Dialect::ends_without_finish.
+  bool ends_without_finish = false;
+  // Of this attempt alone: makes ids up where the upstream tells none. Letters,
+  // digits and '_'.
+  std::string answer_id = "0";
 };
 
 // What an answer to an EmbedRequest must be made of.
@@ -69,9 +84,18 @@ class ResponseDecoder {
   // Feeds bytes in any split; events come before it returns, in order.
   virtual State Feed(std::string_view bytes, StreamEventHandler& handler) = 0;
 
-  // The body ended in peace. kDone if the answer is whole, else kFailed with
-  // kReset: a clean end of the transport does not make a cut answer whole.
+  // The body ended by its own framing. kDone if the answer is whole, else
+  // kFailed with kReset: a clean end of the transport does not make a cut answer
+  // whole.
   virtual State End(StreamEventHandler& handler) = 0;
+
+  // Nothing more will come though the body did not end: the connection broke, or
+  // it is silent and whole(). kDone if the answer is whole; else kFailed.
+  virtual State Cut(StreamEventHandler& handler) { return End(handler); }
+
+  // Everything that was asked for has come, and only the stream's end is
+  // missing: no further content need come, though it may.
+  virtual bool whole() const { return false; }
 
   // Set after kFailed.
   virtual const UpstreamError& error() const = 0;
@@ -87,10 +111,11 @@ class WireFormat {
   // "openai": the key of extras_json, and gen_ai_provider_name in metrics.
   virtual std::string_view name() const = 0;
 
-  // `model` is the model at the upstream. INVALID_ARGUMENT names the field of
-  // the request that this format cannot carry or that is malformed.
-  virtual absl::StatusOr<EncodedRequest> EncodeChat(const v1::ChatRequest& request,
-                                                    std::string_view model) const = 0;
+  // `model` is the model at the upstream, `dialect` its servers'.
+  // INVALID_ARGUMENT names the field of the request that this format cannot
+  // carry or that is malformed.
+  virtual absl::StatusOr<EncodedRequest> EncodeChat(const v1::ChatRequest& request, std::string_view model,
+                                                    const Dialect& dialect) const = 0;
 
   // The headers that carry the credential ("Authorization: Bearer …").
   virtual std::vector<std::pair<std::string, std::string>> AuthHeaders(std::string_view secret) const = 0;
@@ -98,14 +123,14 @@ class WireFormat {
   // Whether a 2xx response of this content type can be decoded.
   virtual bool AcceptsContentType(std::string_view content_type) const = 0;
 
-  virtual std::unique_ptr<ResponseDecoder> NewDecoder(const DecoderLimits& limits) const = 0;
+  virtual std::unique_ptr<ResponseDecoder> NewDecoder(const AnswerOptions& options) const = 0;
 
   // The same for embeddings. A format without them refuses every request, and
   // then the other two are never asked. The decoder gives one kEmbedding for
   // each input, in any order; an answer that is not of this shape is kProtocol.
   virtual absl::StatusOr<EncodedRequest> EncodeEmbed(const v1::EmbedRequest& request, std::string_view model) const;
   virtual bool AcceptsEmbedContentType(std::string_view content_type) const { return false; }
-  virtual std::unique_ptr<ResponseDecoder> NewEmbedDecoder(const DecoderLimits& limits, const EmbedShape& shape) const {
+  virtual std::unique_ptr<ResponseDecoder> NewEmbedDecoder(const AnswerOptions& options, const EmbedShape& shape) const {
     return nullptr;
   }
 

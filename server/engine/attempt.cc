@@ -106,7 +106,7 @@ void Attempt::OnHead(const HttpHead& head) {
     return Fail(FailureKind::kProtocol,
                 "content type \"" + type + "\" is no answer in format " + std::string(format_.name()));
   }
-  decoder_ = request_.NewDecoder(format_, limits_.decoder);
+  decoder_ = request_.NewDecoder(format_, limits_.answer);
 }
 
 void Attempt::ReadErrorHead(const HttpHead& head) {

@@ -26,7 +26,8 @@ struct AttemptLimits {
   Duration first_content;
   Duration idle;
   Duration total;  // InfiniteDuration for streams
-  DecoderLimits decoder;
+  Duration end_grace;
+  AnswerOptions answer;
 };
 
 struct AttemptFailure {

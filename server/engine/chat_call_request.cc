@@ -40,16 +40,19 @@ class ChatCallRequest final : public CallRequest {
 
   std::string_view model() const override { return request_.model(); }
 
-  absl::StatusOr<EncodedRequest> Encode(const WireFormat& format, std::string_view model) const override {
-    return format.EncodeChat(request_, model);
+  absl::StatusOr<EncodedRequest> Encode(const WireFormat& format, std::string_view model,
+                                        const Dialect& dialect) const override {
+    return format.EncodeChat(request_, model, dialect);
   }
 
   bool AcceptsContentType(const WireFormat& format, std::string_view content_type) const override {
     return format.AcceptsContentType(content_type);
   }
 
-  std::unique_ptr<ResponseDecoder> NewDecoder(const WireFormat& format, const DecoderLimits& limits) const override {
-    return format.NewDecoder(limits);
+  std::unique_ptr<ResponseDecoder> NewDecoder(const WireFormat& format, AnswerOptions options) const override {
+    options.choices = choices();
+    options.include_extras = request_.stream_options().include_extras();
+    return format.NewDecoder(options);
   }
 
   uint64_t EstimatedTokens() const override {

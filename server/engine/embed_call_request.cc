@@ -8,14 +8,14 @@
 namespace sluice {
 namespace {
 
-
 class EmbedCallRequest final : public CallRequest {
  public:
   explicit EmbedCallRequest(const v1::EmbedRequest& request) : request_(request) {}
 
   std::string_view model() const override { return request_.model(); }
 
-  absl::StatusOr<EncodedRequest> Encode(const WireFormat& format, std::string_view model) const override {
+  absl::StatusOr<EncodedRequest> Encode(const WireFormat& format, std::string_view model,
+                                        const Dialect&) const override {
     return format.EncodeEmbed(request_, model);
   }
 
@@ -23,11 +23,11 @@ class EmbedCallRequest final : public CallRequest {
     return format.AcceptsEmbedContentType(content_type);
   }
 
-  std::unique_ptr<ResponseDecoder> NewDecoder(const WireFormat& format, const DecoderLimits& limits) const override {
+  std::unique_ptr<ResponseDecoder> NewDecoder(const WireFormat& format, AnswerOptions options) const override {
     EmbedShape shape;
     shape.count = static_cast<size_t>(request_.inputs_size());
     shape.dimensions = static_cast<size_t>(request_.dimensions());
-    return format.NewEmbedDecoder(limits, shape);
+    return format.NewEmbedDecoder(options, shape);
   }
 
   uint64_t EstimatedTokens() const override {

@@ -31,7 +31,7 @@ const RequestCache::Encoded& RequestCache::Get(const TargetConfig& target) {
     if (encoded.format == format && encoded.model == model) return encoded;
   }
   Encoded& fresh = encoded_.emplace_back(Encoded{format, std::string(model), {}, {}, {}, {}});
-  absl::StatusOr<EncodedRequest> result = request_.Encode(*format, model);
+  absl::StatusOr<EncodedRequest> result = request_.Encode(*format, model, target.upstream->dialect);
   fresh.status = result.status();
   if (!result.ok()) return fresh;
   fresh.path = std::move(result->path);

@@ -76,6 +76,7 @@ class EndpointIndex;
 struct UpstreamConfig {
   std::string name;
   const WireFormat* format = nullptr;
+  Dialect dialect;
   // At least one, if only the empty one.
   std::vector<CredentialConfig> credentials;
   std::vector<std::pair<std::string, std::string>> headers;
@@ -106,6 +107,7 @@ struct RouteTimeouts {
   Duration idle = absl::Seconds(60);
   Duration unary_total = absl::Seconds(60);
   Duration overall = absl::Minutes(10);
+  Duration end_grace = absl::Seconds(2);
 };
 
 struct StreamBounds {
@@ -128,6 +130,7 @@ struct QueueConfig {
   size_t max_length = 1000;
   Duration max_wait = absl::Seconds(5);
   Duration window = absl::ZeroDuration();  // zero: as soon as there is room
+  uint64_t max_bytes = 64 << 20;
 };
 
 struct AffinityConfig {

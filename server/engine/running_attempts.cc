@@ -16,7 +16,8 @@ AttemptLimits LimitsOf(const RouteConfig& route, bool streaming) {
   limits.first_content = route.timeouts.first_content;
   limits.idle = route.timeouts.idle;
   limits.total = streaming ? absl::InfiniteDuration() : route.timeouts.unary_total;
-  limits.decoder.max_event_bytes = route.stream.max_event_bytes;
+  limits.end_grace = route.timeouts.end_grace;
+  limits.answer.max_event_bytes = route.stream.max_event_bytes;
   return limits;
 }
 

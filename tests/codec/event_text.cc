@@ -88,7 +88,7 @@ void EventText::OnEnd(ResponseDecoder::State state, const UpstreamError& error) 
 }
 
 std::string DecodeToText(const std::vector<std::string_view>& pieces, size_t max_event_bytes) {
-  DecoderLimits limits;
+  AnswerOptions limits;
   limits.max_event_bytes = max_event_bytes;
   const std::unique_ptr<ResponseDecoder> decoder = OpenAiFormat().NewDecoder(limits);
   EventText events;

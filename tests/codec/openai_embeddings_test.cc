@@ -46,12 +46,12 @@ TEST(OpenAiEmbedRequestTest, RefusesExtrasThatSluiceSets) {
 TEST(OpenAiEmbedRequestTest, AFormatWithoutEmbeddingsSaysSo) {
   class Other : public WireFormat {
     std::string_view name() const override { return "other"; }
-    absl::StatusOr<EncodedRequest> EncodeChat(const v1::ChatRequest&, std::string_view) const override {
+    absl::StatusOr<EncodedRequest> EncodeChat(const v1::ChatRequest&, std::string_view, const Dialect&) const override {
       return EncodedRequest();
     }
     std::vector<std::pair<std::string, std::string>> AuthHeaders(std::string_view) const override { return {}; }
     bool AcceptsContentType(std::string_view) const override { return true; }
-    std::unique_ptr<ResponseDecoder> NewDecoder(const DecoderLimits&) const override { return nullptr; }
+    std::unique_ptr<ResponseDecoder> NewDecoder(const AnswerOptions&) const override { return nullptr; }
     UpstreamError ReadError(int, const HeaderLookup&, std::string_view) const override { return {}; }
   };
   const Other other;
@@ -80,7 +80,7 @@ struct Decoded : StreamEventHandler {
 };
 
 Decoded Decode(std::string_view json, EmbedShape shape, size_t step, size_t max_bytes = 1 << 20) {
-  DecoderLimits limits;
+  AnswerOptions limits;
   limits.max_event_bytes = max_bytes;
   auto decoder = OpenAiFormat().NewEmbedDecoder(limits, shape);
   Decoded decoded;

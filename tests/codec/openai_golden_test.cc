@@ -92,7 +92,7 @@ TEST(OpenAiDecoderTest, CommentsWithoutEndDoNotCountAsOneEvent) {
 }
 
 TEST(OpenAiDecoderTest, IgnoresWhatFollowsDone) {
-  const auto decoder = OpenAiFormat().NewDecoder(DecoderLimits());
+  const auto decoder = OpenAiFormat().NewDecoder(AnswerOptions());
   EventText events;
   const auto state = decoder->Feed(
       "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\ndata: {broken", events);

@@ -28,7 +28,7 @@ struct RequestCase {
 class OpenAiRequestTest : public testing::TestWithParam<RequestCase> {};
 
 TEST_P(OpenAiRequestTest, IsEncoded) {
-  const auto encoded = OpenAiFormat().EncodeChat(Request(GetParam().request), "up");
+  const auto encoded = OpenAiFormat().EncodeChat(Request(GetParam().request), "up", Dialect());
   ASSERT_TRUE(encoded.ok()) << encoded.status();
   EXPECT_EQ(encoded->path, "/chat/completions");
   EXPECT_EQ(encoded->body, kHead + GetParam().messages + kStream + GetParam().rest + "}");
@@ -97,7 +97,7 @@ struct RefusalCase {
 class OpenAiRefusalTest : public testing::TestWithParam<RefusalCase> {};
 
 TEST_P(OpenAiRefusalTest, NamesTheField) {
-  const auto encoded = OpenAiFormat().EncodeChat(Request(GetParam().request), "up");
+  const auto encoded = OpenAiFormat().EncodeChat(Request(GetParam().request), "up", Dialect());
   EXPECT_EQ(encoded.status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(encoded.status().message(), GetParam().message);
 }

@@ -27,7 +27,7 @@ class EventCounter : public StreamEventHandler {
 
 TEST(AllocationTest, AnOpenAiDecoderAllocatesNothingPerChunk) {
   EventCounter counter;
-  const auto decoder = OpenAiFormat().NewDecoder(DecoderLimits());
+  const auto decoder = OpenAiFormat().NewDecoder(AnswerOptions());
   const std::string plain = ChunkOf("token ");
   const std::string escaped = ChunkOf(R"(\"a\" \u00e4\n)");
   const auto feed = [&] {
@@ -49,7 +49,7 @@ TEST(AllocationTest, AnOpenStreamsDecoderHoldsLittle) {
   const std::string chunk = ChunkOf("token ");
   std::vector<std::unique_ptr<ResponseDecoder>> decoders(kStreams + 1);
   const auto open = [&](std::unique_ptr<ResponseDecoder>& decoder) {
-    decoder = OpenAiFormat().NewDecoder(DecoderLimits());
+    decoder = OpenAiFormat().NewDecoder(AnswerOptions());
     for (int i = 0; i < 3; ++i) decoder->Feed(chunk, counter);
   };
   open(decoders[kStreams]);  // what the thread's decoders share

@@ -28,7 +28,7 @@ class Record : public sluice::StreamEventHandler {
 };
 
 std::string Decode(std::string_view bytes, size_t step) {
-  sluice::DecoderLimits limits;
+  sluice::AnswerOptions limits;
   limits.max_event_bytes = 4096;
   const auto decoder = sluice::OpenAiFormat().NewDecoder(limits);
   Record record;

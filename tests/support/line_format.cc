@@ -10,7 +10,7 @@ namespace {
 
 class LineDecoder : public ResponseDecoder {
  public:
-  explicit LineDecoder(const DecoderLimits& limits) : limits_(limits) {}
+  explicit LineDecoder(const AnswerOptions& limits) : limits_(limits) {}
 
   State Feed(std::string_view bytes, StreamEventHandler& handler) override {
     for (char c : bytes) {
@@ -89,7 +89,7 @@ class LineDecoder : public ResponseDecoder {
     handler.OnEvent(event);
   }
 
-  const DecoderLimits limits_;
+  const AnswerOptions limits_;
   std::string line_;
   State state_ = State::kMore;
   UpstreamError error_;
@@ -105,7 +105,7 @@ FailureKind KindNamed(std::string_view name) {
   return FailureKind::kServerError;
 }
 
-absl::StatusOr<EncodedRequest> LineFormat::EncodeChat(const v1::ChatRequest& request, std::string_view model) const {
+absl::StatusOr<EncodedRequest> LineFormat::EncodeChat(const v1::ChatRequest& request, std::string_view model, const Dialect&) const {
   ++encoded;
   if (refuses_requests) return absl::InvalidArgumentError("messages[0].media: this format carries no media");
   EncodedRequest result;
@@ -120,7 +120,7 @@ std::vector<std::pair<std::string, std::string>> LineFormat::AuthHeaders(std::st
   return {{"authorization", "Bearer " + std::string(secret)}};
 }
 
-std::unique_ptr<ResponseDecoder> LineFormat::NewDecoder(const DecoderLimits& limits) const {
+std::unique_ptr<ResponseDecoder> LineFormat::NewDecoder(const AnswerOptions& limits) const {
   return std::make_unique<LineDecoder>(limits);
 }
 

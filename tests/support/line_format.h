@@ -20,10 +20,10 @@ class LineFormat : public WireFormat {
   explicit LineFormat(std::string name = "line") : name_(std::move(name)) {}
 
   std::string_view name() const override { return name_; }
-  absl::StatusOr<EncodedRequest> EncodeChat(const v1::ChatRequest& request, std::string_view model) const override;
+  absl::StatusOr<EncodedRequest> EncodeChat(const v1::ChatRequest& request, std::string_view model, const Dialect& dialect) const override;
   std::vector<std::pair<std::string, std::string>> AuthHeaders(std::string_view secret) const override;
   bool AcceptsContentType(std::string_view content_type) const override { return content_type == "text/lines"; }
-  std::unique_ptr<ResponseDecoder> NewDecoder(const DecoderLimits& limits) const override;
+  std::unique_ptr<ResponseDecoder> NewDecoder(const AnswerOptions& limits) const override;
   UpstreamError ReadError(int http_status, const HeaderLookup& header, std::string_view body) const override;
 
   mutable int encoded = 0;  // calls of EncodeChat
