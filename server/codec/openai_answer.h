@@ -1,92 +1,70 @@
 // What has come of one answer, and the events that the next chunk adds to it.
 // Belongs to one decoder.
 //
-// What is tolerated of the many servers that speak this format:
-// - a tool call's id and name split over chunks, or repeated in each;
-// - a tool call without index (the newest one goes on, unless the id is new),
-//   and another id under the same index (a new call);
-// - a tool call without id: it gets "call_<choice>_<part>", for the caller needs
-//   one to give the result;
-// - a model told late or never, usage in every chunk, choices that are empty;
-// - a finish reason repeated.
-// Not tolerated, because the answer would be wrong: a tool call without name,
-// one that goes on after another part began, content after a choice's end.
+// The rule: a good answer is never voided for its form, and a broken one never
+// told as whole. What a chunk may look like is openai_delta.h's affair, which
+// call a fragment belongs to openai_tool_calls.h's, when parts end
+// openai_choice.h's; here stands when an answer is whole.
 #ifndef SLUICE_SERVER_CODEC_OPENAI_ANSWER_H_
 #define SLUICE_SERVER_CODEC_OPENAI_ANSWER_H_
 
-#include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "server/codec/openai_answer_extras.h"
+#include "server/codec/openai_choice.h"
 #include "server/codec/openai_chunk.h"
-#include "server/codec/part_numbering.h"
-#include "server/codec/utf8_joiner.h"
 #include "server/codec/wire_format.h"
 
 namespace sluice {
 
+// How an answer's stream ended.
+enum class OpenAiEnding {
+  kDone,  // by [DONE], or by the end of its one document
+  kEnd,   // by the framing of HTTP
+  kCut,   // the connection broke, or nothing more came
+};
+
 class OpenAiAnswer {
  public:
-  // `max_held_bytes` bounds what is held back of a tool call's beginning.
-  explicit OpenAiAnswer(size_t max_held_bytes) : max_held_bytes_(max_held_bytes) {}
+  // `options` must outlive it.
+  explicit OpenAiAnswer(const AnswerOptions& options) : options_(options), extras_(options.include_extras) {}
+
+  // Whether a chunk's fields without a place of their own are wanted.
+  bool wants_extras() const { return options_.include_extras || !has_content_; }
 
   // False: the answer is broken; see error().
   bool Apply(const OpenAiChunk& chunk, StreamEventHandler& handler);
 
-  // At least one choice came, and each that did has its finish reason.
-  bool is_whole() const { return !choices_.empty() && unfinished_ == 0; }
+  // Everything that was asked for has come: as many choices have a finish reason
+  // as were asked for, none is without, and the upstream means it.
+  bool whole() const;
+
+  // Gives the last events where the answer is whole for an end like this. False:
+  // it is not; see error().
+  bool End(OpenAiEnding ending, StreamEventHandler& handler);
+  // The same without a word about why not: for an end that may yet be another.
+  bool MayEnd(OpenAiEnding ending) const;
+
   const UpstreamError& error() const { return error_; }
 
  private:
-  enum class PartKind { kNone, kContent, kReasoning, kRefusal, kTool };
-
-  // Started once its name is known and its arguments begin, or it ends: only
-  // then are id and name complete.
-  struct Tool {
-    int64_t index = -1;
-    std::string id;
-    std::string name;
-    std::string held_arguments;
-    bool started = false;
-  };
-
-  struct Choice {
-    int index = 0;
-    PartNumbering parts;
-    PartKind open = PartKind::kNone;
-    Utf8Joiner joiner;
-    Tool tool;
-    std::vector<int64_t> ended_tools;
-    // Of tokens whose text has not come out yet.
-    std::vector<TokenLogprobValue> logprobs;
-    bool finished = false;
-    bool has_content = false;
-    bool has_refusal = false;
-  };
-
   bool Fail(FailureKind kind, std::string message);
-  Choice& ChoiceOf(int index);
-  bool ApplyChoice(const OpenAiChoiceDelta& delta, Choice& choice, StreamEventHandler& handler);
-  bool OnText(PartKind kind, std::string_view raw, Choice& choice, StreamEventHandler& handler);
-  bool OnTool(const OpenAiToolDelta& delta, Choice& choice, StreamEventHandler& handler);
-  bool OnNewTool(int64_t index, Choice& choice, StreamEventHandler& handler);
-  bool OnToolArguments(std::string_view arguments, Choice& choice, StreamEventHandler& handler);
-  bool OnFinish(std::string_view raw, Choice& choice, StreamEventHandler& handler);
-  void OnUsage(const UsageCounts& usage, StreamEventHandler& handler);
-  bool OpenPart(PartKind kind, Choice& choice, StreamEventHandler& handler);
-  bool ClosePart(Choice& choice, StreamEventHandler& handler);
-  bool StartTool(Choice& choice, StreamEventHandler& handler);
-  void EmitText(PartKind kind, std::string_view text, Choice& choice, StreamEventHandler& handler);
+  OpenAiChoice& ChoiceOf(int index);
+  bool AllFinished() const;
+  bool EndsWithoutFinish() const;
+  void TellModel(std::string_view raw, StreamEventHandler& handler);
 
-  const size_t max_held_bytes_;
-  std::vector<Choice> choices_;
-  size_t unfinished_ = 0;
+  const AnswerOptions& options_;
+  // Choices do not move: they hold what cannot be copied.
+  std::vector<std::unique_ptr<OpenAiChoice>> choices_;
   bool model_told_ = false;
+  bool has_content_ = false;
   UsageCounts usage_;
-  std::string text_scratch_;
-  std::string id_scratch_;
-  std::string name_scratch_;
+  OpenAiAnswerExtras extras_;
+  std::string scratch_;
   UpstreamError error_;
 };
 

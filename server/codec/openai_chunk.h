@@ -1,44 +1,22 @@
 // One JSON document of an OpenAI-compatible answer (a chunk of a stream, or a
 // whole answer) as plain values. Read wholly before anything is made of it, so
-// that a broken chunk shows nothing. Decoders of a thread share one; what it
-// gathers is kept and used again, so nothing is allocated per chunk in steady
-// state.
+// that a broken chunk shows nothing: but only what is no JSON is broken, what
+// has another type than documented is read or left out. Decoders of a thread
+// share one; what it gathers is kept and used again, so nothing is allocated per
+// chunk in steady state.
 #ifndef SLUICE_SERVER_CODEC_OPENAI_CHUNK_H_
 #define SLUICE_SERVER_CODEC_OPENAI_CHUNK_H_
 
-#include <simdjson.h>
-
-#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "server/codec/json_reader.h"
+#include "server/codec/openai_delta.h"
 #include "server/codec/stream_event.h"
 
 namespace sluice {
-
-// Texts are raw: UnescapeJson makes them readable. All views lie in the bytes
-// that were parsed.
-struct OpenAiToolDelta {
-  int64_t index = -1;  // -1: not told
-  std::string_view id;
-  std::string_view name;
-  std::string_view arguments;
-};
-
-// Used again: Clear keeps the vectors' memory.
-struct OpenAiChoiceDelta {
-  int64_t index = 0;
-  std::string_view content;
-  std::string_view reasoning;
-  std::string_view refusal;
-  std::string_view finish_reason;
-  std::vector<OpenAiToolDelta> tools;
-  std::vector<TokenLogprobValue> logprobs;
-
-  void Clear();
-};
 
 struct OpenAiErrorFields {
   bool present = false;
@@ -53,56 +31,47 @@ class OpenAiChunk {
  public:
   // `json` must live as long as the views are used. False if it is malformed;
   // see problem(). A choice has a `delta`, or a `message` in a whole answer.
-  bool Parse(std::string_view json);
+  // `extras`: fields without a place of their own are wanted too.
+  bool Parse(std::string_view json, bool extras = false);
 
   const std::string& problem() const { return problem_; }
   std::string_view model() const { return model_; }
+  // Whether there is a field `choices`, if only an empty one.
+  bool has_choices() const { return has_choices_; }
   size_t choice_count() const { return choice_count_; }
   const OpenAiChoiceDelta& choice(size_t i) const { return choices_[i]; }
   bool has_usage() const { return has_usage_; }
   const UsageCounts& usage() const { return usage_; }
   const OpenAiErrorFields& error() const { return error_; }
+  // Fields at the top.
+  const std::vector<OpenAiMember>& extras() const { return extras_; }
   // Roughly what it keeps for the next document.
   size_t kept_bytes() const;
 
  private:
-  using Value = simdjson::ondemand::value;
-  using Object = simdjson::ondemand::object;
-
   void Clear();
-  simdjson::error_code Iterate(std::string_view json);
-  simdjson::error_code ReadDocument();
-  simdjson::error_code ReadChoices(Value value);
-  simdjson::error_code ReadChoice(Object object, OpenAiChoiceDelta& choice);
-  simdjson::error_code ReadDelta(Object object, OpenAiChoiceDelta& choice);
-  simdjson::error_code ReadTools(Value value, OpenAiChoiceDelta& choice);
-  simdjson::error_code ReadTool(Object object, OpenAiToolDelta& tool);
-  simdjson::error_code ReadLogprobs(Value value, OpenAiChoiceDelta& choice);
-  template <class Token>
-  simdjson::error_code ReadToken(Object object, Token& token);
-  simdjson::error_code ReadUsage(Value value);
-  simdjson::error_code ReadUsageDetails(Value value, std::string_view name, std::optional<int32_t>& count);
-  simdjson::error_code ReadError(Value value);
-  simdjson::error_code ReadErrorField(Value value, std::string_view name);
-  simdjson::error_code ReadBytes(Value value, std::string& raw);
-  // A string, or nothing where it is null.
-  simdjson::error_code ReadText(Value value, std::string_view& raw);
-  simdjson::error_code ReadText(Value value, std::string& text);
+  JsonError ReadMember(std::string_view key, JsonKind kind, JsonValue value);
+  JsonError ReadChoices(JsonKind kind, JsonValue value);
+  JsonError ReadChoice(JsonValue value);
+  JsonError ReadChoiceMember(std::string_view key, JsonKind kind, JsonValue value, OpenAiChoiceDelta& choice);
+  JsonError ReadUsage(JsonKind kind, JsonValue value);
+  JsonError ReadError(JsonKind kind, JsonValue value);
+  JsonError ReadErrorField(std::string_view key, JsonKind kind, JsonValue value);
+  JsonError ReadExtra(std::string_view key, JsonKind kind, JsonValue value);
 
-  simdjson::ondemand::parser parser_;
-  simdjson::ondemand::document document_;
-  std::string padded_;
-  std::string scratch_;
-  // The bytes as they came, where `padded_` had to be made valid UTF-8.
-  std::string_view original_;
+  JsonReader reader_;
+  bool wants_extras_ = false;
 
   std::string problem_;
   std::string_view model_;
+  bool has_choices_ = false;
   size_t choice_count_ = 0;
   std::vector<OpenAiChoiceDelta> choices_;
   bool has_usage_ = false;
   UsageCounts usage_;
+  bool is_error_object_ = false;
   OpenAiErrorFields error_;
+  std::vector<OpenAiMember> extras_;
 };
 
 // The calling thread's chunk, for one document. What a parse gathers is of no

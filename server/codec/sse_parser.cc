@@ -69,10 +69,26 @@ bool SseParser::CarryOver() {
   return line_.size() <= max_;
 }
 
+void SseParser::TakeNextData() {
+  has_next_data_ = false;
+  data_.swap(next_data_);
+  data_is_view_ = false;
+  has_data_ = true;
+  balanced_ = false;
+  TakeLateType();
+}
+
+void SseParser::TakeLateType() {
+  if (!has_late_type_) return;
+  has_late_type_ = false;
+  type_.swap(late_type_);
+}
+
 SseParser::Result SseParser::Next(SseEvent& event) {
   if (too_large_) return Result::kTooLarge;
   if (clear_type_) type_.clear();
   clear_type_ = false;
+  if (has_next_data_) TakeNextData();
   SkipByteOrderMark();
   LineResult result = LineResult::kNone;
   while (result == LineResult::kNone) {
@@ -106,6 +122,9 @@ SseParser::Result SseParser::Next(SseEvent& event) {
 SseParser::LineResult SseParser::OnLine(std::string_view line) {
   if (line.size() > max_) return LineResult::kTooLarge;
   if (line.empty()) return Dispatch();
+  if (documents_ == Documents::kEachIsAnEvent && (line.front() == '{' || line.front() == '[')) {
+    return OnBareDocument(line);
+  }
   const size_t colon = line.find(':');
   if (colon == 0) return LineResult::kNone;  // a comment
   if (colon == std::string_view::npos) return OnField(line, {});
@@ -115,10 +134,10 @@ SseParser::LineResult SseParser::OnLine(std::string_view line) {
 }
 
 SseParser::LineResult SseParser::OnField(std::string_view name, std::string_view value) {
-  if (name == "data") {
-    if (!AppendData(value)) return LineResult::kTooLarge;
-  } else if (name == "event") {
-    type_.assign(value);
+  if (name == "data") return OnData(value);
+  if (name == "event") {
+    has_late_type_ = has_data_;
+    (has_data_ ? late_type_ : type_).assign(value);
   } else if (name == "id") {
     if (value.find('\0') == std::string_view::npos) id_.assign(value);
   } else if (name == "retry") {
@@ -129,9 +148,40 @@ SseParser::LineResult SseParser::OnField(std::string_view name, std::string_view
   return LineResult::kNone;
 }
 
+SseParser::LineResult SseParser::OnData(std::string_view value) {
+  if (has_data_ && documents_ == Documents::kEachIsAnEvent && DataIsWhole(value)) {
+    next_data_.assign(value);
+    has_next_data_ = true;
+    has_data_ = false;
+    clear_type_ = true;
+    return LineResult::kEvent;
+  }
+  return AppendData(value) ? LineResult::kNone : LineResult::kTooLarge;
+}
+
+SseParser::LineResult SseParser::OnBareDocument(std::string_view line) {
+  const LineResult result = OnData(line);
+  // The next line is another document's, or none.
+  return result == LineResult::kNone && FirstJsonValue(line).size() == line.size() ? Dispatch() : result;
+}
+
+bool SseParser::DataIsWhole(std::string_view next) {
+  if (!balanced_) {
+    std::string_view text = data();
+    while (text.starts_with("data:") || text.starts_with(' ')) text.remove_prefix(text.front() == ' ' ? 1 : 5);
+    balance_ = JsonBalance();
+    balance_.Follow(text);
+    balanced_ = true;
+  }
+  // No JSON, as "ping", and then some.
+  const bool word = balance_.whole() && !balance_.closed();
+  return balance_.closed() || (word && next.starts_with('{'));
+}
+
 bool SseParser::AppendData(std::string_view value) {
   if (!has_data_) {
     has_data_ = true;
+    balanced_ = false;
     // A line that was carried over lies in line_, which the next one clears.
     data_is_view_ = !line_taken_;
     if (data_is_view_) {
@@ -145,6 +195,7 @@ bool SseParser::AppendData(std::string_view value) {
   data_is_view_ = false;
   data_.push_back('\n');
   data_.append(value);
+  if (balanced_) balance_.Follow(value);
   return data_.size() <= max_;
 }
 
@@ -153,6 +204,7 @@ SseParser::LineResult SseParser::Dispatch() {
     type_.clear();
     return LineResult::kNone;
   }
+  TakeLateType();
   has_data_ = false;
   clear_type_ = true;
   return LineResult::kEvent;

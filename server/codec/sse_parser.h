@@ -15,6 +15,8 @@
 #include <string>
 #include <string_view>
 
+#include "server/codec/json_balance.h"
+
 namespace sluice {
 
 struct SseEvent {
@@ -31,9 +33,19 @@ class SseParser {
     kTooLarge,  // a line or an event's data is over the bound; stays so
   };
 
+  enum class Documents {
+    // As the standard has it.
+    kByTheStandard,
+    // For servers that leave out what the standard asks for: a JSON object that is
+    // whole is an event, though another "data:" follows without a blank line, and
+    // a line that begins with '{' is data without its name.
+    kEachIsAnEvent,
+  };
+
   // `max_event_bytes` bounds a line, and the data of one event: what is held
   // is at most twice that.
-  explicit SseParser(size_t max_event_bytes) : max_(max_event_bytes) {}
+  explicit SseParser(size_t max_event_bytes, Documents documents = Documents::kByTheStandard)
+      : max_(max_event_bytes), documents_(documents) {}
 
   // `bytes` must live until Next gives kMore.
   void Feed(std::string_view bytes);
@@ -56,11 +68,18 @@ class SseParser {
   bool CarryOver();
   LineResult OnLine(std::string_view line);
   LineResult OnField(std::string_view name, std::string_view value);
+  LineResult OnData(std::string_view value);
+  LineResult OnBareDocument(std::string_view line);
   bool AppendData(std::string_view value);
+  // What is gathered is an event of its own, for `next` begins another.
+  bool DataIsWhole(std::string_view next);
+  void TakeNextData();
+  void TakeLateType();
   LineResult Dispatch();
   std::string_view data() const { return data_is_view_ ? data_view_ : std::string_view(data_); }
 
   const size_t max_;
+  const Documents documents_;
   std::string_view input_;
   size_t pos_ = 0;
   size_t line_feed_ = 0;  // the first '\n' at or after pos_, or npos; see TakeLine
@@ -78,6 +97,14 @@ class SseParser {
   std::string_view data_view_;
   bool data_is_view_ = false;
   bool has_data_ = false;
+  // Data that came behind that of an event which was whole: it begins the next.
+  std::string next_data_;
+  bool has_next_data_ = false;
+  // A type that came behind the data: of its event, or of the next one.
+  std::string late_type_;
+  bool has_late_type_ = false;
+  JsonBalance balance_;  // of data(), from its second line on
+  bool balanced_ = false;
   std::string type_;
   std::string id_;
   std::optional<int64_t> retry_ms_;

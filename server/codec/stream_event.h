@@ -50,9 +50,12 @@ struct StreamEvent {
     kPartEnd,        // text: what the provider wants back with the part, or empty; name: its issuer
     kChoiceEnd,      // finish_reason, text: the provider's word
     kUsage,          // usage
-    kExtras,         // name: wire format, text: JSON
+    kExtras,         // a provider's own field; name: wire format, id: its key, text: its value as JSON
     kEmbedding,      // choice: index of the input, embedding; the whole vector
   };
+
+  // The `part` of an extra that belongs to no choice.
+  static constexpr int kWholeAnswer = -1;
 
   Kind kind = Kind::kContent;
   int choice = 0;
@@ -66,11 +69,12 @@ struct StreamEvent {
   const UsageCounts* usage = nullptr;                        // kUsage only
   const std::vector<TokenLogprobValue>* logprobs = nullptr;  // kContent, or null
   std::span<const float> embedding;                          // kEmbedding only
+  bool shows_content = false;                                // kExtras: content of its own, as an image
 
   // Content commits a call: what was shown cannot be taken back.
   bool is_content() const {
     return kind == Kind::kContent || kind == Kind::kReasoning || kind == Kind::kRefusal ||
-           kind == Kind::kToolCallStart || kind == Kind::kToolCallDelta || kind == Kind::kEmbedding;
+           kind == Kind::kToolCallStart || kind == Kind::kToolCallDelta || kind == Kind::kEmbedding || shows_content;
   }
 };
 

@@ -57,12 +57,15 @@ void EventText::OnEvent(const StreamEvent& event) {
     only_whole_utf8_ = only_whole_utf8_ && simdjson::validate_utf8(text.data(), text.size());
   }
   std::ostringstream out;
-  const bool placed = event.is_content() || event.kind == Kind::kPartEnd;
+  const bool placed = (event.is_content() && event.kind != Kind::kExtras) || event.kind == Kind::kPartEnd;
   if (placed) out << event.choice << "." << event.part << " ";
   if (event.kind == Kind::kChoiceEnd) out << event.choice << " ";
+  if (event.kind == Kind::kExtras && event.part != StreamEvent::kWholeAnswer) out << event.choice << " ";
   out << kKinds[static_cast<int>(event.kind)];
   if (event.kind == Kind::kToolCallStart) out << " " << Quoted(event.id) << " " << Quoted(event.name);
   if (event.kind == Kind::kChoiceEnd) out << " " << kReasons[static_cast<int>(event.finish_reason)];
+  if (event.kind == Kind::kExtras) out << " " << event.id;
+  if (event.kind == Kind::kPartEnd && !event.text.empty()) out << " " << event.name << " " << event.text;
   const bool has_text = event.kind != Kind::kToolCallStart && event.kind != Kind::kPartEnd && event.kind != Kind::kUsage;
   if (has_text) out << " " << Quoted(event.text);
   if (event.usage != nullptr) PutUsage(out, *event.usage);
