@@ -89,6 +89,8 @@ void ChatScreen::Start(absl::Time now) {
   first_token_ = absl::InfiniteFuture();
   at_line_start_ = true;
   wrote_ = false;
+  part_ = -1;
+  tools_.clear();
 }
 
 void ChatScreen::Show(const v1::ChatEvent& event, absl::Time now) {
@@ -101,19 +103,33 @@ void ChatScreen::Show(const v1::ChatEvent& event, absl::Time now) {
   }
   if (event.continuation().mode() == v1::CONTINUATION_MODE_RESTART) return Restart(event.continuation());
   if (event.choice() != 0) return;
+  if (content) TurnTo(event);
   if (event.has_content()) Write(event.content().text(), Style::kPlain);
   if (event.has_refusal()) Write(event.refusal().text(), Style::kPlain);
   if (event.has_reasoning() && options_.out_is_terminal) Write(event.reasoning().text(), Style::kDim);
-  if (event.has_part_end() && style_ == Style::kDim && !at_line_start_) Write("\n", Style::kDim);
-  if (event.has_tool_call_start()) {
-    Write(absl::StrCat(at_line_start_ ? "" : "\n", "tool call ", event.tool_call_start().name(), " "), Style::kDim);
+  if (event.has_part_end()) {
+    tools_.erase(event.part());
+    if (event.part() == part_ && style_ == Style::kDim && !at_line_start_) Write("\n", Style::kDim);
   }
   if (event.has_tool_call_delta()) Write(event.tool_call_delta().arguments_json(), Style::kDim);
+}
+
+void ChatScreen::TurnTo(const v1::ChatEvent& event) {
+  if (event.has_reasoning() && !options_.out_is_terminal) return;
+  if (event.has_tool_call_start()) tools_[event.part()] = event.tool_call_start().name();
+  if (event.part() == part_) return;
+  part_ = event.part();
+  const auto tool = tools_.find(part_);
+  const bool new_line = !at_line_start_ && (style_ == Style::kDim || tool != tools_.end());
+  if (new_line) Write("\n", style_);
+  if (tool != tools_.end()) Write(absl::StrCat("tool call ", tool->second, " "), Style::kDim);
 }
 
 // What was shown may have scrolled away: it stays, with a line below that says
 // what it is worth. A pipe keeps it too, so the line goes to stderr as well.
 void ChatScreen::Restart(const v1::Continuation& continuation) {
+  part_ = -1;
+  tools_.clear();
   first_token_ = absl::InfiniteFuture();
   if (!wrote_) return;
   SetStyle(Style::kPlain);

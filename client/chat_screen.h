@@ -4,6 +4,7 @@
 #ifndef SLUICE_CLIENT_CHAT_SCREEN_H_
 #define SLUICE_CLIENT_CHAT_SCREEN_H_
 
+#include <map>
 #include <ostream>
 #include <string>
 #include <string_view>
@@ -53,6 +54,8 @@ class ChatScreen {
   enum class Style { kPlain, kDim };
 
   void Restart(const v1::Continuation& continuation);
+  // A delta of a part is to be shown: other parts may be open beside it.
+  void TurnTo(const v1::ChatEvent& event);
 
   void Write(std::string_view text, Style style);
   void SetStyle(Style style);
@@ -62,6 +65,8 @@ class ChatScreen {
   std::ostream& err_;
   const Options options_;
   Style style_ = Style::kPlain;
+  int part_ = -1;  // the one shown last
+  std::map<int, std::string> tools_;  // the names of open calls, by part
   bool at_line_start_ = true;
   bool wrote_ = false;
   absl::Time started_;

@@ -16,7 +16,7 @@ bool Collector::Add(const ChatEvent& event) {
       *rest_.mutable_usage() = event.usage();
       return true;
     case ChatEvent::kExtras:
-      (*rest_.mutable_extras_json())[event.extras().wire_format()] = event.extras().json();
+      extras_[event.extras().wire_format()].Add(event.choice(), event.extras().json());
       return true;
     case ChatEvent::kContinuation:
       if (event.continuation().mode() == v1::CONTINUATION_MODE_RESTART) Restart();
@@ -34,6 +34,7 @@ bool Collector::Add(const ChatEvent& event) {
 // All of the void answer goes, what it cost too: the new one tells its own.
 void Collector::Restart() {
   choices_.clear();
+  extras_.clear();
   rest_.Clear();
 }
 
@@ -102,6 +103,7 @@ bool Collector::complete() const {
 v1::ChatResponse Collector::response() const {
   v1::ChatResponse response = rest_;
   for (const auto& [index, choice] : choices_) *response.add_choices() = choice;
+  for (const auto& [format, extras] : extras_) (*response.mutable_extras_json())[format] = extras.Json();
   return response;
 }
 

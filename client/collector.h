@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "client/extras_merge.h"
 #include "sluice/v1/gateway.pb.h"
 
 namespace sluice {
@@ -45,7 +46,8 @@ class Collector {
   const size_t max_bytes_;
   size_t bytes_ = 0;
   std::map<int, v1::Choice> choices_;
-  // Everything but the choices.
+  std::map<std::string, ExtrasMerge> extras_;  // by wire format
+  // Everything but these.
   v1::ChatResponse rest_;
 };
 

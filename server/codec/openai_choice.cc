@@ -44,8 +44,10 @@ bool OpenAiChoice::Add(const OpenAiChoiceDelta& delta, StreamEventHandler& handl
   // A last chunk may have the whole message again beside its deltas.
   const bool repetition = delta.is_message && has_content() && !is_message_;
   if (!repetition) {
-    is_message_ = delta.is_message;
-    finished_early_ = finished_early_ || (finished() && delta.has_content());
+    if (delta.has_content()) {
+      is_message_ = delta.is_message;
+      finished_early_ = finished_early_ || finished();
+    }
     if (!AddTexts(delta)) return false;
   }
   if (!delta.finish_reason.empty()) AddFinish(delta.finish_reason);

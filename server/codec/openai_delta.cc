@@ -50,13 +50,14 @@ void OpenAiChoiceDelta::Clear() {
 JsonError OpenAiDeltaReader::Read(JsonKind kind, JsonValue value, bool is_message) {
   // A server that sends the text itself.
   if (kind == JsonKind::kString) return out_.content.empty() ? reader_.ReadText(kind, value, out_.content) : SUCCESS;
-  const size_t tools_before = out_.tools.size();
+  // A message beside a delta says the same again.
+  if (is_message && out_.has_content()) return SUCCESS;
   SLUICE_JSON_TRY(ForEachMemberOf(value, [&](std::string_view key, JsonKind its, JsonValue member) -> JsonError {
     return ReadMember(key, its, member);
   }));
   if (!is_message || !out_.has_content()) return SUCCESS;
   out_.is_message = true;
-  for (size_t i = tools_before; i < out_.tools.size(); ++i) out_.tools[i].whole = true;
+  for (OpenAiToolDelta& tool : out_.tools) tool.whole = true;
   return SUCCESS;
 }
 
@@ -99,7 +100,6 @@ JsonError OpenAiDeltaReader::ReadContent(JsonKind kind, JsonValue value) {
       return its == JsonKind::kObject ? ReadContentPart(part) : ReadTexts(Kind::kContent, its, part);
     });
   }
-  // Beside a delta, a message says the same again.
   return out_.content.empty() ? reader_.ReadText(kind, value, out_.content) : SUCCESS;
 }
 

@@ -1,4 +1,3 @@
-#include "server/codec/ascii_text.h"
 #include "server/codec/openai_embeddings.h"
 #include "server/codec/openai_error.h"
 #include "server/codec/openai_request.h"
@@ -21,23 +20,12 @@ class OpenAi final : public WireFormat {
     return {{"Authorization", std::string("Bearer ").append(secret)}};
   }
 
-  // application/json: a server that answers whole though a stream was asked
-  // for. Its parameters ("; charset=utf-8") do not matter.
-  bool AcceptsContentType(std::string_view content_type) const override {
-    const std::string_view type = TrimBlanks(content_type.substr(0, content_type.find(';')));
-    return EqualsIgnoringCase(type, "text/event-stream") || EqualsIgnoringCase(type, "application/json");
-  }
-
   std::unique_ptr<ResponseDecoder> NewDecoder(const AnswerOptions& options) const override {
     return NewOpenAiDecoder(options);
   }
 
   absl::StatusOr<EncodedRequest> EncodeEmbed(const v1::EmbedRequest& request, std::string_view model) const override {
     return EncodeOpenAiEmbed(request, model);
-  }
-
-  bool AcceptsEmbedContentType(std::string_view content_type) const override {
-    return EqualsIgnoringCase(TrimBlanks(content_type.substr(0, content_type.find(';'))), "application/json");
   }
 
   std::unique_ptr<ResponseDecoder> NewEmbedDecoder(const AnswerOptions& options,

@@ -120,16 +120,13 @@ class WireFormat {
   // The headers that carry the credential ("Authorization: Bearer …").
   virtual std::vector<std::pair<std::string, std::string>> AuthHeaders(std::string_view secret) const = 0;
 
-  // Whether a 2xx response of this content type can be decoded.
-  virtual bool AcceptsContentType(std::string_view content_type) const = 0;
-
+  // Of a 2xx response, whatever its content type: the bytes tell what they are.
   virtual std::unique_ptr<ResponseDecoder> NewDecoder(const AnswerOptions& options) const = 0;
 
   // The same for embeddings. A format without them refuses every request, and
-  // then the other two are never asked. The decoder gives one kEmbedding for
+  // then no decoder is asked for. The decoder gives one kEmbedding for
   // each input, in any order; an answer that is not of this shape is kProtocol.
   virtual absl::StatusOr<EncodedRequest> EncodeEmbed(const v1::EmbedRequest& request, std::string_view model) const;
-  virtual bool AcceptsEmbedContentType(std::string_view content_type) const { return false; }
   virtual std::unique_ptr<ResponseDecoder> NewEmbedDecoder(const AnswerOptions& options, const EmbedShape& shape) const {
     return nullptr;
   }

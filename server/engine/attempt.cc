@@ -10,6 +10,8 @@
 namespace sluice {
 namespace {
 
+constexpr size_t kMaxContentType = 100;
+
 // What a wire format may look at when it reads an error; the head is gone by
 // the time the body is there.
 constexpr const char* kKeptHeaders[] = {
@@ -59,7 +61,7 @@ bool Attempt::Start(HttpTransport& transport, HttpRequest request) {
     WatchAnswer();
     return true;
   }
-  watch_.Set(loop_.Now() + limits_.connect, [this] { FailByTimer("connect", limits_.connect); });
+  watch_.Set(loop_.Now() + limits_.connect, [this] { TimeOut("connect", limits_.connect); });
   return false;
 }
 
@@ -72,9 +74,9 @@ void Attempt::Pause() {
 void Attempt::Resume() {
   if (!paused_) return;
   paused_ = false;
-  last_bytes_ = loop_.Now();
+  last_event_ = loop_.Now();
   if (!transport_ended_) exchange_->Resume();
-  if (!lingerer_) WatchIdle();
+  if (!lingerer_) WatchEvents();
 }
 
 void Attempt::Linger(Lingerer& lingerer, Duration grace) {
@@ -92,19 +94,19 @@ void Attempt::OnConnected(bool reused) {
 
 void Attempt::WatchAnswer() {
   const TimePoint now = loop_.Now();
-  watch_.Set(now + limits_.first_content, [this] { FailByTimer("first content", limits_.first_content); });
+  watch_.Set(now + limits_.first_content, [this] { TimeOut("first content", limits_.first_content); });
   if (limits_.total != absl::InfiniteDuration()) {
-    total_.Set(now + limits_.total, [this] { FailByTimer("total", limits_.total); });
+    total_.Set(now + limits_.total, [this] { TimeOut("total", limits_.total); });
   }
 }
 
 void Attempt::OnHead(const HttpHead& head) {
   http_status_ = head.status();
   if (http_status_ < 200 || http_status_ >= 300) return ReadErrorHead(head);
-  const std::string type(head.header("content-type"));
-  if (!request_.AcceptsContentType(format_, type)) {
-    return Fail(FailureKind::kProtocol,
-                "content type \"" + type + "\" is no answer in format " + std::string(format_.name()));
+  // The bytes tell what they are; the type only helps to explain what they are not.
+  const std::string_view type = head.header("content-type");
+  if (!type.starts_with("text/event-stream") && !type.starts_with("application/json")) {
+    odd_content_type_ = type.empty() ? "none" : type.substr(0, kMaxContentType);
   }
   decoder_ = request_.NewDecoder(format_, limits_.answer);
 }
@@ -130,7 +132,6 @@ void Attempt::OnBody(std::string_view bytes) {
     if (error_body_.size() == kMaxErrorBody) ClassifyErrorBody();
     return;
   }
-  last_bytes_ = loop_.Now();
   AfterDecoding(decoder_->Feed(bytes, *this));
 }
 
@@ -147,6 +148,7 @@ void Attempt::OnFailure(HttpFailure failure, std::string_view message) {
   if (lingerer_) return LingerEnded();
   // The status alone says enough of a refused request.
   if (reading_error_) return ClassifyErrorBody();
+  if (TakeWhole()) return;
   const FailureKind kind = KindOf(failure);
   Fail(kind, std::string(PhraseOf(kind)) + (message.empty() ? "" : ": ") + std::string(message));
 }
@@ -154,9 +156,10 @@ void Attempt::OnFailure(HttpFailure failure, std::string_view message) {
 void Attempt::OnEvent(const StreamEvent& event) {
   if (failure_.kind != FailureKind::kNone) return;
   if (event.kind == StreamEvent::Kind::kUsage) Replace(usage_, *event.usage);
+  last_event_ = loop_.Now();
   if (event.is_content() && !first_content_) {
-    first_content_ = loop_.Now();
-    WatchIdle();
+    first_content_ = last_event_;
+    WatchEvents();
   }
   const CallMessage message{CallMessage::Kind::kEvent, this, &event};
   inbox_.Push(message);
@@ -180,7 +183,11 @@ void Attempt::AfterDecoding(ResponseDecoder::State state) {
   if (failure_.kind != FailureKind::kNone) return Report(CallMessage::Kind::kFailed);
   switch (state) {
     case ResponseDecoder::State::kMore:
-      if (transport_ended_) Fail(FailureKind::kReset, "the answer ended early");
+      if (transport_ended_) return Fail(FailureKind::kReset, "the answer ended early");
+      if (!awaits_end_ && decoder_->whole()) {
+        awaits_end_ = true;
+        WatchEvents();
+      }
       return;
     case ResponseDecoder::State::kDone:
       return Report(CallMessage::Kind::kAnswered);
@@ -189,10 +196,23 @@ void Attempt::AfterDecoding(ResponseDecoder::State state) {
   }
   const UpstreamError& error = decoder_->error();
   failure_.field = error.field;
-  Fail(error.kind, MessageOf(error));
+  Fail(error.kind, WithContentType(MessageOf(error)));
 }
 
-void Attempt::FailByTimer(const char* what, Duration limit) {
+std::string Attempt::WithContentType(std::string message) const {
+  if (first_content_ || odd_content_type_.empty()) return message;
+  return message + " (content type: " + odd_content_type_ + ")";
+}
+
+bool Attempt::TakeWhole() {
+  if (!decoder_ || decoder_->Cut(*this) != ResponseDecoder::State::kDone) return false;
+  given_up_ = !transport_ended_;
+  Report(failure_.kind == FailureKind::kNone ? CallMessage::Kind::kAnswered : CallMessage::Kind::kFailed);
+  return true;
+}
+
+void Attempt::TimeOut(const char* what, Duration limit) {
+  if (TakeWhole()) return;
   Fail(FailureKind::kTimeout, std::string(what) + " timeout after " + absl::FormatDuration(limit));
 }
 
@@ -215,15 +235,18 @@ void Attempt::Tell(CallMessage::Kind kind) {
 
 void Attempt::LingerEnded() { lingerer_->Release(this); }
 
-void Attempt::WatchIdle() {
-  watch_.Set(last_bytes_ + limits_.idle, [this] { IdleDue(); });
+// The answer may be whole but for its stream's end, which has less time.
+void Attempt::WatchEvents() {
+  const Duration patience = decoder_->whole() ? limits_.end_grace : limits_.idle;
+  watch_.Set(last_event_ + patience, [this, patience] { SilenceDue(patience); });
 }
 
-// Bytes do not touch the timer: it looks for itself whether some came.
-void Attempt::IdleDue() {
+// Events do not touch the timer: it looks for itself whether some came. Comments
+// are none: a proxy's heartbeats say nothing about the model behind it.
+void Attempt::SilenceDue(Duration patience) {
   if (paused_) return;  // Resume watches again
-  if (loop_.Now() < last_bytes_ + limits_.idle) return WatchIdle();
-  FailByTimer("idle", limits_.idle);
+  if (loop_.Now() < last_event_ + patience) return WatchEvents();
+  TimeOut("idle", patience);
 }
 
 }  // namespace sluice

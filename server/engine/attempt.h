@@ -73,8 +73,14 @@ class Attempt final : public HttpExchangeObserver, private StreamEventHandler {
   std::optional<TimePoint> first_content() const { return first_content_; }
   const UsageCounts& usage() const { return usage_; }
 
-  // After kAnswered: whether the transport has still to see the end.
-  bool exchange_open() const { return !transport_ended_; }
+  // An answer that is whole though its stream has not ended is taken as it is:
+  // kAnswered then comes before this returns, and the attempt may be gone. False:
+  // it is not.
+  bool TakeWhole();
+
+  // After kAnswered: whether the transport has still to see the end, and may: what
+  // did not end in time is closed, never used again.
+  bool exchange_open() const { return !transport_ended_ && !given_up_; }
   // Says nothing to the call any more; the lingerer is told of the end.
   void Linger(Lingerer& lingerer, Duration grace);
 
@@ -91,13 +97,15 @@ class Attempt final : public HttpExchangeObserver, private StreamEventHandler {
   void ClassifyErrorBody();
   // The following four report last: nothing of the attempt is touched after.
   void AfterDecoding(ResponseDecoder::State state);
-  void FailByTimer(const char* what, Duration limit);
+  // Fails, unless what came is whole.
+  void TimeOut(const char* what, Duration limit);
+  std::string WithContentType(std::string message) const;
   void Fail(FailureKind kind, std::string message);
   void Report(CallMessage::Kind kind);
   void Tell(CallMessage::Kind kind);
   void LingerEnded();
-  void WatchIdle();
-  void IdleDue();
+  void WatchEvents();
+  void SilenceDue(Duration patience);
 
   Loop& loop_;
   Mailbox<CallMessage>& inbox_;
@@ -108,10 +116,13 @@ class Attempt final : public HttpExchangeObserver, private StreamEventHandler {
   std::unique_ptr<ResponseDecoder> decoder_;  // from a head that can be decoded
   bool reading_error_ = false;
   bool transport_ended_ = false;
+  bool given_up_ = false;
+  bool awaits_end_ = false;  // the answer was whole once
   bool paused_ = false;
   int http_status_ = 0;
   std::optional<TimePoint> first_content_;
-  TimePoint last_bytes_;
+  TimePoint last_event_;
+  std::string odd_content_type_;  // of an answer, where it is no usual one
   UsageCounts usage_;
   AttemptFailure failure_;
   // Of an error answer, kept until its body was read.
@@ -119,7 +130,7 @@ class Attempt final : public HttpExchangeObserver, private StreamEventHandler {
   std::string error_body_;
   Lingerer* lingerer_ = nullptr;
 
-  Timer watch_;  // connect, then first content, then idle; or the error's body
+  Timer watch_;  // connect, first content, idle, the stream's end; or the error's body
   Timer total_;
   // Last: destroyed first, for it knows this observer.
   std::unique_ptr<HttpExchange> exchange_;

@@ -76,7 +76,11 @@ CallImpl::Step CallImpl::Begin() {
   context_.observer.CallStarted(params_.info);
   EnterRoute(*params_.route);
   if (Now() >= deadline_) return DeadlineReached();
-  deadline_timer_.Set(deadline_, [this] { Push(CallMessage::Kind::kDeadline); });
+  deadline_timer_.Set(deadline_, [this] {
+    // Only the stream's end may be missing.
+    if (winner_ != nullptr && winner_->attempt->TakeWhole()) return;
+    Push(CallMessage::Kind::kDeadline);
+  });
   return Go();
 }
 
@@ -125,13 +129,15 @@ void CallImpl::Deliver(const CallMessage& message) {
   const StreamEvent& event = *message.event;
   if (winner_ != nullptr) return OnEvent(event);
   RunningAttempt& running = attempts_.Of(message.attempt);
-  if (event.is_content()) {
+  // A provider's own field that is too long to be held is what the answer shows.
+  const bool held = !event.is_content() && running.held.Hold(event);
+  if (!held && (event.is_content() || event.kind == StreamEvent::Kind::kExtras)) {
     attempts_.FirstContent(running);
     if (!record_.time_to_first_token) record_.time_to_first_token = Now() - started_;
     Win(running);
     return OnEvent(event);
   }
-  if (running.held.Hold(event)) return;
+  if (held) return;
   AttemptFailure failure;
   failure.kind = FailureKind::kProtocol;
   failure.message = "too much before the first content";

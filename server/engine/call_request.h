@@ -29,7 +29,6 @@ class CallRequest {
   // INVALID_ARGUMENT names the field that the format cannot carry.
   virtual absl::StatusOr<EncodedRequest> Encode(const WireFormat& format, std::string_view model,
                                                 const Dialect& dialect) const = 0;
-  virtual bool AcceptsContentType(const WireFormat& format, std::string_view content_type) const = 0;
   // Adds what the request tells to `options` (choices, extras).
   virtual std::unique_ptr<ResponseDecoder> NewDecoder(const WireFormat& format, AnswerOptions options) const = 0;
   // What it may cost, for token limits: bytes of the prompt ÷ 4 and the most

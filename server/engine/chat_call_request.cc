@@ -45,10 +45,6 @@ class ChatCallRequest final : public CallRequest {
     return format.EncodeChat(request_, model, dialect);
   }
 
-  bool AcceptsContentType(const WireFormat& format, std::string_view content_type) const override {
-    return format.AcceptsContentType(content_type);
-  }
-
   std::unique_ptr<ResponseDecoder> NewDecoder(const WireFormat& format, AnswerOptions options) const override {
     options.choices = choices();
     options.include_extras = request_.stream_options().include_extras();

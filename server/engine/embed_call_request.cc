@@ -19,10 +19,6 @@ class EmbedCallRequest final : public CallRequest {
     return format.EncodeEmbed(request_, model);
   }
 
-  bool AcceptsContentType(const WireFormat& format, std::string_view content_type) const override {
-    return format.AcceptsEmbedContentType(content_type);
-  }
-
   std::unique_ptr<ResponseDecoder> NewDecoder(const WireFormat& format, AnswerOptions options) const override {
     EmbedShape shape;
     shape.count = static_cast<size_t>(request_.inputs_size());

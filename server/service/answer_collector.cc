@@ -35,14 +35,16 @@ void AnswerCollector::Add(const StreamEvent& event) {
   if (overflowed_) return;
   switch (event.kind) {
     case Kind::kModel:
-    case Kind::kPartEnd:
     case Kind::kEmbedding:
+      return;
+    case Kind::kPartEnd:
+      if (!event.text.empty()) FillState(event, answers_[event.choice].parts[event.part].add_states());
       return;
     case Kind::kUsage:
       if (event.usage) *response_.mutable_usage() = ToProto(*event.usage);
       return;
     case Kind::kExtras:
-      (*response_.mutable_extras_json())[std::string(event.name)] = std::string(event.text);
+      extras_[std::string(event.name)].Add(event);
       return;
     case Kind::kChoiceEnd:
       answers_[event.choice].choice.set_finish_reason(ToProto(event.finish_reason));
@@ -83,6 +85,7 @@ void AnswerCollector::Discard() {
   bytes_ = 0;
   overflowed_ = false;
   answers_.clear();
+  extras_.clear();
   response_.Clear();
 }
 
@@ -94,6 +97,7 @@ v1::ChatResponse AnswerCollector::Take(const CallRecord& record) {
     choice->mutable_message()->set_role(v1::ROLE_ASSISTANT);
     for (auto& [number, part] : answer.parts) *choice->mutable_message()->add_parts() = std::move(part);
   }
+  for (const auto& [format, extras] : extras_) (*response_.mutable_extras_json())[format] = extras.Json();
   *response_.mutable_end() = EndMessage(record);
   v1::ChatResponse response = std::move(response_);
   Discard();

@@ -10,6 +10,7 @@
 
 #include "server/codec/stream_event.h"
 #include "server/engine/call_record.h"
+#include "server/service/extras_collector.h"
 #include "sluice/v1/gateway.pb.h"
 
 namespace sluice {
@@ -42,6 +43,7 @@ class AnswerCollector {
   size_t bytes_ = 0;
   bool overflowed_ = false;
   std::map<int, Answer> answers_;
+  std::map<std::string, ExtrasCollector> extras_;  // by wire format
   v1::ChatResponse response_;
 };
 

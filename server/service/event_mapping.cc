@@ -1,5 +1,9 @@
 #include "server/service/event_mapping.h"
 
+#include <algorithm>
+#include <string>
+
+#include "server/codec/json_members.h"
 #include "server/service/status_mapping.h"
 
 namespace sluice {
@@ -44,9 +48,20 @@ void FillChoiceEnd(const StreamEvent& event, v1::ChoiceEnd* out) {
   out->mutable_provider_reason()->assign(event.text);
 }
 
+void FillPartEnd(const StreamEvent& event, v1::PartEnd* out) {
+  if (!event.text.empty()) FillState(event, out->add_states());
+}
+
 void FillExtras(const StreamEvent& event, v1::Extras* out) {
+  JsonMembers object;
+  object.Add(event.id, event.text);
+  if (event.part != StreamEvent::kWholeAnswer) {
+    const std::string field = object.Object();
+    object = JsonMembers();
+    object.Add("choice", field);
+  }
   out->mutable_wire_format()->assign(event.name);
-  out->mutable_json()->assign(event.text);
+  out->set_json(object.Object());
 }
 
 }  // namespace
@@ -69,9 +84,14 @@ void AppendLogprobs(const std::vector<TokenLogprobValue>& from,
   }
 }
 
+void FillState(const StreamEvent& part_end, v1::ProviderState* out) {
+  out->mutable_issuer()->assign(part_end.name);
+  out->mutable_value()->assign(part_end.text);
+}
+
 bool FillEvent(const StreamEvent& event, v1::ChatEvent* out) {
   out->set_choice(event.choice);
-  out->set_part(event.part);
+  out->set_part(std::max(event.part, 0));
   switch (event.kind) {
     case Kind::kModel:
     case Kind::kEmbedding:
@@ -93,7 +113,7 @@ bool FillEvent(const StreamEvent& event, v1::ChatEvent* out) {
       out->mutable_tool_call_delta()->mutable_arguments_json()->assign(event.text);
       return true;
     case Kind::kPartEnd:
-      out->mutable_part_end();
+      FillPartEnd(event, out->mutable_part_end());
       return true;
     case Kind::kChoiceEnd:
       FillChoiceEnd(event, out->mutable_choice_end());

@@ -16,6 +16,9 @@ v1::FinishReason ToProto(FinishReason reason);
 void AppendLogprobs(const std::vector<TokenLogprobValue>& from,
                     google::protobuf::RepeatedPtrField<v1::TokenLogprob>* to);
 
+// The state of a part that ended with one.
+void FillState(const StreamEvent& part_end, v1::ProviderState* out);
+
 // Fills `out` (choice, part and kind). False for an event that callers never
 // see as such (kModel: it is in `started`; kEmbedding: no chat has one).
 bool FillEvent(const StreamEvent& event, v1::ChatEvent* out);

@@ -83,6 +83,36 @@ TEST(CollectorTest, NothingOfAVoidAnswerIsLeftAfterARestart) {
   EXPECT_EQ(collector.response().DebugString(), wanted.DebugString());
 }
 
+TEST(CollectorTest, PartsThatAreOpenTogetherStayApart) {
+  Collector collector;
+  for (const char* text : {"tool_call_start { id: 'a' name: 'f' }", "part: 1 tool_call_start { id: 'b' name: 'g' }",
+                           "part: 1 tool_call_delta { arguments_json: '{' }", "tool_call_delta { arguments_json: '[' }",
+                           "part: 2 content { text: 'x' }", "part: 1 tool_call_delta { arguments_json: '}' }",
+                           "tool_call_delta { arguments_json: ']' }", "part_end { states { issuer: 'openai' } }"}) {
+    EXPECT_TRUE(collector.Add(Event(text))) << text;
+  }
+  const v1::ChatResponse response = collector.response();
+  const v1::Message& message = response.choices(0).message();
+  ASSERT_EQ(message.parts_size(), 3);
+  EXPECT_EQ(message.parts(0).tool_call().arguments_json(), "[]");
+  EXPECT_EQ(message.parts(0).states_size(), 1);
+  EXPECT_EQ(message.parts(1).tool_call().arguments_json(), "{}");
+  EXPECT_EQ(message.parts(2).text(), "x");
+}
+
+TEST(CollectorTest, ExtrasBecomeOneObject) {
+  Collector collector;
+  for (const char* json : {R"({"citations":[1]})", R"({"citations":[1,2]})", R"({"choice":{"images":["a"]}})",
+                           R"({"choice":{"images":["b"]}})", "no object", "{}"}) {
+    v1::ChatEvent event;
+    event.mutable_extras()->set_wire_format("openai");
+    event.mutable_extras()->set_json(json);
+    EXPECT_TRUE(collector.Add(event)) << json;
+  }
+  EXPECT_EQ(collector.response().extras_json().at("openai"),
+            R"({"citations":[1,2],"choices":[{"index":0,"images":["a","b"]}]})");
+}
+
 TEST(CollectorTest, KeepsWhatWasShownAfterAnAppend) {
   Collector collector;
   collector.Add(Event("content { text: 'first ' }"));

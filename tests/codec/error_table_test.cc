@@ -76,13 +76,5 @@ TEST(OpenAiErrorReadTest, DeepNestingDoesNotUseUpTheStack) {
   EXPECT_EQ(OpenAiFormat().ReadError(500, header, body).kind, FailureKind::kServerError);
 }
 
-TEST(OpenAiFormatTest, AcceptsStreamsAndDocuments) {
-  EXPECT_TRUE(OpenAiFormat().AcceptsContentType("text/event-stream"));
-  EXPECT_TRUE(OpenAiFormat().AcceptsContentType("Text/Event-Stream; charset=utf-8"));
-  EXPECT_TRUE(OpenAiFormat().AcceptsContentType("application/json;charset=utf-8"));
-  EXPECT_FALSE(OpenAiFormat().AcceptsContentType("text/html"));
-  EXPECT_FALSE(OpenAiFormat().AcceptsContentType(""));
-}
-
 }  // namespace
 }  // namespace sluice

@@ -50,7 +50,6 @@ TEST(OpenAiEmbedRequestTest, AFormatWithoutEmbeddingsSaysSo) {
       return EncodedRequest();
     }
     std::vector<std::pair<std::string, std::string>> AuthHeaders(std::string_view) const override { return {}; }
-    bool AcceptsContentType(std::string_view) const override { return true; }
     std::unique_ptr<ResponseDecoder> NewDecoder(const AnswerOptions&) const override { return nullptr; }
     UpstreamError ReadError(int, const HeaderLookup&, std::string_view) const override { return {}; }
   };
@@ -58,7 +57,6 @@ TEST(OpenAiEmbedRequestTest, AFormatWithoutEmbeddingsSaysSo) {
   const WireFormat& format = other;
   EXPECT_EQ(format.EncodeEmbed(Ask({"a"}), "m").status().message(),
             "model: wire format \"other\" has no embeddings");
-  EXPECT_FALSE(format.AcceptsEmbedContentType("application/json"));
 }
 
 // "index=values;…usage=in/total" and how it ended.

@@ -45,8 +45,10 @@ TEST(AnswerCollectorTest, AssemblesPartsOfEveryKindInOrder) {
   collector.Add(counted);
   usage.output_tokens = 9;  // cumulative: replaces
   collector.Add(counted);
-  StreamEvent extras = Delta(Kind::kExtras, "{\"x\":1}");
+  StreamEvent extras = Delta(Kind::kExtras, "1");
   extras.name = "openai";
+  extras.id = "x";
+  extras.part = StreamEvent::kWholeAnswer;
   collector.Add(extras);
 
   CallRecord record;
@@ -68,6 +70,39 @@ TEST(AnswerCollectorTest, AssemblesPartsOfEveryKindInOrder) {
   EXPECT_EQ(response.extras_json().at("openai"), "{\"x\":1}");
   EXPECT_EQ(response.started().model(), "gpt");
   EXPECT_EQ(response.end().outcome(), v1::OUTCOME_COMPLETE);
+}
+
+StreamEvent Extra(std::string_view key, std::string_view json, int choice, int part) {
+  StreamEvent event = Delta(Kind::kExtras, json, choice, part);
+  event.id = key;
+  event.name = "openai";
+  return event;
+}
+
+TEST(AnswerCollectorTest, ExtrasBecomeOneObject) {
+  AnswerCollector collector(1 << 20);
+  constexpr int kWhole = StreamEvent::kWholeAnswer;
+  collector.Add(Extra("citations", "[1]", 0, kWhole));
+  collector.Add(Extra("citations", "[1,2]", 0, kWhole));
+  collector.Add(Extra("images", "[\"a\"]", 1, 0));
+  collector.Add(Extra("images", "[\"b\"]", 1, 0));
+  collector.Add(Extra("score", "1", 1, 0));
+  collector.Add(Extra("score", "2", 1, 0));
+  EXPECT_EQ(collector.Take(CallRecord()).extras_json().at("openai"),
+            R"({"citations":[1,2],"choices":[{"index":1,"images":["a","b"],"score":2}]})");
+}
+
+TEST(AnswerCollectorTest, APartKeepsTheStateThatItEndedWith) {
+  AnswerCollector collector(1 << 20);
+  collector.Add(Delta(Kind::kContent, "x", 0, 0));
+  StreamEvent end = Delta(Kind::kPartEnd, R"({"extra_content":1})", 0, 0);
+  end.name = "openai";
+  collector.Add(end);
+  const v1::ChatResponse response = collector.Take(CallRecord());
+  const v1::Part& part = response.choices(0).message().parts(0);
+  ASSERT_EQ(part.states_size(), 1);
+  EXPECT_EQ(part.states(0).issuer(), "openai");
+  EXPECT_EQ(part.states(0).value(), R"({"extra_content":1})");
 }
 
 TEST(AnswerCollectorTest, LogprobsStayAligned) {

@@ -31,6 +31,13 @@ class LineDecoder : public ResponseDecoder {
     return state_;
   }
 
+  State Cut(StreamEventHandler&) override {
+    if (whole_) state_ = State::kDone;
+    return state_;
+  }
+
+  bool whole() const override { return whole_ && state_ == State::kMore; }
+
   const UpstreamError& error() const override { return error_; }
 
  private:
@@ -52,6 +59,10 @@ class LineDecoder : public ResponseDecoder {
       return;
     }
     if (word == "role") return;
+    if (word == "whole") {
+      whole_ = true;
+      return;
+    }
     std::istringstream words(rest);
     std::string first, second;
     words >> first >> second;
@@ -92,6 +103,7 @@ class LineDecoder : public ResponseDecoder {
   const AnswerOptions limits_;
   std::string line_;
   State state_ = State::kMore;
+  bool whole_ = false;
   UpstreamError error_;
 };
 

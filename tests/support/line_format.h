@@ -1,6 +1,6 @@
 // A wire format for tests of the engine: one event a line, readable in a test.
 //   model M | role | text T | think T | call ID NAME | args T | extras T
-//   usage IN OUT | end | done | fail KIND message…
+//   usage IN OUT | end | whole (only the stream's end is missing) | done | fail KIND message…
 // An error body is "KIND message…"; empty: by its status.
 #ifndef SLUICE_TESTS_SUPPORT_LINE_FORMAT_H_
 #define SLUICE_TESTS_SUPPORT_LINE_FORMAT_H_
@@ -22,7 +22,6 @@ class LineFormat : public WireFormat {
   std::string_view name() const override { return name_; }
   absl::StatusOr<EncodedRequest> EncodeChat(const v1::ChatRequest& request, std::string_view model, const Dialect& dialect) const override;
   std::vector<std::pair<std::string, std::string>> AuthHeaders(std::string_view secret) const override;
-  bool AcceptsContentType(std::string_view content_type) const override { return content_type == "text/lines"; }
   std::unique_ptr<ResponseDecoder> NewDecoder(const AnswerOptions& limits) const override;
   UpstreamError ReadError(int http_status, const HeaderLookup& header, std::string_view body) const override;
 

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <iostream>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -20,20 +21,51 @@ std::string Environment(const char* name, const char* otherwise) {
   return value != nullptr ? value : otherwise;
 }
 
+// The first choice of a stream. Deltas of several parts may interleave: each goes
+// to its own.
 struct Answer {
-  std::string text;
+  std::map<int, v1::Part> parts;
   std::optional<v1::End> end;
+
+  // As the next request's history wants it.
+  v1::Message Message() const {
+    v1::Message message;
+    message.set_role(v1::ROLE_ASSISTANT);
+    for (const auto& [number, part] : parts) *message.add_parts() = part;
+    return message;
+  }
 };
+
+// A step of one part of an answer.
+void AddDelta(const v1::ChatEvent& event, v1::Part& part) {
+  if (event.has_content()) part.mutable_text()->append(event.content().text());
+  if (event.has_reasoning()) part.mutable_reasoning()->mutable_text()->append(event.reasoning().text());
+  if (event.has_refusal()) part.mutable_refusal()->mutable_text()->append(event.refusal().text());
+  if (event.has_tool_call_start()) {
+    part.mutable_tool_call()->set_id(event.tool_call_start().id());
+    part.mutable_tool_call()->set_name(event.tool_call_start().name());
+  }
+  if (event.has_tool_call_delta()) {
+    part.mutable_tool_call()->mutable_arguments_json()->append(event.tool_call_delta().arguments_json());
+  }
+  if (event.has_part_end()) part.mutable_states()->MergeFrom(event.part_end().states());
+}
 
 void Collect(const v1::ChatEvent& event, Answer& answer) {
   switch (event.kind_case()) {
     case v1::ChatEvent::kContent:
-      answer.text += event.content().text();
+    case v1::ChatEvent::kReasoning:
+    case v1::ChatEvent::kRefusal:
+    case v1::ChatEvent::kToolCallStart:
+    case v1::ChatEvent::kToolCallDelta:
+    case v1::ChatEvent::kPartEnd:
+      if (event.choice() != 0) break;
+      AddDelta(event, answer.parts[event.part()]);
       std::cout << event.content().text() << std::flush;
       break;
     case v1::ChatEvent::kContinuation:
       if (event.continuation().mode() != v1::CONTINUATION_MODE_RESTART) break;
-      answer.text.clear();
+      answer.parts.clear();
       std::cout << "\n--- cut; the answer begins anew ---\n";
       break;
     case v1::ChatEvent::kEnd:
@@ -76,8 +108,10 @@ int main(int argc, char** argv) {
     std::cerr << "no end record: the answer is incomplete" << std::endl;
     return 1;
   }
+  size_t bytes = 0;
+  for (const v1::Part& part : answer.Message().parts()) bytes += part.text().size();
   std::cout << "end: " << v1::Outcome_Name(answer.end->outcome()) << ", served by " << answer.end->served_by() << ", "
-            << answer.end->attempts_size() << " attempts, " << answer.text.size() << " bytes" << std::endl;
+            << answer.end->attempts_size() << " attempts, " << bytes << " bytes" << std::endl;
   if (answer.end->outcome() == v1::OUTCOME_FALLBACK) {
     std::cout << "a fallback, because: " << answer.end->error().message() << std::endl;
   }

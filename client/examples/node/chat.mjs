@@ -15,24 +15,52 @@ const definition = protoLoader.loadSync('sluice/v1/gateway.proto', {
 });
 const { Gateway } = grpc.loadPackageDefinition(definition).sluice.v1;
 
-// Events of a stream -> { text, end }; rejects with the gRPC status.
+// A step of one part of an answer.
+function addDelta(part, event) {
+  switch (event.kind) {
+    case 'content':
+      part.text = (part.text ?? '') + event.content.text;
+      break;
+    case 'reasoning':
+      part.reasoning = { text: (part.reasoning?.text ?? '') + event.reasoning.text };
+      break;
+    case 'refusal':
+      part.refusal = { text: (part.refusal?.text ?? '') + event.refusal.text };
+      break;
+    case 'tool_call_start':
+      part.tool_call = { ...event.tool_call_start, arguments_json: '' };
+      break;
+    case 'tool_call_delta':
+      part.tool_call.arguments_json += event.tool_call_delta.arguments_json;
+      break;
+    case 'part_end':
+      part.states = event.part_end.states;
+      break;
+  }
+}
+
+const PART_KINDS = ['content', 'reasoning', 'refusal', 'tool_call_start', 'tool_call_delta', 'part_end'];
+
+// Events of a stream -> { message, end }, the first choice as a message for the
+// history; rejects with the gRPC status.
 async function collect(call, onText) {
-  let text = '';
+  // Deltas of several parts may interleave: each goes to its own.
+  let parts = [];
   let end = null;
   for await (const { events } of call) {
     for (const event of events) {
-      if (event.kind === 'content') {
-        text += event.content.text;
-        onText(event.content.text);
+      if (PART_KINDS.includes(event.kind) && event.choice === 0) {
+        addDelta((parts[event.part] ??= {}), event);
+        if (event.kind === 'content') onText(event.content.text);
       } else if (event.kind === 'continuation' && event.continuation.mode === 'CONTINUATION_MODE_RESTART') {
-        text = '';
+        parts = [];
         onText('\n--- cut; the answer begins anew ---\n');
       } else if (event.kind === 'end') {
         end = event.end;
       }
     }
   }
-  return { text, end };
+  return { message: { role: 'ROLE_ASSISTANT', parts }, end };
 }
 
 const question = process.argv.slice(2).join(' ') || 'Why is the sky blue?';
@@ -47,8 +75,9 @@ const call = client.StreamChat(
   { deadline: Date.now() + 60_000 },
 );
 try {
-  const { text, end } = await collect(call, (delta) => process.stdout.write(delta));
+  const { message, end } = await collect(call, (delta) => process.stdout.write(delta));
   if (end === null) throw { code: grpc.status.DATA_LOSS, details: 'no end record: the answer is incomplete' };
+  const text = message.parts.map((part) => part.text ?? '').join('');
   const outcome = end.outcome.replace('OUTCOME_', '').toLowerCase();
   console.log(`\nend: ${outcome}, served by ${end.served_by}, ${end.attempts.length} attempts, ${text.length} characters`);
   if (end.outcome === 'OUTCOME_FALLBACK') console.log(`a fallback, because: ${end.error.message}`);
