@@ -32,8 +32,9 @@ class OpenAi final : public WireFormat {
     return NewOpenAiDecoder(options);
   }
 
-  absl::StatusOr<EncodedRequest> EncodeEmbed(const v1::EmbedRequest& request, std::string_view model) const override {
-    return EncodeOpenAiEmbed(request, model);
+  absl::StatusOr<EncodedRequest> EncodeEmbed(const v1::EmbedRequest& request, std::string_view model,
+                                             const Dialect& dialect) const override {
+    return EncodeOpenAiEmbed(request, model, dialect);
   }
 
   bool AcceptsEmbedContentType(std::string_view content_type) const override {
