@@ -142,7 +142,7 @@ class FakeCall final : public Call {
 
   // What the request says in the OpenAI format.
   int EmbedInputs() const {
-    auto encoded = params_.request->Encode(OpenAiFormat(), "m");
+    auto encoded = params_.request->Encode(OpenAiFormat(), "m", Dialect());
     if (!encoded.ok()) return 0;
     const std::string_view body = encoded->body;
     const size_t begin = body.find("[\"");
