@@ -40,13 +40,14 @@ class TopMembers : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, TopMem
  public:
   TopMembers(std::string_view json, const rapidjson::MemoryStream& stream) : json_(json), stream_(stream) {}
 
-  bool Default() { return depth_ > 0 && End(); }
+  bool Default() { return depth_ > 0 && End(stream_.Tell()); }
   bool StartObject() { return ++depth_ > 0; }
-  bool EndObject(rapidjson::SizeType) { return --depth_ == 0 || End(); }
+  // The reader has not taken the bracket yet.
+  bool EndObject(rapidjson::SizeType) { return --depth_ == 0 || End(stream_.Tell() + 1); }
   bool StartArray() { return depth_ > 0 && ++depth_ > 0; }
   bool EndArray(rapidjson::SizeType) {
     --depth_;
-    return End();
+    return End(stream_.Tell() + 1);
   }
   bool Key(const char* text, rapidjson::SizeType size, bool) {
     if (depth_ == 1) members.push_back({std::string(text, size), {}});
@@ -58,9 +59,9 @@ class TopMembers : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, TopMem
 
  private:
   // A value is over; what stands between it and its key is a colon.
-  bool End() {
+  bool End(size_t end) {
     if (depth_ != 1) return true;
-    const std::string_view text = TrimBlanks(json_.substr(begin_, stream_.Tell() - begin_));
+    const std::string_view text = TrimBlanks(json_.substr(begin_, end - begin_));
     members.back().value = TrimBlanks(text.substr(1));
     return true;
   }

@@ -16,7 +16,7 @@ namespace {
 constexpr int kMaxChoices = 128;
 constexpr int kMaxTopLogprobs = 20;
 
-const std::string kNoParameters = R"({"type":"object","properties":{}})";
+constexpr std::string_view kNoParameters = R"({"type":"object","properties":{}})";
 
 void WriteRaw(JsonWriter& writer, std::string_view json, rapidjson::Type type) {
   writer.RawValue(json.data(), json.size(), type);
@@ -63,7 +63,7 @@ class RequestWriter {
     writer_.EndObject();
   }
 
-  absl::Status WriteSchema(std::string_view key, const std::string& json, const std::string& field) {
+  absl::Status WriteSchema(std::string_view key, std::string_view json, const std::string& field) {
     if (json.empty()) return absl::OkStatus();
     if (auto keys = KeysOfJsonObject(json, field); !keys.ok()) return keys.status();
     WriteKey(writer_, key);
@@ -93,7 +93,7 @@ class RequestWriter {
     WriteMember(writer_, "name", tool.name());
     if (!tool.description().empty()) WriteMember(writer_, "description", tool.description());
     // DeepSeek, Azure and others refuse a tool without a schema.
-    const std::string& schema = tool.parameters_json().empty() ? kNoParameters : tool.parameters_json();
+    const std::string_view schema = tool.parameters_json().empty() ? kNoParameters : tool.parameters_json();
     if (absl::Status status = WriteSchema("parameters", schema, field + ".parameters_json"); !status.ok()) return status;
     if (tool.has_strict() && dialect_.strict_tools) WriteBool("strict", tool.strict());
     writer_.EndObject();
