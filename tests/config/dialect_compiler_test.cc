@@ -52,11 +52,8 @@ TEST_F(DialectCompilerTest, TheFirstEndpointsHostChoosesThePreset) {
   EXPECT_EQ(Of("dialect: {stream_options: false}", "https://api.openai.com/v1").token_limit,
             Dialect::TokenLimit::kMaxCompletionTokens);
   const auto table = Table("{kind: EndpointList, name: l, endpoints: [{url: 'https://API.mistral.ai/v1'}]}\n---\n"
-                           "{kind: Upstream, name: u, format: OPENAI, endpoint_list: l}\n---\n"
-                           "{kind: EndpointList, name: none, endpoints: []}\n---\n"
-                           "{kind: Upstream, name: v, format: OPENAI, endpoint_list: none}\n");
+                           "{kind: Upstream, name: u, format: OPENAI, endpoint_list: l}\n");
   EXPECT_EQ(table->upstreams().at(0)->dialect, DialectOf(v1::DIALECT_PRESET_MISTRAL));
-  EXPECT_EQ(table->upstreams().at(1)->dialect, Dialect());
 }
 
 TEST(PresetOfHostTest, KnowsWholeNamesOnly) {

@@ -302,7 +302,7 @@ TEST_F(AttemptLogTest, RowB5AllTellsEveryEventWithItsCall) {
 
 TEST_F(AttemptLogTest, FailuresTellsOfEndpointsOnly) {
   TellAll(Loop(AttemptLogLevel::kFailures));
-  EXPECT_THAT(Messages(), ElementsAre("breaker", "ejected", "unhealthy", "healthy"));
+  EXPECT_THAT(Messages(), ElementsAre("breaker", "ejected", "form_learned", "unhealthy", "healthy"));
 }
 
 TEST_F(AttemptLogTest, OffWritesNothing) {
