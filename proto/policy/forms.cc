@@ -145,12 +145,28 @@ absl::Status CheckPath(absl::string_view path) {
   return absl::OkStatus();
 }
 
+bool IsTokenCharacter(char c) {
+  return IsAlnum(c) || absl::string_view("!#$%&'*+-.^_`|~").find(c) != absl::string_view::npos;
+}
+
+// RFC 9110 8.3.1: type/subtype, and perhaps parameters.
+absl::Status CheckMediaType(absl::string_view text) {
+  const absl::string_view type = absl::StripAsciiWhitespace(text.substr(0, text.find(';')));
+  const std::size_t slash = type.find('/');
+  const bool whole = slash != type.npos && slash > 0 && slash + 1 < type.size();
+  if (whole && text.size() <= 256 && All(type.substr(0, slash), IsTokenCharacter) &&
+      All(type.substr(slash + 1), IsTokenCharacter) && All(text, [](char c) { return IsVisible(c) || c == ' '; })) {
+    return absl::OkStatus();
+  }
+  return Refuse(absl::StrCat(Shown(text), " is not a media type; write type/subtype, as in \"application/json\""));
+}
+
 struct Form {
   absl::string_view name;
   absl::Status (*check)(absl::string_view);
 };
 
-constexpr std::array<Form, 7> kForms = {{
+constexpr std::array<Form, 8> kForms = {{
     {"name", CheckName},
     {"url", [](absl::string_view url) { return ParseUrl(url).status(); }},
     {"credential", CheckCredential},
@@ -158,11 +174,8 @@ constexpr std::array<Form, 7> kForms = {{
     {"header", CheckMetadataKey},
     {"proxy_url", CheckProxy},
     {"path", CheckPath},
+    {"media_type", CheckMediaType},
 }};
-
-bool IsTokenCharacter(char c) {
-  return IsAlnum(c) || absl::string_view("!#$%&'*+-.^_`|~").find(c) != absl::string_view::npos;
-}
 
 template <std::size_t N>
 bool IsOneOf(absl::string_view name, const std::array<absl::string_view, N>& names) {

@@ -31,7 +31,8 @@ absl::Status CheckExtra(const std::string& key) {
 
 }  // namespace
 
-absl::StatusOr<EncodedRequest> EncodeOpenAiEmbed(const v1::EmbedRequest& request, std::string_view model) {
+absl::StatusOr<EncodedRequest> EncodeOpenAiEmbed(const v1::EmbedRequest& request, std::string_view model,
+                                                 const Dialect& dialect) {
   if (request.inputs().empty()) return FieldError("inputs", "at least one is required");
   rapidjson::StringBuffer buffer;
   JsonWriter writer(buffer);
@@ -50,7 +51,7 @@ absl::StatusOr<EncodedRequest> EncodeOpenAiEmbed(const v1::EmbedRequest& request
   writer.EndObject();
   EncodedRequest encoded;
   encoded.path = "/embeddings";
-  encoded.headers = {{"Content-Type", "application/json"}, {"Accept", "application/json"}};
+  encoded.headers = {{"Content-Type", dialect.content_type}, {"Accept", "application/json"}};
   encoded.body.assign(buffer.GetString(), buffer.GetSize());
   absl::Status merged = MergeOpenAiExtras(request.extras_json(), CheckExtra, encoded.body);
   if (!merged.ok()) return merged;

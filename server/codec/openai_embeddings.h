@@ -13,7 +13,8 @@
 namespace sluice {
 
 // Any thread.
-absl::StatusOr<EncodedRequest> EncodeOpenAiEmbed(const v1::EmbedRequest& request, std::string_view model);
+absl::StatusOr<EncodedRequest> EncodeOpenAiEmbed(const v1::EmbedRequest& request, std::string_view model,
+                                                 const Dialect& dialect);
 
 // One answer. Each vector is read as soon as it is there, so that never more
 // than one of them is held as text; options.max_event_bytes bounds that text,

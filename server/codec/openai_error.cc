@@ -8,6 +8,7 @@
 #include "server/codec/ascii_text.h"
 #include "server/codec/error_text.h"
 #include "server/codec/openai_fields.h"
+#include "server/codec/openai_refusal.h"
 
 namespace sluice {
 namespace {
@@ -199,6 +200,7 @@ UpstreamError ReadOpenAiError(int http_status, std::string_view body) {
   error.code = CodeOf(fields);
   error.context_exceeded = error.code == kContextExceeded;
   if (error.kind == FailureKind::kCaller) error.field = FieldOfOpenAiParam(fields.param);
+  if (error.kind == FailureKind::kCaller) error.refused = RefusedOpenAiForm(http_status, body);
   return error;
 }
 

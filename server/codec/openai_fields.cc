@@ -1,5 +1,9 @@
 #include "server/codec/openai_fields.h"
 
+#include <algorithm>
+
+#include "server/codec/ascii_text.h"
+
 namespace sluice {
 namespace {
 
@@ -21,6 +25,7 @@ constexpr Row kRows[] = {
     {"top_p", "sampling.top_p"},
     {"top_k", "sampling.top_k"},
     {"seed", "sampling.seed"},
+    {"max_tokens", "sampling.max_output_tokens"},
     {"max_completion_tokens", "sampling.max_output_tokens"},
     {"stop", "sampling.stop"},
     {"presence_penalty", "sampling.presence_penalty"},
@@ -31,6 +36,17 @@ constexpr Row kRows[] = {
     {"top_logprobs", "top_logprobs"},
 };
 
+bool IsWord(char c) { return (c >= '0' && c <= '9') || (AsciiLower(c) >= 'a' && AsciiLower(c) <= 'z') || c == '_'; }
+
+// The next word of a path, whatever stands between them.
+std::string_view TakeWord(std::string_view& path) {
+  const auto begin = std::find_if(path.begin(), path.end(), IsWord);
+  const auto end = std::find_if_not(begin, path.end(), IsWord);
+  const std::string_view word = path.substr(begin - path.begin(), end - begin);
+  path.remove_prefix(end - path.begin());
+  return word;
+}
+
 }  // namespace
 
 std::string_view FieldOfOpenAiKey(std::string_view key) {
@@ -40,10 +56,12 @@ std::string_view FieldOfOpenAiKey(std::string_view key) {
   return {};
 }
 
+bool IsOpenAiTokenLimit(std::string_view key) { return key == "max_tokens" || key == "max_completion_tokens"; }
+
 std::string_view FieldOfOpenAiParam(std::string_view param) {
-  const std::string_view key = param.substr(0, param.find_first_of(".["));
-  // Some servers name the old key though they were given the new one.
-  if (key == "max_tokens") return FieldOfOpenAiKey("max_completion_tokens");
+  std::string_view key = TakeWord(param);
+  // FastAPI's place of what came.
+  if (key == "body") key = TakeWord(param);
   // Of an embeddings request.
   if (key == "input") return "inputs";
   if (key == "dimensions") return "dimensions";

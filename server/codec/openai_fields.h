@@ -11,9 +11,13 @@ namespace sluice {
 // Sluice sets no such key. "stream" and "stream_options" give themselves.
 std::string_view FieldOfOpenAiKey(std::string_view key);
 
-// The caller's field for the `param` of an error ("messages.[2].content").
-// The index is left out: one tool message of the caller may have become
-// several. Empty if unknown.
+// The two names of the bound on output tokens.
+bool IsOpenAiTokenLimit(std::string_view key);
+
+// The caller's field for the `param` of an error, as servers write it:
+// "messages.[2].content", "tools.0.function.strict", "body -> seed", "$.n",
+// "/tools/0". The index is left out: one tool message of the caller may have
+// become several. Empty if unknown.
 std::string_view FieldOfOpenAiParam(std::string_view param);
 
 }  // namespace sluice

@@ -24,8 +24,9 @@ class OpenAi final : public WireFormat {
     return NewOpenAiDecoder(options);
   }
 
-  absl::StatusOr<EncodedRequest> EncodeEmbed(const v1::EmbedRequest& request, std::string_view model) const override {
-    return EncodeOpenAiEmbed(request, model);
+  absl::StatusOr<EncodedRequest> EncodeEmbed(const v1::EmbedRequest& request, std::string_view model,
+                                             const Dialect& dialect) const override {
+    return EncodeOpenAiEmbed(request, model, dialect);
   }
 
   std::unique_ptr<ResponseDecoder> NewEmbedDecoder(const AnswerOptions& options,

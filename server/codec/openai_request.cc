@@ -16,6 +16,8 @@ namespace {
 constexpr int kMaxChoices = 128;
 constexpr int kMaxTopLogprobs = 20;
 
+constexpr std::string_view kNoParameters = R"({"type":"object","properties":{}})";
+
 void WriteRaw(JsonWriter& writer, std::string_view json, rapidjson::Type type) {
   writer.RawValue(json.data(), json.size(), type);
 }
@@ -30,7 +32,7 @@ class RequestWriter {
     writer_.StartObject();
     WriteMember(writer_, "model", model_);
     WriteKey(writer_, "messages");
-    if (absl::Status status = WriteOpenAiMessages(request_, writer_); !status.ok()) return status;
+    if (absl::Status status = WriteOpenAiMessages(request_, dialect_, writer_); !status.ok()) return status;
     WriteStreaming();
     using Step = absl::Status (RequestWriter::*)();
     for (const Step step : {&RequestWriter::WriteTools, &RequestWriter::WriteToolChoice,
@@ -42,7 +44,7 @@ class RequestWriter {
     EncodedRequest encoded;
     encoded.path = "/chat/completions";
     encoded.headers.reserve(2);
-    encoded.headers.emplace_back("Content-Type", "application/json");
+    encoded.headers.emplace_back("Content-Type", dialect_.content_type);
     encoded.headers.emplace_back("Accept", "text/event-stream");
     encoded.body.assign(buffer_.GetString(), buffer_.GetSize());
     if (absl::Status status = MergeExtras(encoded.body); !status.ok()) return status;
@@ -53,6 +55,7 @@ class RequestWriter {
   void WriteStreaming() {
     WriteKey(writer_, "stream");
     writer_.Bool(true);
+    if (!dialect_.stream_options) return;
     WriteKey(writer_, "stream_options");
     writer_.StartObject();
     WriteKey(writer_, "include_usage");
@@ -60,7 +63,7 @@ class RequestWriter {
     writer_.EndObject();
   }
 
-  absl::Status WriteSchema(std::string_view key, const std::string& json, const std::string& field) {
+  absl::Status WriteSchema(std::string_view key, std::string_view json, const std::string& field) {
     if (json.empty()) return absl::OkStatus();
     if (auto keys = KeysOfJsonObject(json, field); !keys.ok()) return keys.status();
     WriteKey(writer_, key);
@@ -89,9 +92,10 @@ class RequestWriter {
     writer_.StartObject();
     WriteMember(writer_, "name", tool.name());
     if (!tool.description().empty()) WriteMember(writer_, "description", tool.description());
-    absl::Status status = WriteSchema("parameters", tool.parameters_json(), field + ".parameters_json");
-    if (!status.ok()) return status;
-    if (tool.has_strict()) WriteBool("strict", tool.strict());
+    // DeepSeek, Azure and others refuse a tool without a schema.
+    const std::string_view schema = tool.parameters_json().empty() ? kNoParameters : tool.parameters_json();
+    if (absl::Status status = WriteSchema("parameters", schema, field + ".parameters_json"); !status.ok()) return status;
+    if (tool.has_strict() && dialect_.strict_tools) WriteBool("strict", tool.strict());
     writer_.EndObject();
     writer_.EndObject();
     return absl::OkStatus();
@@ -106,7 +110,9 @@ class RequestWriter {
 
   absl::Status WriteToolChoice() {
     const v1::ToolChoice& choice = request_.tool_choice();
-    if (choice.has_parallel_tool_calls()) WriteBool("parallel_tool_calls", choice.parallel_tool_calls());
+    if (choice.has_parallel_tool_calls() && dialect_.parallel_tool_calls) {
+      WriteBool("parallel_tool_calls", choice.parallel_tool_calls());
+    }
     if (choice.has_auto_()) WriteMember(writer_, "tool_choice", "auto");
     if (choice.has_none()) WriteMember(writer_, "tool_choice", "none");
     if (choice.has_required()) WriteMember(writer_, "tool_choice", "required");
@@ -170,7 +176,7 @@ class RequestWriter {
         return FieldError("sampling.max_output_tokens",
                           absl::StrCat(sampling.max_output_tokens(), " is below 1"));
       }
-      WriteInt("max_completion_tokens", sampling.max_output_tokens());
+      WriteInt(TokenLimitKey(), sampling.max_output_tokens());
     }
     if (sampling.stop().empty()) return absl::OkStatus();
     WriteKey(writer_, "stop");
@@ -206,11 +212,16 @@ class RequestWriter {
     return absl::OkStatus();
   }
 
+  std::string_view TokenLimitKey() const {
+    return dialect_.token_limit == Dialect::TokenLimit::kMaxTokens ? "max_tokens" : "max_completion_tokens";
+  }
+
   absl::Status MergeExtras(std::string& body) {
     return MergeOpenAiExtras(request_.extras_json(), [this](const std::string& key) { return CheckExtra(key); }, body);
   }
 
   absl::Status CheckExtra(const std::string& key) {
+    if (IsOpenAiTokenLimit(key)) return CheckExtraLimit(key);
     const std::string_view field = FieldOfOpenAiKey(key);
     if (!field.empty()) {
       const std::string instead = field == "stream" || field == "stream_options"
@@ -218,9 +229,15 @@ class RequestWriter {
                                       : absl::StrCat("; use ", std::string(field));
       return FieldError(kOpenAiExtrasField, absl::StrCat("\"", key, "\" is set by Sluice itself", instead));
     }
-    if (key == "max_tokens" && request_.sampling().has_max_output_tokens()) {
-      return FieldError(kOpenAiExtrasField, "\"max_tokens\" and sampling.max_output_tokens are both set");
-    }
+    return absl::OkStatus();
+  }
+
+  // A caller who knows the server may name the limit by itself, but once: no
+  // server takes two.
+  absl::Status CheckExtraLimit(const std::string& key) {
+    const std::string both = request_.sampling().has_max_output_tokens() ? "sampling.max_output_tokens" : extra_limit_;
+    if (!both.empty()) return FieldError(kOpenAiExtrasField, absl::StrCat("\"", key, "\" and ", both, " are both set"));
+    extra_limit_ = absl::StrCat("\"", key, "\"");
     return absl::OkStatus();
   }
 
@@ -247,6 +264,7 @@ class RequestWriter {
   const v1::ChatRequest& request_;
   const std::string_view model_;
   const Dialect& dialect_;
+  std::string extra_limit_;  // a limit of tokens among the extras
   rapidjson::StringBuffer buffer_;
   JsonWriter writer_{buffer_};
 };

@@ -1,15 +1,14 @@
-// ChatRequest → the JSON of an OpenAI chat completion with `stream: true` and
-// `stream_options.include_usage`. Called once a call; any thread. Reading the
-// protobuf message itself, not a copy in types of ours, is on purpose.
+// ChatRequest → the JSON of an OpenAI chat completion with `stream: true`, in
+// the dialect of the upstream's servers. Called once for each form that a call
+// needs; any thread. Reading the protobuf message itself, not a copy in types
+// of ours, is on purpose.
 //
-// - The bound on the answer is sent as max_completion_tokens: OpenAI's
-//   reasoning models refuse max_tokens and refuse both together, and vLLM,
-//   llama.cpp, Groq and OpenRouter know the new name. A server that only knows
-//   the old one gets it by extras_json["openai"] = {"max_tokens": …}.
+// - The forms are those that most servers take: text as one string, a schema
+//   for every tool, "{}" for a call without arguments, no turn that says nothing.
+// - An assistant's reasoning and states go back as they came: openai_assistant.cc.
 // - top_k is no field of OpenAI's own, but of most who speak the format.
-// - Reasoning parts and the provider states of any issuer are left out: the
-//   format has no place for them. ToolResult.is_error likewise.
-// - JSON texts (schemas, extras) are checked and then sent to the letter.
+// - ToolResult.is_error is left out: the format has no place for it.
+// - JSON texts (schemas, extras, states) are checked and then sent to the letter.
 #ifndef SLUICE_SERVER_CODEC_OPENAI_REQUEST_H_
 #define SLUICE_SERVER_CODEC_OPENAI_REQUEST_H_
 
@@ -28,7 +27,7 @@ absl::StatusOr<EncodedRequest> EncodeOpenAiChat(const v1::ChatRequest& request, 
                                                 const Dialect& dialect);
 
 // The value of "messages" (openai_messages.cc).
-absl::Status WriteOpenAiMessages(const v1::ChatRequest& request, JsonWriter& writer);
+absl::Status WriteOpenAiMessages(const v1::ChatRequest& request, const Dialect& dialect, JsonWriter& writer);
 
 // INVALID_ARGUMENT "field: problem".
 absl::Status FieldError(std::string_view field, std::string_view problem);

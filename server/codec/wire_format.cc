@@ -5,7 +5,8 @@
 
 namespace sluice {
 
-absl::StatusOr<EncodedRequest> WireFormat::EncodeEmbed(const v1::EmbedRequest& request, std::string_view model) const {
+absl::StatusOr<EncodedRequest> WireFormat::EncodeEmbed(const v1::EmbedRequest& request, std::string_view model,
+                                                       const Dialect& dialect) const {
   return absl::InvalidArgumentError(
       absl::StrCat("model: wire format \"", std::string(name()), "\" has no embeddings"));
 }

@@ -46,6 +46,8 @@ struct UpstreamError {
   std::string field;
   // The prompt is longer than the model's context: a larger one would do.
   bool context_exceeded = false;
+  // What it refuses of the request's form, and could have otherwise.
+  FormParts refused;
   // A time to wait that the body tells ("try again in 5.3s").
   std::optional<Duration> retry_after;
 };
@@ -126,7 +128,8 @@ class WireFormat {
   // The same for embeddings. A format without them refuses every request, and
   // then no decoder is asked for. The decoder gives one kEmbedding for
   // each input, in any order; an answer that is not of this shape is kProtocol.
-  virtual absl::StatusOr<EncodedRequest> EncodeEmbed(const v1::EmbedRequest& request, std::string_view model) const;
+  virtual absl::StatusOr<EncodedRequest> EncodeEmbed(const v1::EmbedRequest& request, std::string_view model,
+                                                     const Dialect& dialect) const;
   virtual std::unique_ptr<ResponseDecoder> NewEmbedDecoder(const AnswerOptions& options, const EmbedShape& shape) const {
     return nullptr;
   }

@@ -47,7 +47,7 @@ std::shared_ptr<RouteConfig> CompileRouteFields(const std::string& name, v1::Rou
   out->tenant = route.match().tenant();
   out->timeouts = {ToAbsl(route.timeouts().connect()), ToAbsl(route.timeouts().first_content()),
                    ToAbsl(route.timeouts().idle()), ToAbsl(route.timeouts().unary_total()),
-                   ToAbsl(route.timeouts().overall())};
+                   ToAbsl(route.timeouts().overall()), ToAbsl(route.timeouts().end_grace())};
   out->stream = {route.stream().max_pending_bytes(), route.stream().max_event_bytes(),
                  route.stream().max_response_bytes(), ToAbsl(route.stream().coalesce())};
   if (route.has_hedge()) out->hedge = HedgeOf(route.hedge());

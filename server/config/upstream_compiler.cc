@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "proto/policy/defaults.h"
 #include "proto/policy/duration_text.h"
+#include "server/config/dialect_compiler.h"
 #include "server/config/endpoint_url.h"
 #include "server/config/protection_compiler.h"
 #include "server/engine/endpoint_index.h"
@@ -38,6 +39,7 @@ class UpstreamCompiler {
     out->context_tokens = spec_.context_tokens();
     out->state = context_.states.upstreams.Get(name_);
     CompileEndpoints(*out);
+    out->dialect = CompileDialect(spec_.dialect(), out->endpoints.empty() ? "" : out->endpoints.front().http->host);
     // It is of use only to a table that goes in force.
     if (context_.violations.empty()) out->index = EndpointIndex::Make(*out);
     return out;

@@ -176,6 +176,7 @@ void Attempt::ClassifyErrorBody() {
   if (error.kind == FailureKind::kNone) error.kind = KindOfHttpStatus(http_status_);
   failure_.field = std::move(error.field);
   failure_.context_exceeded = error.context_exceeded;
+  failure_.refused = error.refused;
   Fail(error.kind, MessageOf(error));
 }
 

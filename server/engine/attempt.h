@@ -37,6 +37,8 @@ struct AttemptFailure {
   std::optional<Duration> retry_after;
   // The prompt is longer than the model's context.
   bool context_exceeded = false;
+  // What the upstream refuses of the request's form.
+  FormParts refused;
   // The answer is larger than what may be collected: trying again would give
   // the same.
   bool too_large = false;

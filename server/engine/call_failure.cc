@@ -23,6 +23,7 @@ CallImpl::Step CallImpl::Failed(RunningAttempt& running) {
                              failure.context_exceeded && running.plan.upstream().context_tokens > 0};
   const Plan plan = running.plan;
   const size_t index = running.index;
+  const FormParts form = running.form;
   const bool won = winner_ == &running;
   const bool cut = won && sink_.shows_content();
   last_upstream_ = plan.upstream().state.get();
@@ -45,6 +46,7 @@ CallImpl::Step CallImpl::Failed(RunningAttempt& running) {
       backoff_->Reset();
     }
   }
+  if (TakesOtherForm(plan, form, failure)) return attempts_.empty() ? RepeatInOtherForm(plan) : Step::kStay;
   // The other side of a hedge may still answer, unless the request is wrong.
   const bool request_is_wrong =
       TraitsOf(failure.kind).fault == Fault::kCaller && ScopeOf(route_->retry, failed) == RetryScope::kNever;

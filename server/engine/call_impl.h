@@ -1,7 +1,8 @@
-// The call's state and its steps, spread over three files by what they decide:
+// The call's state and its steps, spread over four files by what they decide:
 //   call.cc          its life: messages in, events out, the end
 //   call_way.cc      where to go and when: limits, plan, queue, retry, hedge
 //   call_failure.cc  what a failure means: again, anew after a cut, fallback, error
+//   call_form.cc     a refused form of the request, and another one
 // Private to the engine.
 #ifndef SLUICE_SERVER_ENGINE_CALL_IMPL_H_
 #define SLUICE_SERVER_ENGINE_CALL_IMPL_H_
@@ -100,6 +101,11 @@ class CallImpl final : public Call, private StreamEventHandler {
   Step EnterFallback(CallError cause);
   Step ServeStatic(const FallbackConfig& fallback);
   Step End(CallError error);
+
+  // --- call_form.cc
+  // Whether the request can be repeated in a form that the upstream takes.
+  bool TakesOtherForm(const Plan& plan, FormParts sent, const AttemptFailure& failure);
+  Step RepeatInOtherForm(const Plan& plan);
 
   TimePoint Now() const { return context_.loop.Now(); }
   const std::string& route_name() const { return params_.route->name; }

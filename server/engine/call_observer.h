@@ -69,6 +69,9 @@ class CallObserver {
   virtual void BreakerChanged(std::string_view upstream, std::string_view endpoint, BreakerState from,
                               BreakerState to) {}
   virtual void EndpointEjected(std::string_view upstream, std::string_view endpoint, Duration lasting) {}
+  // The upstream refuses this of the request's form ("stream_options"), and from
+  // now on gets another; once an upstream and model. The model by its label.
+  virtual void FormLearned(std::string_view upstream, std::string_view model, std::string_view refused) {}
   // An active health check told something of an endpoint, and, where enough of
   // them did, changed its verdict; `reason` of the last failure, or empty.
   virtual void HealthChecked(std::string_view upstream, std::string_view endpoint, bool passed) {}

@@ -89,8 +89,9 @@ bool CallImpl::TryStart(const Plan& plan, Duration backoff, RetryCharge& charge,
     traceparent = child.ToTraceparent();
     span = std::move(child.span_id);
   }
-  attempts_.Start({*route_, plan, std::move(ticket), std::move(charge), requests_.Build(plan, traceparent),
-                   std::move(span), backoff, hedge});
+  const FormParts form = requests_.FormAt(*plan.target);
+  attempts_.Start({*route_, plan, std::move(ticket), std::move(charge), requests_.Build(plan, form, traceparent),
+                   std::move(span), backoff, hedge, form});
   if (!hedge) SetHedgeTimer();
   return true;
 }

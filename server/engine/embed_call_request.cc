@@ -15,8 +15,8 @@ class EmbedCallRequest final : public CallRequest {
   std::string_view model() const override { return request_.model(); }
 
   absl::StatusOr<EncodedRequest> Encode(const WireFormat& format, std::string_view model,
-                                        const Dialect&) const override {
-    return format.EncodeEmbed(request_, model);
+                                        const Dialect& dialect) const override {
+    return format.EncodeEmbed(request_, model, dialect);
   }
 
   std::unique_ptr<ResponseDecoder> NewDecoder(const WireFormat& format, AnswerOptions options) const override {

@@ -14,8 +14,10 @@ void SetHeader(Headers& headers, std::string name, std::string value) {
   headers.emplace_back(std::move(name), std::move(value));
 }
 
+// Without a credential none: an empty one is refused by proxies that look at it.
 Headers AuthHeadersOf(const UpstreamConfig& upstream, size_t credential) {
-  return upstream.format->AuthHeaders(upstream.credentials[credential].secret);
+  const std::string& secret = upstream.credentials[credential].secret;
+  return secret.empty() ? Headers() : upstream.format->AuthHeaders(secret);
 }
 
 }  // namespace
@@ -24,14 +26,24 @@ std::string_view RequestCache::ModelAt(const TargetConfig& target) const {
   return target.model.empty() ? request_.model() : target.model;
 }
 
-const RequestCache::Encoded& RequestCache::Get(const TargetConfig& target) {
+FormParts RequestCache::FormAt(const TargetConfig& target) const {
+  return target.upstream->state->forms().Of(ModelAt(target));
+}
+
+const RequestCache::Encoded& RequestCache::Get(const TargetConfig& target, FormParts refused) {
   const WireFormat* format = target.upstream->format;
+  const Dialect& dialect = target.upstream->dialect;
   const std::string_view model = ModelAt(target);
   for (const Encoded& encoded : encoded_) {
-    if (encoded.format == format && encoded.model == model) return encoded;
+    if (encoded.format == format && encoded.model == model && encoded.refused == refused &&
+        *encoded.dialect == dialect) {
+      return encoded;
+    }
   }
-  Encoded& fresh = encoded_.emplace_back(Encoded{format, std::string(model), {}, {}, {}, {}});
-  absl::StatusOr<EncodedRequest> result = request_.Encode(*format, model, target.upstream->dialect);
+  Encoded& fresh = encoded_.emplace_back(Encoded{format, std::string(model), &dialect, refused, {}, {}, {}, {}});
+  absl::StatusOr<EncodedRequest> result =
+      refused.empty() ? request_.Encode(*format, model, dialect)
+                      : request_.Encode(*format, model, Without(refused, dialect));
   fresh.status = result.status();
   if (!result.ok()) return fresh;
   fresh.path = std::move(result->path);
@@ -40,11 +52,17 @@ const RequestCache::Encoded& RequestCache::Get(const TargetConfig& target) {
   return fresh;
 }
 
-absl::Status RequestCache::Prepare(const TargetConfig& target) { return Get(target).status; }
+absl::Status RequestCache::Prepare(const TargetConfig& target) { return Get(target, FormAt(target)).status; }
 
-HttpRequest RequestCache::Build(const Plan& plan, std::string_view traceparent) {
+bool RequestCache::Differ(const TargetConfig& target, FormParts one, FormParts other) {
+  const Encoded& first = Get(target, one);
+  const Encoded& second = Get(target, other);
+  return first.status.ok() && second.status.ok() && *first.body != *second.body;
+}
+
+HttpRequest RequestCache::Build(const Plan& plan, FormParts refused, std::string_view traceparent) {
   const UpstreamConfig& upstream = *plan.target->upstream;
-  const Encoded& encoded = Get(*plan.target);
+  const Encoded& encoded = Get(*plan.target, refused);
   HttpRequest request;
   request.endpoint = plan.endpoint->http;
   request.path = encoded.path;

@@ -1,5 +1,5 @@
 // The request of a call in the wire format of each place it was sent to: built
-// once a (format, model) and held once, whatever the number of attempts.
+// once a (format, model, dialect) and held once, whatever the number of attempts.
 #ifndef SLUICE_SERVER_ENGINE_REQUEST_CACHE_H_
 #define SLUICE_SERVER_ENGINE_REQUEST_CACHE_H_
 
@@ -25,14 +25,20 @@ class RequestCache {
   // The model's name at the target: its own or, where it has none, the caller's.
   std::string_view ModelAt(const TargetConfig& target) const;
 
+  // What the target's servers were seen to refuse of a request's form.
+  FormParts FormAt(const TargetConfig& target) const;
+
   // OK if the target's format can carry the request; INVALID_ARGUMENT names
   // the field that it cannot.
   absl::Status Prepare(const TargetConfig& target);
 
-  // After Prepare was OK for its target: everything the transport needs, with
+  // Whether the request is another one where these parts are refused.
+  bool Differ(const TargetConfig& target, FormParts one, FormParts other);
+
+  // After Prepare was OK for its target: in that form, everything the transport needs, with
   // credential, the upstream's own headers (which replace others of the same
   // name) and the trace.
-  HttpRequest Build(const Plan& plan, std::string_view traceparent);
+  HttpRequest Build(const Plan& plan, FormParts refused, std::string_view traceparent);
 
   // No further attempt comes: a long prompt is not kept as long as its answer.
   void Forget() { encoded_.clear(); }
@@ -41,13 +47,15 @@ class RequestCache {
   struct Encoded {
     const WireFormat* format;
     std::string model;
+    const Dialect* dialect;  // the upstream's, which the call's route keeps
+    FormParts refused;
     absl::Status status;
     std::string path;
     std::vector<std::pair<std::string, std::string>> headers;
     std::shared_ptr<const std::string> body;
   };
 
-  const Encoded& Get(const TargetConfig& target);
+  const Encoded& Get(const TargetConfig& target, FormParts refused);
 
   const CallRequest& request_;
   std::list<Encoded> encoded_;

@@ -25,7 +25,7 @@ bool ConditionsHold(const RouteConfig& route, std::string_view tenant, MetadataL
 }
 
 void ConfigureUpstream(const UpstreamConfig& upstream, TimePoint now) {
-  upstream.state->Configure({upstream.overall_breaker, upstream.limits, upstream.throttle}, now);
+  upstream.state->Configure({upstream.overall_breaker, upstream.limits, upstream.throttle, upstream.dialect}, now);
   for (const EndpointConfig& endpoint : upstream.endpoints) {
     endpoint.state->Configure(upstream.breaker, endpoint.active, now);
   }

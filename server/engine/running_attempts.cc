@@ -10,7 +10,16 @@
 namespace sluice {
 namespace {
 
-AttemptLimits LimitsOf(const RouteConfig& route, bool streaming) {
+// Letters and digits, one of 2^64: no two answers make up the same ids, whichever
+// process they went through.
+std::string NewAnswerId(Random& random) {
+  constexpr std::string_view kDigits = "0123456789abcdefghijklmnopqrstuvwxyz";
+  std::string id;
+  for (uint64_t rest = random.Next(); id.size() < 13; rest /= kDigits.size()) id += kDigits[rest % kDigits.size()];
+  return id;
+}
+
+AttemptLimits LimitsOf(const RouteConfig& route, const UpstreamConfig& upstream, bool streaming, Random& random) {
   AttemptLimits limits;
   limits.connect = route.timeouts.connect;
   limits.first_content = route.timeouts.first_content;
@@ -18,6 +27,8 @@ AttemptLimits LimitsOf(const RouteConfig& route, bool streaming) {
   limits.total = streaming ? absl::InfiniteDuration() : route.timeouts.unary_total;
   limits.end_grace = route.timeouts.end_grace;
   limits.answer.max_event_bytes = route.stream.max_event_bytes;
+  limits.answer.ends_without_finish = upstream.dialect.ends_without_finish;
+  limits.answer.answer_id = NewAnswerId(random);
   return limits;
 }
 
@@ -97,13 +108,14 @@ RunningAttempt& RunningAttempts::Start(AttemptStart start) {
   running.index = record_.attempts.size();
   running.ticket = std::move(start.ticket);
   running.charge = std::move(start.charge);
+  running.form = start.form;
   running.prompt_tokens = params_.request->PromptTokens();
   record_.attempts.push_back(std::move(record));
   TellChanges(running, running.ticket.taken());
   context_.observer.AttemptStarted(params_.info, RecordOf(running));
 
   running.attempt = std::make_unique<Attempt>(context_.loop, inbox_, *upstream.format, *params_.request,
-                                              LimitsOf(start.route, params_.info.streaming));
+                                              LimitsOf(start.route, upstream, params_.info.streaming, context_.random));
   if (running.attempt->Start(context_.transport, std::move(start.request))) Connected(running);
   return running;
 }

@@ -24,6 +24,7 @@ struct RunningAttempt {
   Ticket ticket;
   RetryCharge charge;
   HeldEvents held;
+  FormParts form;              // what its request leaves out or writes otherwise
   uint64_t prompt_tokens = 0;  // estimated
   uint64_t content_bytes = 0;  // given to the sink
   bool connected = false;
@@ -42,6 +43,7 @@ struct AttemptStart {
   std::string span_id;
   Duration backoff;  // waited before it
   bool hedge = false;
+  FormParts form = {};  // of the request
 };
 
 class RunningAttempts {

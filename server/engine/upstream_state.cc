@@ -10,6 +10,7 @@ namespace sluice {
 UpstreamState::UpstreamState() : limit_(ConcurrencyConfig{}) {}
 
 void UpstreamState::Configure(const UpstreamPolicy& policy, TimePoint now) {
+  forms_.Configure(policy.dialect);
   std::lock_guard lock(mutex_);
   has_breaker_ = policy.breaker.has_value();
   if (!policy.breaker) {

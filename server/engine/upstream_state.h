@@ -1,6 +1,6 @@
 // What a data plane learns about an upstream as a whole: its own breaker, the
 // limits on what is under way, the throttle, whose turn it is among the
-// credentials. Shared by every loop and by successive revisions.
+// credentials, the form of requests that its servers take. Shared by every loop and by successive revisions.
 #ifndef SLUICE_SERVER_ENGINE_UPSTREAM_STATE_H_
 #define SLUICE_SERVER_ENGINE_UPSTREAM_STATE_H_
 
@@ -14,6 +14,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "server/engine/endpoint_state.h"
+#include "server/engine/learned_forms.h"
 #include "server/resilience/circuit_breaker.h"
 #include "server/resilience/client_throttle.h"
 #include "server/resilience/concurrency_limit.h"
@@ -28,6 +29,7 @@ struct UpstreamPolicy {
   std::optional<CircuitBreakerConfig> breaker;
   std::optional<ConcurrencyConfig> limits;
   std::optional<ClientThrottleConfig> throttle;
+  Dialect dialect = {};
 };
 
 struct UpstreamFigures {
@@ -72,6 +74,8 @@ class UpstreamState {
   // Takes turns among credentials: where the search for a usable one begins.
   uint32_t NextCredential() { return turn_.fetch_add(1, std::memory_order_relaxed); }
 
+  LearnedForms& forms() { return forms_; }
+
   // The queue is told when room is given back, for as long as it lives.
   void AddWaiter(std::weak_ptr<RouteQueue> queue);
 
@@ -90,6 +94,7 @@ class UpstreamState {
   static void Wake(const Waiters& waiters);
 
   std::atomic<uint32_t> turn_{0};
+  LearnedForms forms_;
   mutable std::mutex mutex_;
   std::optional<CircuitBreaker> breaker_ ABSL_GUARDED_BY(mutex_);
   bool has_breaker_ ABSL_GUARDED_BY(mutex_) = false;  // the policy in force says so

@@ -105,6 +105,7 @@ class LoopLog : public CallObserver {
   void BreakerChanged(std::string_view upstream, std::string_view endpoint, BreakerState from,
                       BreakerState to) override;
   void EndpointEjected(std::string_view upstream, std::string_view endpoint, Duration lasting) override;
+  void FormLearned(std::string_view upstream, std::string_view model, std::string_view refused) override;
   void HealthChanged(std::string_view upstream, std::string_view endpoint, bool healthy,
                      std::string_view reason) override;
 
@@ -275,6 +276,13 @@ void LoopLog::BreakerChanged(std::string_view upstream, std::string_view endpoin
 
 void LoopLog::EndpointEjected(std::string_view upstream, std::string_view endpoint, Duration lasting) {
   WriteFromAnyThread("ejected", upstream, endpoint, [&](LogLine& line) { line.Millis("lasting_ms", lasting); });
+}
+
+void LoopLog::FormLearned(std::string_view upstream, std::string_view model, std::string_view refused) {
+  WriteFromAnyThread("form_learned", upstream, "", [&](LogLine& line) {
+    line.Text("model", model);
+    line.Text("refused", refused);
+  });
 }
 
 void LoopLog::HealthChanged(std::string_view upstream, std::string_view endpoint, bool healthy,

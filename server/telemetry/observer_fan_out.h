@@ -53,6 +53,9 @@ class ObserverFanOut : public CallObserver {
   void EndpointEjected(std::string_view upstream, std::string_view endpoint, Duration lasting) override {
     Tell(&CallObserver::EndpointEjected, upstream, endpoint, lasting);
   }
+  void FormLearned(std::string_view upstream, std::string_view model, std::string_view refused) override {
+    Tell(&CallObserver::FormLearned, upstream, model, refused);
+  }
   void HealthChecked(std::string_view upstream, std::string_view endpoint, bool passed) override {
     Tell(&CallObserver::HealthChecked, upstream, endpoint, passed);
   }

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <string_view>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -47,6 +48,22 @@ void AppendHost(const HttpEndpoint& endpoint, std::string& head) {
   if (endpoint.port != (endpoint.tls ? 443 : 80)) absl::StrAppend(&head, ":", endpoint.port);
 }
 
+// What every request says of us, unless it says so itself. A request without a
+// User-Agent is turned away by some providers' firewalls (Cloudflare's error
+// 1010); one without Accept-Encoding may be answered in any coding (RFC 9110
+// 12.5.3), and none is undone here.
+constexpr std::pair<std::string_view, std::string_view> kAlways[] = {
+    {"User-Agent", "sluice/" SLUICE_VERSION},
+    {"Accept-Encoding", "identity"},
+};
+
+bool HasHeader(const HttpRequest& request, std::string_view name) {
+  for (const auto& [known, value] : request.headers) {
+    if (absl::EqualsIgnoreCase(known, absl::string_view(name.data(), name.size()))) return true;
+  }
+  return false;
+}
+
 bool HasBody(const HttpRequest& request) {
   return request.body != nullptr && !request.body->empty();
 }
@@ -78,6 +95,9 @@ std::string SerialiseRequestHead(const HttpRequest& request) {
   AppendHost(*request.endpoint, head);
   for (const auto& [name, value] : request.headers) {
     head.append("\r\n").append(name).append(": ").append(value);
+  }
+  for (const auto& [name, value] : kAlways) {
+    if (!HasHeader(request, name)) head.append("\r\n").append(name).append(": ").append(value);
   }
   if (HasBody(request) || request.method == "POST") {
     const size_t size = HasBody(request) ? request.body->size() : 0;

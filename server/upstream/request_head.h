@@ -12,7 +12,8 @@ namespace sluice {
 // author write headers of his own); empty if it may. Shows no value.
 std::string FindRequestError(const HttpRequest& request);
 
-// Of a request without error.
+// Of a request without error. Says who asks and that no coding is undone here
+// (User-Agent, Accept-Encoding), unless the request does.
 std::string SerialiseRequestHead(const HttpRequest& request);
 
 }  // namespace sluice

@@ -26,7 +26,7 @@ TEST(OpenAiEmbedRequestTest, SaysModelInputsDimensionsAndFloats) {
   request.set_dimensions(256);
   (*request.mutable_extras_json())["openai"] = R"({"user": "u"})";
   (*request.mutable_extras_json())["anthropic"] = R"({"not": "ours"})";
-  const auto encoded = OpenAiFormat().EncodeEmbed(request, "text-embedding-3-small");
+  const auto encoded = OpenAiFormat().EncodeEmbed(request, "text-embedding-3-small", Dialect());
   ASSERT_TRUE(encoded.ok()) << encoded.status();
   EXPECT_EQ(encoded->path, "/embeddings");
   EXPECT_EQ(encoded->body, R"({"model":"text-embedding-3-small","input":["a","\"q\"\n"],"encoding_format":"float",)"
@@ -37,7 +37,7 @@ TEST(OpenAiEmbedRequestTest, RefusesExtrasThatSluiceSets) {
   for (const char* key : {"model", "input", "dimensions", "encoding_format"}) {
     v1::EmbedRequest request = Ask({"a"});
     (*request.mutable_extras_json())["openai"] = absl::StrCat("{\"", key, "\": 1}");
-    const auto encoded = OpenAiFormat().EncodeEmbed(request, "m");
+    const auto encoded = OpenAiFormat().EncodeEmbed(request, "m", Dialect());
     EXPECT_EQ(encoded.status().code(), absl::StatusCode::kInvalidArgument);
     EXPECT_NE(encoded.status().message().find(key), std::string::npos) << encoded.status();
   }
@@ -55,7 +55,7 @@ TEST(OpenAiEmbedRequestTest, AFormatWithoutEmbeddingsSaysSo) {
   };
   const Other other;
   const WireFormat& format = other;
-  EXPECT_EQ(format.EncodeEmbed(Ask({"a"}), "m").status().message(),
+  EXPECT_EQ(format.EncodeEmbed(Ask({"a"}), "m", Dialect()).status().message(),
             "model: wire format \"other\" has no embeddings");
 }
 

@@ -38,7 +38,11 @@ const RequestCase kRequests[] = {
     {"Smallest", kUser, kUserJson, ""},
     {"Roles", R"(messages { role: ROLE_SYSTEM text: "s" } messages { role: ROLE_DEVELOPER text: "d" name: "n" }
                  messages { role: ROLE_USER parts { text: "u" } })",
-     R"([{"role":"system","content":"s"},{"role":"developer","name":"n","content":"d"},{"role":"user","content":"u"}])", ""},
+     R"([{"role":"system","content":"s"},{"role":"system","name":"n","content":"d"},{"role":"user","content":"u"}])", ""},
+    {"TextPartsAreOneString", R"(messages { role: ROLE_SYSTEM parts { text: "a" } parts { text: "b" } }
+                                 messages { role: ROLE_DEVELOPER parts { text: "" } parts { text: "c" } parts { text: "" } }
+                                 messages { role: ROLE_USER parts { text: "d\n" } parts { text: "e" } })",
+     R"([{"role":"system","content":"a\nb"},{"role":"system","content":"c"},{"role":"user","content":"d\n\ne"}])", ""},
     {"Media", R"(messages { role: ROLE_USER parts { text: "What?" }
                    parts { media { url: "https://x/y.png" detail: "low" } }
                    parts { media { mime_type: "image/png" data: "abc" } }
@@ -55,18 +59,28 @@ const RequestCase kRequests[] = {
                        parts { tool_call { id: "b" name: "g" arguments_json: "not json" } } }
                      messages { role: ROLE_TOOL parts { tool_result { tool_call_id: "a" text: "1" } }
                        parts { tool_result { tool_call_id: "b" text: "2" } } })",
-     R"([{"role":"assistant","content":null,"tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":"{\"x\": 1.0}"}},)"
+     R"([{"role":"assistant","content":null,"reasoning_content":"hm","tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":"{\"x\": 1.0}"}},)"
      R"({"id":"b","type":"function","function":{"name":"g","arguments":"not json"}}]},)"
      R"({"role":"tool","tool_call_id":"a","content":"1"},{"role":"tool","tool_call_id":"b","content":"2"}])", ""},
     {"AssistantSpoke", R"(messages { role: ROLE_ASSISTANT parts { text: "a" } parts { text: "b" } }
                           messages { role: ROLE_ASSISTANT parts { refusal { text: "no" } } }
-                          messages { role: ROLE_ASSISTANT })",
-     R"([{"role":"assistant","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]},)"
-     R"({"role":"assistant","refusal":"no"},{"role":"assistant","content":""}])", ""},
+                          messages { role: ROLE_ASSISTANT text: "c" name: "n" }
+                          messages { role: ROLE_ASSISTANT parts { text: "d" } parts { refusal { text: "no" } } })",
+     R"([{"role":"assistant","content":"ab"},{"role":"assistant","refusal":"no"},)"
+     R"({"role":"assistant","name":"n","content":"c"},)"
+     R"({"role":"assistant","content":[{"type":"text","text":"d"},{"type":"refusal","refusal":"no"}]}])", ""},
+    {"TurnsThatSayNothingAreLeftOut", kUser + R"(messages { role: ROLE_ASSISTANT }
+                          messages { role: ROLE_ASSISTANT parts { text: "" } parts { reasoning { text: "hm" } } }
+                          messages { role: ROLE_ASSISTANT parts { states { issuer: "openai" value: "{\"a\":1}" } } })",
+     kUserJson, ""},
+    {"ACallWithoutArguments", R"(messages { role: ROLE_ASSISTANT parts { text: "" }
+                                   parts { tool_call { id: "a" name: "f" } } parts { tool_call { id: "b" name: "f" arguments_json: " \n" } } })",
+     R"([{"role":"assistant","content":null,"tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":"{}"}},)"
+     R"({"id":"b","type":"function","function":{"name":"f","arguments":"{}"}}]}])", ""},
     {"Tools", kUser + R"(tools { name: "f" description: "d" parameters_json: "{\"b\":9007199254740993, \"a\":1.50}" strict: true }
                          tools { name: "g" } tool_choice { tool: "f" parallel_tool_calls: false })", kUserJson,
      R"(,"tools":[{"type":"function","function":{"name":"f","description":"d","parameters":{"b":9007199254740993, "a":1.50},"strict":true}},)"
-     R"({"type":"function","function":{"name":"g"}}],"parallel_tool_calls":false,"tool_choice":{"type":"function","function":{"name":"f"}})"},
+     R"({"type":"function","function":{"name":"g","parameters":{"type":"object","properties":{}}}}],"parallel_tool_calls":false,"tool_choice":{"type":"function","function":{"name":"f"}})"},
     {"ToolChoiceAuto", kUser + "tool_choice { auto {} }", kUserJson, R"(,"tool_choice":"auto")"},
     {"ToolChoiceNone", kUser + "tool_choice { none {} }", kUserJson, R"(,"tool_choice":"none")"},
     {"ToolChoiceRequired", kUser + "tool_choice { required {} }", kUserJson, R"(,"tool_choice":"required")"},
@@ -76,13 +90,15 @@ const RequestCase kRequests[] = {
     {"Sampling", kUser + R"(sampling { temperature: 0.7 top_p: 1 top_k: 40 seed: 9007199254740993 max_output_tokens: 100
                              stop: "a" stop: "b" presence_penalty: -0.1 frequency_penalty: 1e-7 })", kUserJson,
      R"(,"temperature":0.7,"top_p":1,"presence_penalty":-0.1,"frequency_penalty":1e-07,"top_k":40,"seed":9007199254740993,)"
-     R"("max_completion_tokens":100,"stop":["a","b"])"},
+     R"("max_tokens":100,"stop":["a","b"])"},
     {"ZeroIsNotUnset", kUser + "sampling { temperature: 0 }", kUserJson, R"(,"temperature":0)"},
     {"Choices", kUser + R"(reasoning { effort: "low" } n: 2 logprobs: true top_logprobs: 5)", kUserJson,
      R"(,"reasoning_effort":"low","n":2,"logprobs":true,"top_logprobs":5)"},
     {"Extras", kUser + R"(extras_json { key: "openai" value: " {\"user\": \"u\", \"max_tokens\": 5} " }
                           extras_json { key: "anthropic" value: "{broken" })", kUserJson,
      R"(,"user": "u", "max_tokens": 5)"},
+    {"ExtraOfTheNewerLimit", kUser + R"(extras_json { key: "openai" value: "{\"max_completion_tokens\":5}" })", kUserJson,
+     R"(,"max_completion_tokens":5)"},
     {"EmptyExtras", kUser + R"(extras_json { key: "openai" value: "{}" })", kUserJson, ""},
 };
 
@@ -144,6 +160,12 @@ const RefusalCase kRefusals[] = {
      "extras_json[\"openai\"]: has the key \"a\" twice"},
     {"ExtraMaxTokens", kUser + R"(sampling { max_output_tokens: 1 } extras_json { key: "openai" value: "{\"max_tokens\":2}" })",
      "extras_json[\"openai\"]: \"max_tokens\" and sampling.max_output_tokens are both set"},
+    {"ExtraNewerLimit", kUser + R"(sampling { max_output_tokens: 1 } extras_json { key: "openai" value: "{\"max_completion_tokens\":2}" })",
+     "extras_json[\"openai\"]: \"max_completion_tokens\" and sampling.max_output_tokens are both set"},
+    {"ExtraBothLimits", kUser + R"(extras_json { key: "openai" value: "{\"max_tokens\":2,\"max_completion_tokens\":2}" })",
+     "extras_json[\"openai\"]: \"max_completion_tokens\" and \"max_tokens\" are both set"},
+    {"NothingButEmptyTurns", "messages { role: ROLE_ASSISTANT }",
+     "messages: none says anything: an assistant's empty turns are not sent"},
     {"ExtraIsNoObject", kUser + R"(extras_json { key: "openai" value: "3" })", "extras_json[\"openai\"]: must be a JSON object"},
 };
 

@@ -56,6 +56,12 @@ TEST_F(RouteCompilerTest, HedgeQueueAffinityAndRestart) {
   EXPECT_EQ(route->max_restarts, 4);
 }
 
+TEST_F(RouteCompilerTest, TheGraceOfAnEnd) {
+  EXPECT_EQ(Route(Chat(""))->timeouts.end_grace, absl::Seconds(2));
+  EXPECT_EQ(Route(Chat("timeouts: {end_grace: 0s}"))->timeouts.end_grace, absl::ZeroDuration());
+  EXPECT_EQ(Route(Chat("timeouts: {end_grace: 300ms, overall: 1m}"))->timeouts.end_grace, absl::Milliseconds(300));
+}
+
 TEST_F(RouteCompilerTest, BoundsOfAStream) {
   const auto route = Route(Chat("stream: {max_pending_bytes: 5000, max_event_bytes: 6000, max_response_bytes: 7000, "
                                 "coalesce: 40ms}"));

@@ -10,7 +10,9 @@ namespace {
 
 using absl::Milliseconds;
 using absl::Seconds;
+using testing::Contains;
 using testing::ElementsAre;
+using testing::Not;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
@@ -41,6 +43,8 @@ TEST_F(CallRequestTest, TheRequestIsEncodedOnceAndSharedByAttempts) {
   EXPECT_EQ(h.transport.started[0].request.body, h.transport.started[1].request.body);
   EXPECT_EQ(h.transport.started[0].request.path, "/lines");
   using P = std::pair<std::string, std::string>;
+  // Without a credential nothing is sent in its place.
+  EXPECT_THAT(h.transport.started[1].request.headers, Not(Contains(testing::Key("authorization"))));
   EXPECT_THAT(h.transport.started[0].request.headers,
               ElementsAre(P("content-type", "text/plain"), P("authorization", "Bearer sk-1"),
                           testing::Pair("traceparent", testing::MatchesRegex("00-[0-9a-f]+-[0-9a-f]+-01")), P("User-Agent", "sluice")));

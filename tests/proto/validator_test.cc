@@ -175,6 +175,17 @@ INSTANTIATE_TEST_SUITE_P(
         Row{"PathWithFragment", Up("health_check: {path: '/a#b'}"),
             "BAD_FORM upstream/u health_check.path: \"/a#b\" has a fragment, which is never sent; "
             "leave it out"},
+        Row{"ContentType", Up("dialect: {content_type: 'application/json; charset=utf-8'}"), ""},
+        Row{"ContentTypeWithoutSubtype", Up("dialect: {content_type: json}"),
+            "BAD_FORM upstream/u dialect.content_type: \"json\" is not a media type; write "
+            "type/subtype, as in \"application/json\""},
+        Row{"ContentTypeWithLineBreak", Up("dialect: {content_type: \"a/b\\r\\nx: y\"}"),
+            "BAD_FORM upstream/u dialect.content_type: \"a/b\\u000d\\nx: y\" is not a media type; "
+            "write type/subtype, as in \"application/json\""},
+        Row{"Dialect", Up("dialect: {preset: VLLM, token_limit: MAX_COMPLETION_TOKENS, reasoning: NONE}"), ""},
+        Row{"EndGrace", Route("timeouts: {end_grace: 0s}"), ""},
+        Row{"EndGraceAboveMax", Route("timeouts: {end_grace: 61s}"),
+            "OUT_OF_RANGE route/chat timeouts.end_grace: 61s is out of range; 0s to 1m is accepted"},
         Row{"AffinityKey", Route("affinity: {metadata_key: X-Session}"),
             "BAD_FORM route/chat affinity.metadata_key: \"X-Session\" is not a metadata key; use "
             "a-z, 0-9, '.', '_' and '-'"},

@@ -77,6 +77,8 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"MisspeltEnum", Retry("backoff: {exponential: {jitter: FUL}}"),
                 "p.yaml:3: retrypolicy/r: backoff.exponential.jitter: \"FUL\" is not known; did "
                 "you mean FULL?"},
+        Refusal{"DialectOfNobody", Up("dialect: {preset: VLMM}"),
+                "p.yaml:3: upstream/u: dialect.preset: \"VLMM\" is not known; did you mean VLLM?"},
         Refusal{"NotANumber", Retry("backoff: {exponential: {multiplier: nan}}"),
                 "p.yaml:3: retrypolicy/r: backoff.exponential.multiplier: \"nan\" is not a number"},
         Refusal{"PercentOfNothing", Route("hedge: {p95: {}, max_hedge_percent: half}"),

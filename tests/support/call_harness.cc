@@ -82,6 +82,10 @@ void FakeObserver::EndpointEjected(std::string_view upstream, std::string_view e
                     absl::FormatDuration(lasting));
 }
 
+void FakeObserver::FormLearned(std::string_view upstream, std::string_view model, std::string_view refused) {
+  learned.push_back(std::string(upstream) + " " + std::string(model) + ": " + std::string(refused));
+}
+
 CallHarness::CallHarness(uint64_t seed) : random(seed) {
   route.name = "chat";
   route.model = "chat";

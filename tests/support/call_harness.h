@@ -63,6 +63,7 @@ class FakeObserver : public CallObserver {
   void BreakerChanged(std::string_view upstream, std::string_view endpoint, BreakerState from,
                       BreakerState to) override;
   void EndpointEjected(std::string_view upstream, std::string_view endpoint, Duration lasting) override;
+  void FormLearned(std::string_view upstream, std::string_view model, std::string_view refused) override;
   void CallEnded(const CallInfo&, const CallRecord&) override { ++calls_ended; }
 
   int calls_started = 0;
@@ -79,6 +80,7 @@ class FakeObserver : public CallObserver {
   std::vector<std::string> restarts;   // "openai/primary"
   std::vector<std::string> fallbacks;  // "local: connect"
   std::vector<std::string> changes;    // "openai/primary 0>1", "openai/primary ejected 30s"
+  std::vector<std::string> learned;    // "openai gpt: stream_options"
   std::vector<std::string> retries;  // "openai/primary +100ms failover"
   std::vector<std::string> violations;
 };

@@ -117,18 +117,19 @@ FailureKind KindNamed(std::string_view name) {
   return FailureKind::kServerError;
 }
 
-absl::StatusOr<EncodedRequest> LineFormat::EncodeChat(const v1::ChatRequest& request, std::string_view model, const Dialect&) const {
+absl::StatusOr<EncodedRequest> LineFormat::EncodeChat(const v1::ChatRequest& request, std::string_view model, const Dialect& dialect) const {
   ++encoded;
   if (refuses_requests) return absl::InvalidArgumentError("messages[0].media: this format carries no media");
   EncodedRequest result;
   result.path = "/lines";
   result.headers = {{"content-type", "text/plain"}, {"user-agent", "format"}};
   result.body = "model " + std::string(model) + "\n";
+  if (!dialect.stream_options) result.body += "no stream_options\n";
+  if (dialect.token_limit == Dialect::TokenLimit::kMaxCompletionTokens) result.body += "max_completion_tokens\n";
   return result;
 }
 
 std::vector<std::pair<std::string, std::string>> LineFormat::AuthHeaders(std::string_view secret) const {
-  if (secret.empty()) return {};
   return {{"authorization", "Bearer " + std::string(secret)}};
 }
 
@@ -142,6 +143,13 @@ UpstreamError LineFormat::ReadError(int http_status, const HeaderLookup& header,
   if (body.starts_with("context ")) {
     error.kind = FailureKind::kCaller;
     error.context_exceeded = true;
+    return error;
+  }
+  if (body.starts_with("refuses ")) {
+    error.kind = FailureKind::kCaller;
+    for (int i = 0; i < kFormParts; ++i) {
+      if (body.find(NameOf(static_cast<FormPart>(i))) != body.npos) error.refused.Add(static_cast<FormPart>(i));
+    }
     return error;
   }
   if (body.empty()) return error;

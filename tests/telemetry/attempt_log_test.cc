@@ -270,6 +270,7 @@ void TellAll(CallObserver& loop) {
   loop.Paused(Info());
   loop.BreakerChanged("openai", "primary", BreakerState::kClosed, BreakerState::kOpen);
   loop.EndpointEjected("openai", "primary", absl::Seconds(30));
+  loop.FormLearned("openai", "gpt", "stream_options");
   loop.HealthChecked("openai", "primary", false);
   loop.HealthChanged("openai", "primary", false, "503 at /models");
   loop.HealthChanged("openai", "primary", true, "");
@@ -294,13 +295,14 @@ TEST_F(AttemptLogTest, RowB5AllTellsEveryEventWithItsCall) {
                                  "info paused " + call,
                                  "warning breaker" + place + " from=closed to=open",
                                  "warning ejected" + place + " lasting_ms=30000.000",
+                                 "warning form_learned upstream=openai model=gpt refused=stream_options",
                                  "warning unhealthy" + place + " reason=\"503 at /models\"",
                                  "warning healthy" + place));
 }
 
 TEST_F(AttemptLogTest, FailuresTellsOfEndpointsOnly) {
   TellAll(Loop(AttemptLogLevel::kFailures));
-  EXPECT_THAT(Messages(), ElementsAre("breaker", "ejected", "unhealthy", "healthy"));
+  EXPECT_THAT(Messages(), ElementsAre("breaker", "ejected", "form_learned", "unhealthy", "healthy"));
 }
 
 TEST_F(AttemptLogTest, OffWritesNothing) {

@@ -11,6 +11,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class ExchangeTest : public TransportTest {};
 
@@ -23,8 +24,19 @@ TEST_F(ExchangeTest, StreamsAChunkedBody) {
   EXPECT_EQ(server.last_request(),
             "POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:" +
                 std::to_string(server.port()) +
-                "\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n"
-                "{\"stream\":true}");
+                "\r\nContent-Type: application/json\r\nUser-Agent: sluice/" SLUICE_VERSION
+                "\r\nAccept-Encoding: identity\r\nContent-Length: 15\r\n\r\n{\"stream\":true}");
+}
+
+TEST_F(ExchangeTest, ARequestMayNameAnotherUserAgent) {
+  ScriptedServer server({Respond(kOk), AwaitClose()});
+  HttpRequest request = Request(Endpoint(server.port()));
+  request.headers.push_back({"user-agent", "edge/1"});
+  Call call;
+  call.Start(*transport_, std::move(request));
+  ASSERT_TRUE(RunUntil([&] { return call.heard.done; }));
+  EXPECT_THAT(server.last_request(), HasSubstr("\r\nuser-agent: edge/1\r\n"));
+  EXPECT_THAT(server.last_request(), Not(HasSubstr("sluice/")));
 }
 
 TEST_F(ExchangeTest, ReadsABodyThatEndsWithTheConnection) {
