@@ -8,7 +8,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "server/codec/wire_format.h"
 #include "server/engine/call_message.h"
@@ -89,8 +88,9 @@ class Attempt final : public HttpExchangeObserver, private StreamEventHandler {
   void WatchAnswer();
   void ReadErrorHead(const HttpHead& head);
   void ClassifyErrorBody();
-  // The following four report last: nothing of the attempt is touched after.
+  // The following report last: nothing of the attempt is touched after.
   void AfterDecoding(ResponseDecoder::State state);
+  void FailAsTold(const UpstreamError& error);
   void FailByTimer(const char* what, Duration limit);
   void Fail(FailureKind kind, std::string message);
   void Report(CallMessage::Kind kind);
@@ -114,9 +114,7 @@ class Attempt final : public HttpExchangeObserver, private StreamEventHandler {
   TimePoint last_bytes_;
   UsageCounts usage_;
   AttemptFailure failure_;
-  // Of an error answer, kept until its body was read.
-  std::vector<std::pair<std::string, std::string>> error_headers_;
-  std::string error_body_;
+  std::string error_body_;  // of an error answer
   Lingerer* lingerer_ = nullptr;
 
   Timer watch_;  // connect, then first content, then idle; or the error's body

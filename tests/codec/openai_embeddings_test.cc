@@ -52,7 +52,7 @@ TEST(OpenAiEmbedRequestTest, AFormatWithoutEmbeddingsSaysSo) {
     std::vector<std::pair<std::string, std::string>> AuthHeaders(std::string_view) const override { return {}; }
     bool AcceptsContentType(std::string_view) const override { return true; }
     std::unique_ptr<ResponseDecoder> NewDecoder(const AnswerOptions&) const override { return nullptr; }
-    UpstreamError ReadError(int, const HeaderLookup&, std::string_view) const override { return {}; }
+    UpstreamError ReadError(int, std::string_view) const override { return {}; }
   };
   const Other other;
   const WireFormat& format = other;
@@ -179,9 +179,8 @@ TEST(OpenAiEmbeddingsTest, NoPieceIsHeldBeyondItsBound) {
 }
 
 TEST(OpenAiEmbeddingsTest, ABadParameterNamesTheCallersField) {
-  const auto header = [](std::string_view) { return std::string_view(); };
   const UpstreamError error = OpenAiFormat().ReadError(
-      400, header, R"({"error":{"message":"too long","type":"invalid_request_error","param":"input[3]"}})");
+      400, R"({"error":{"message":"too long","type":"invalid_request_error","param":"input[3]"}})");
   EXPECT_EQ(error.kind, FailureKind::kCaller);
   EXPECT_EQ(error.field, "inputs");
 }

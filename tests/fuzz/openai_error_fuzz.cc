@@ -8,10 +8,9 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
-  const auto header = [](std::string_view) { return std::string_view(); };
   const int status = 300 + data[0];
   const std::string_view body(reinterpret_cast<const char*>(data) + 1, size - 1);
-  const sluice::UpstreamError error = sluice::OpenAiFormat().ReadError(status, header, body);
+  const sluice::UpstreamError error = sluice::OpenAiFormat().ReadError(status, body);
   if (error.kind == sluice::FailureKind::kNone || error.message.empty() || error.message.size() > 512) std::abort();
   if (sluice::WholeUtf8(error.message) != error.message) std::abort();
   for (const unsigned char c : error.message) {

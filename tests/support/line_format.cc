@@ -124,7 +124,7 @@ std::unique_ptr<ResponseDecoder> LineFormat::NewDecoder(const AnswerOptions& lim
   return std::make_unique<LineDecoder>(limits);
 }
 
-UpstreamError LineFormat::ReadError(int http_status, const HeaderLookup& header, std::string_view body) const {
+UpstreamError LineFormat::ReadError(int http_status, std::string_view body) const {
   UpstreamError error;
   error.kind = KindOfHttpStatus(http_status);
   if (body.starts_with("context ")) {

@@ -24,7 +24,7 @@ class LineFormat : public WireFormat {
   std::vector<std::pair<std::string, std::string>> AuthHeaders(std::string_view secret) const override;
   bool AcceptsContentType(std::string_view content_type) const override { return content_type == "text/lines"; }
   std::unique_ptr<ResponseDecoder> NewDecoder(const AnswerOptions& limits) const override;
-  UpstreamError ReadError(int http_status, const HeaderLookup& header, std::string_view body) const override;
+  UpstreamError ReadError(int http_status, std::string_view body) const override;
 
   mutable int encoded = 0;  // calls of EncodeChat
   bool refuses_requests = false;
