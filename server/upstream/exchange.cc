@@ -249,8 +249,45 @@ bool Exchange::ParseStash() {
   return Parse(bytes);
 }
 
+bool Exchange::TellHead() {
+  if (parser_.encoded()) {
+    const HttpHead& head = parser_.head();
+    decoder_ = ContentDecoder::For(head.header("content-encoding"));
+    // Of an error the status says enough.
+    if (decoder_ != nullptr && !decoder_->knows() && head.status() / 100 == 2) {
+      Fail(HttpFailure::kProtocol, PeerMessage(": the response has a content coding that was not asked for: " + decoder_->coding()));
+      return false;
+    }
+  }
+  // Some servers answer and close before they were asked.
+  return Announce() && Tell([this] { observer_->OnHead(parser_.head()); });
+}
+
+bool Exchange::TellBody() {
+  if (decoder_ == nullptr) return Tell([this] { observer_->OnBody(parser_.body()); });
+  decoder_->Feed(parser_.body());
+  return TellDecoded();
+}
+
+bool Exchange::TellDecoded() {
+  const std::shared_ptr<ContentDecoder> decoder = decoder_;
+  while (!paused_) {
+    switch (decoder->Next()) {
+      case ContentDecoder::Result::kMore:
+        return true;
+      case ContentDecoder::Result::kBroken:
+        Fail(HttpFailure::kProtocol, PeerMessage(": the response is not the " + decoder->coding() + " that it says"));
+        return false;
+      case ContentDecoder::Result::kPiece:
+        if (!Tell([&] { observer_->OnBody(decoder->piece()); })) return false;
+    }
+  }
+  return true;
+}
+
 bool Exchange::Parse(std::string_view input) {
   using Event = ResponseParser::Event;
+  if (decoder_ != nullptr && !TellDecoded()) return false;
   while (!paused_) {
     bool go_on = true;
     switch (parser_.Next(input)) {
@@ -258,11 +295,10 @@ bool Exchange::Parse(std::string_view input) {
         stash_.assign(input);
         return true;
       case Event::kHead:
-        // Some servers answer and close before they were asked.
-        go_on = Announce() && Tell([this] { observer_->OnHead(parser_.head()); });
+        go_on = TellHead();
         break;
       case Event::kBody:
-        go_on = Tell([this] { observer_->OnBody(parser_.body()); });
+        go_on = TellBody();
         break;
       case Event::kEnd:
         Complete(input.empty());

@@ -10,6 +10,7 @@
 
 #include "server/runtime/loop.h"
 #include "server/upstream/connector.h"
+#include "server/upstream/content_decoder.h"
 #include "server/upstream/http_transport.h"
 #include "server/upstream/pool.h"
 #include "server/upstream/response_parser.h"
@@ -61,6 +62,10 @@ class Exchange : public HttpExchange, private FdHandler {
   bool ParseReceived(size_t size);
   bool ParseStash();
   bool Parse(std::string_view input);
+  bool TellHead();
+  bool TellBody();
+  // What the content decoder has, until it wants more, or a pause.
+  bool TellDecoded();
   void OnPeerClosed();
   void UpdateWatch();
 
@@ -78,6 +83,9 @@ class Exchange : public HttpExchange, private FdHandler {
   std::shared_ptr<const HttpEndpoint> endpoint_;
   std::shared_ptr<Pool> pool_;
   ResponseParser parser_;
+  // Where the upstream compresses unasked. Shared with a call of the observer,
+  // which may destroy the exchange.
+  std::shared_ptr<ContentDecoder> decoder_;
 
   // Until it is sent.
   std::string head_;

@@ -46,7 +46,7 @@ const ErrorCase kErrors[] = {
     {"ParamMessages400", 400, R"({"error":{"message":"m","param":"messages.[2].content","type":"invalid_request_error"}})",
      FailureKind::kCaller, "m", "invalid_request_error", "messages"},
     {"Detail422", 422, R"({"detail":[{"loc":["body","max_tokens"],"msg":"must be positive","type":"value_error"}]})",
-     FailureKind::kCaller, "max_tokens: must be positive", "value_error", "sampling.max_output_tokens"},
+     FailureKind::kCaller, "max_tokens: must be positive", "", "sampling.max_output_tokens"},
     {"DetailText400", 400, R"({"detail":"no such thing"})", FailureKind::kCaller, "no such thing"},
     {"TooLarge413", 413, "", FailureKind::kCaller, "HTTP 413 without a message"},
     {"Context400", 400, R"({"error":{"message":"maximum context length is 8192","code":"context_length_exceeded","param":"messages"}})",
