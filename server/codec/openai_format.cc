@@ -37,7 +37,9 @@ class OpenAi final : public WireFormat {
   }
 
   bool AcceptsEmbedContentType(std::string_view content_type) const override {
-    return EqualsIgnoringCase(TrimBlanks(content_type.substr(0, content_type.find(';'))), "application/json");
+    // Whatever a list of vectors is called, its first bytes say what it is. A
+    // page is known without them.
+    return !EqualsIgnoringCase(TrimBlanks(content_type.substr(0, content_type.find(';'))), "text/html");
   }
 
   std::unique_ptr<ResponseDecoder> NewEmbedDecoder(const AnswerOptions& options,
