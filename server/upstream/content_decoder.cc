@@ -70,6 +70,7 @@ class Inflater final : public ContentDecoder {
   bool plain_ = false;
   bool open_ = false;
   bool between_ = false;  // a member is over
+  bool ended_ = false;    // and no other follows
   bool full_ = false;     // the last piece was: more may be inside
   z_stream stream_ = {};
   // What was fed last; its first `used_` bytes are decoded.
@@ -137,11 +138,11 @@ ContentDecoder::Result Inflater::Inflate() {
 // A server that flushes by ending a member begins another; anything else behind
 // the end is padding.
 bool Inflater::BeginMember() {
-  if (rest().size() >= kSignBytes) {
-    between_ = !gzip_ || !rest().starts_with(kGzipSign) || inflateReset(&stream_) != Z_OK;
-    if (between_) used_ = rest_.size();
-  }
-  return !between_;
+  if (!ended_ && rest().size() < kSignBytes) return false;
+  ended_ = ended_ || !gzip_ || !rest().starts_with(kGzipSign) || inflateReset(&stream_) != Z_OK;
+  if (ended_) used_ = rest_.size();
+  between_ = ended_;
+  return !ended_;
 }
 
 }  // namespace

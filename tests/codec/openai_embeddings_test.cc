@@ -232,7 +232,7 @@ INSTANTIATE_TEST_SUITE_P(
         Misfit{"AVectorAndNumbers", R"({"data":[{"index":0,"embedding":[[0,1],1]}]})", "several vectors"},
         Misfit{"TooDeep", R"({"data":[{"index":0,"embedding":[[[0,1]]]}]})", "several vectors"},
         Misfit{"NoEmbedding", R"({"data":[{"index":0}]})", "an empty embedding"},
-        Misfit{"ZerosAndOthers", R"({"data":[{"index":1,"embedding":[1]},{"index":0,"embedding":[1]},{"index":0,"embedding":[1]}]})", "two embeddings"},
+        Misfit{"ZerosAndOthers", R"({"data":[{"index":1,"embedding":[1,2]},{"index":0,"embedding":[1,2]},{"index":0,"embedding":[1,2]}]})", "two embeddings"},
         Misfit{"Null", R"({"data":[{"index":0,"embedding":[null,1]}]})", "malformed embedding"},
         Misfit{"Huge", R"({"data":[{"index":0,"embedding":[1e300,1]}]})", "malformed embedding"},
         Misfit{"Numbers", R"({"data":[1,2]})", "malformed JSON"},
