@@ -221,6 +221,12 @@ std::optional<UpstreamError> ReadOpenAiErrorIn200(std::string_view json) {
   return ClassifyEvent(error);
 }
 
+UpstreamError ReadOpenAiErrorEvent(std::string_view data) {
+  ErrorBody error = ReadErrorBody(data);
+  if (!error.is_json) error.message = std::string(data);
+  return ClassifyEvent(error);
+}
+
 UpstreamError ReadOpenAiError(int http_status, std::string_view body) {
   ErrorBody error = ReadErrorBody(body);
   const bool page = !error.is_json && LooksLikeHtml(body);

@@ -20,6 +20,10 @@ UpstreamError ClassifyOpenAiStreamError(const OpenAiErrorFields& fields);
 // 200; none where it tells of no error ("error": null, "code": 0).
 std::optional<UpstreamError> ReadOpenAiErrorIn200(std::string_view json);
 
+// The data of an event whose type says that it is an error: JSON of any shape, or
+// text.
+UpstreamError ReadOpenAiErrorEvent(std::string_view data);
+
 // WireFormat::ReadError.
 UpstreamError ReadOpenAiError(int http_status, std::string_view body);
 

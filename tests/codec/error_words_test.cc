@@ -326,6 +326,26 @@ TEST(StreamErrorTest, ReadsWhatTheChunkHolds) {
   EXPECT_EQ(ClassifyOpenAiStreamError(OpenAiErrorFields()).message, "an error event without a message");
 }
 
+TEST(StreamErrorTest, AnEventThatIsCalledAnErrorIsOneInAnyShape) {
+  struct Row {
+    const char* data;
+    const char* kind;
+    const char* message;
+  };
+  for (const Row& row : {
+           Row{R"({"id":"x","message":"Rate limit exceeded"})", "rate_limited", "Rate limit exceeded"},
+           Row{R"({"error":{"code":"503","message":"busy"}})", "overload", "busy"},
+           Row{"upstream prompt is too long: 9 tokens", "caller", "upstream prompt is too long: 9 tokens"},
+           Row{"it broke", "server_error", "it broke"},
+           Row{"{}", "server_error", "an error event without a message"},
+           Row{"", "server_error", "an error event without a message"},
+       }) {
+    const UpstreamError error = ReadOpenAiErrorEvent(row.data);
+    EXPECT_EQ(TraitsOf(error.kind).name, row.kind) << row.data;
+    EXPECT_EQ(error.message, row.message);
+  }
+}
+
 TEST(ErrorBodyTest, ErrorsWithinErrorsEnd) {
   std::string body = R"({"message":"deep"})";
   for (int i = 0; i < 200; ++i) body = R"({"error":)" + body + "}";

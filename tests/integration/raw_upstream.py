@@ -1,11 +1,13 @@
 """An upstream that answers with given bytes, whatever they are."""
+import contextlib
 import json
 import socket
 import threading
 
 
 class RawUpstream:
-    """Answers a request for /NAME/… with answers[NAME], then hangs up."""
+    """Answers each request for /NAME/… with answers[NAME]; hangs up where nothing
+    else ends the answer."""
 
     def __init__(self, answers):
         self.answers = answers
@@ -27,14 +29,25 @@ class RawUpstream:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection):
-        with connection, connection.makefile("rb") as request:
-            path = request.readline().split(b" ")[1].decode()
-            length = 0
-            for line in iter(request.readline, b"\r\n"):
-                name, _, value = line.partition(b":")
-                length = int(value) if name.lower() == b"content-length" else length
-            request.read(length)
-            connection.sendall(self.answers[path.split("/")[1]])
+        with connection, connection.makefile("rb") as requests:
+            while self._answer(connection, requests):
+                pass
+
+    def _answer(self, connection, requests):
+        """One request. False: the connection ends, as the answer's end or the client's wish."""
+        line = requests.readline()
+        if not line:
+            return False
+        length = 0
+        for field in iter(requests.readline, b"\r\n"):
+            name, _, value = field.partition(b":")
+            length = int(value) if name.lower() == b"content-length" else length
+        requests.read(length)
+        answer = self.answers[line.split(b" ")[1].decode().split("/")[1]]
+        with contextlib.suppress(OSError):
+            connection.sendall(answer)
+            return b"Content-Length" in answer or b"chunked" in answer
+        return False
 
 
 def head(*lines, status="200 OK"):
