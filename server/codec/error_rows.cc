@@ -17,6 +17,9 @@ constexpr ErrorRow kRows[] = {
     {P::kWord, "exceededcurrentquota*", S::kQuota},  // platform.kimi.ai/docs/api/errors
     {P::kWord, "billing*", S::kQuota},  // OpenAI billing_hard_limit_reached, billing_not_active; Anthropic billing_error
     {P::kWord, "insufficientbalance*", S::kQuota},  // docs.venice.ai/api-reference/error-codes
+    {P::kWord, "insufficientuserquota", S::kQuota},  // QuantumNous/new-api
+    {P::kWord, "*tokenquotafailed", S::kQuota},  // songquanpeng/one-api: pre_consume_token_quota_failed
+    {P::kWord, "budgetexceeded*", S::kQuota},  // docs.litellm.ai/docs/proxy/users: a 400
     {P::kWord, "insufficientfunds*", S::kQuota},  // docs.ltx.video/errors
     {P::kWord, "insufficientcredit*", S::kQuota},  // vercel/ai-gateway; platform.iflow.cn/en/docs/error-codes
     {P::kWord, "creditserror", S::kQuota},  // thelioo/opencode-balancer#41
@@ -161,6 +164,8 @@ constexpr ErrorRow kRows[] = {
 
     // --- Phrases of quota ---
     {P::kMessage, "insufficient balance", S::kQuota},  // DeepSeek; zai-org/GLM-5#148
+    {P::kMessage, "insufficient account balance", S::kQuota},  // Novita
+    {P::kMessage, "not enough balance", S::kQuota},  // Novita
     {P::kMessage, "insufficient credit", S::kQuota},  // openrouter.ai/docs/errors
     {P::kMessage, "insufficient funds", S::kQuota},  // docs.ltx.video/errors
     {P::kMessage, "insufficient_quota", S::kQuota},  // litellm's copy of OpenAI's
@@ -169,6 +174,11 @@ constexpr ErrorRow kRows[] = {
     {P::kMessage, "quota * exceeded", S::kQuota},  // volcengine; W&B
     {P::kMessage, "exceeded * quota", S::kQuota},  // Kimi, Gemini
     {P::kMessage, "quota * used up", S::kQuota},  // support.huaweicloud.com: MaaS
+    {P::kMessage, "quota is not enough", S::kQuota},  // songquanpeng/one-api
+    {P::kMessage, "budget has been exceeded", S::kQuota},  // docs.litellm.ai/docs/proxy/users
+    {P::kMessage, "key limit exceeded", S::kQuota},  // OpenRouter: a 403
+    {P::kMessage, "api calls / month", S::kQuota},  // docs.cohere.com/docs/rate-limits: a trial key
+    {P::kMessage, "billing hard limit has been reached", S::kQuota},  // OpenAI
     {P::kMessage, "quota * exhausted", S::kQuota},  // Google
     {P::kMessage, "free tier * exhausted", S::kQuota},  // help.aliyun.com/en/model-studio/error-code
     {P::kMessage, "credit balance is too low", S::kQuota},  // Anthropic
@@ -186,6 +196,8 @@ constexpr ErrorRow kRows[] = {
     {P::kMessage, "in arrears", S::kQuota},  // DashScope
     {P::kMessage, "payment required", S::kQuota},
     {P::kMessage, "余额不足", S::kQuota},  // continuedev/continue#11823
+    {P::kMessage, "额度不足", S::kQuota},  // QuantumNous/new-api
+    {P::kMessage, "额度已用尽", S::kQuota},  // songquanpeng/one-api
     {P::kMessage, "欠费", S::kQuota},  // docs.bigmodel.cn/cn/api/api-code
 
     // --- Phrases of a content policy ---
@@ -204,6 +216,7 @@ constexpr ErrorRow kRows[] = {
     {P::kMessage, "contain sensitive", S::kRefused},  // Volcengine: may contain sensitive information
     {P::kMessage, "new_sensitive", S::kRefused},  // MiniMax
     {P::kMessage, "our safety system", S::kRefused},  // OpenAI
+    {P::kMessage, "flagged as potentially violating", S::kRefused},  // OpenAI: invalid_prompt
     {P::kMessage, "敏感内容", S::kRefused},  // docs.bigmodel.cn/cn/api/api-code
 
     // --- Phrases of context ---
@@ -228,6 +241,9 @@ constexpr ErrorRow kRows[] = {
     {P::kMessage, "prompt too long", S::kContext},  // Ollama
     {P::kMessage, "longer than * context length", S::kContext},  // SGLang: BerriAI/litellm#10793
     {P::kMessage, "longer than the maximum model length", S::kContext},  // vLLM
+    {P::kMessage, "model's context length is only", S::kContext},  // vLLM: You passed n input tokens
+    {P::kMessage, "max_tokens must be at least 1, got -", S::kContext},  // vLLM: what the prompt leaves
+    {P::kMessage, "longer than * context window", S::kContext},  // proxies
     {P::kMessage, "too long to fit into the model", S::kContext},  // vllm-project/vllm#12165
     {P::kMessage, "the configured context size is", S::kContext},  // oobabooga/textgen#7257
     {P::kMessage, "too large to process. increase the physical batch size", S::kContext},  // llama.cpp, embeddings
@@ -244,11 +260,13 @@ constexpr ErrorRow kRows[] = {
     {P::kMessage, "must be less than max_seq_len", S::kContext},  // chatboxai/chatbox#2060: SiliconFlow
     {P::kMessage, "or equal to max_seq_len", S::kContext},  // continuedev/continue#10993: SiliconFlow
     {P::kMessage, "exceeded model token limit", S::kContext},  // MoonshotAI/kimi-cli#2011
+    {P::kMessage, "token length exceed model limit", S::kContext},  // Kimi, older
     {P::kMessage, "input token length too long", S::kContext},  // platform.kimi.ai/docs/api/errors
     {P::kMessage, "reduce the length of the messages", S::kContext},  // Groq, Cerebras
     {P::kMessage, "prompt is too long", S::kContext},  // crewAIInc/crewAI#4371: Anthropic; Fireworks
     {P::kMessage, "input is too long for requested model", S::kContext},  // Bedrock
     {P::kMessage, "input token count * exceeds the maximum", S::kContext},  // google-gemini/gemini-cli#4692
+    {P::kMessage, "input token count is * but model only supports", S::kContext},  // Vertex AI
     {P::kMessage, "token count * exceeds the limit of", S::kContext},  // GitHub Copilot
     {P::kMessage, "total number of tokens * cannot exceed", S::kContext},  // cohere-ai/sandbox-topically#4
     {P::kMessage, "number of input tokens * cannot exceed", S::kContext},  // watsonx
