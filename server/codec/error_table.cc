@@ -82,7 +82,9 @@ std::string Looked(std::string_view message) {
 }
 
 // Signs that cost the caller's request alone something if they are read wrongly.
-bool IsOfTheRequest(ErrorSign sign) { return sign == ErrorSign::kRefused || sign == ErrorSign::kContext || sign == ErrorSign::kModelFailed; }
+bool IsOfTheRequest(ErrorSign sign) {
+  return sign == ErrorSign::kRefused || sign == ErrorSign::kContext || sign == ErrorSign::kModelFailed;
+}
 
 ErrorSign SignOf(ErrorPlace place, std::string_view word) {
   for (const ErrorRow& row : ErrorRows()) {

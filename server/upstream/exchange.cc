@@ -49,16 +49,6 @@ void Exchange::Abandon() {
   core_ = nullptr;
 }
 
-template <typename Call>
-bool Exchange::Tell(Call call) {
-  bool destroyed = false;
-  destroyed_ = &destroyed;
-  call();
-  if (destroyed) return false;
-  destroyed_ = nullptr;
-  return !over_;
-}
-
 void Exchange::Begin() {
   lease_ = pool_->TakeIdle(this);
   if (!lease_.held()) return Connect();
@@ -249,42 +239,6 @@ bool Exchange::ParseStash() {
   return Parse(bytes);
 }
 
-bool Exchange::TellHead() {
-  if (parser_.encoded()) {
-    const HttpHead& head = parser_.head();
-    decoder_ = ContentDecoder::For(head.header("content-encoding"));
-    // Of an error the status says enough.
-    if (decoder_ != nullptr && !decoder_->knows() && head.status() / 100 == 2) {
-      Fail(HttpFailure::kProtocol, PeerMessage(": the response has a content coding that was not asked for: " + decoder_->coding()));
-      return false;
-    }
-  }
-  // Some servers answer and close before they were asked.
-  return Announce() && Tell([this] { observer_->OnHead(parser_.head()); });
-}
-
-bool Exchange::TellBody() {
-  if (decoder_ == nullptr) return Tell([this] { observer_->OnBody(parser_.body()); });
-  decoder_->Feed(parser_.body());
-  return TellDecoded();
-}
-
-bool Exchange::TellDecoded() {
-  const std::shared_ptr<ContentDecoder> decoder = decoder_;
-  while (!paused_) {
-    switch (decoder->Next()) {
-      case ContentDecoder::Result::kMore:
-        return true;
-      case ContentDecoder::Result::kBroken:
-        Fail(HttpFailure::kProtocol, PeerMessage(": the response is not the " + decoder->coding() + " that it says"));
-        return false;
-      case ContentDecoder::Result::kPiece:
-        if (!Tell([&] { observer_->OnBody(decoder->piece()); })) return false;
-    }
-  }
-  return true;
-}
-
 bool Exchange::Parse(std::string_view input) {
   using Event = ResponseParser::Event;
   if (decoder_ != nullptr && !TellDecoded()) return false;
@@ -304,8 +258,7 @@ bool Exchange::Parse(std::string_view input) {
         Complete(input.empty());
         return false;
       case Event::kError:
-        Fail(HttpFailure::kProtocol, PeerMessage(": " + parser_.error()));
-        return false;
+        return Refuse(parser_.error());
     }
     if (!go_on) return false;
   }
@@ -346,6 +299,11 @@ void Exchange::Fail(HttpFailure failure, std::string_view message) {
   if (failure == HttpFailure::kReset) PoolCounters::Add(pool_->counters().resets);
   CloseConnection();
   observer_->OnFailure(failure, message);
+}
+
+bool Exchange::Refuse(std::string_view why) {
+  Fail(HttpFailure::kProtocol, PeerMessage(": " + std::string(why)));
+  return false;
 }
 
 std::string Exchange::PeerMessage(std::string_view what) const {

@@ -72,6 +72,8 @@ class Exchange : public HttpExchange, private FdHandler {
   void CloseConnection();
   void Complete(bool clean);
   void Fail(HttpFailure failure, std::string_view message);
+  // What came cannot be read. False.
+  bool Refuse(std::string_view why);
   std::string PeerMessage(std::string_view what) const;
 
   // Calls the observer; false if that destroyed this.
@@ -113,6 +115,16 @@ class Exchange : public HttpExchange, private FdHandler {
   bool over_ = false;
   bool* destroyed_ = nullptr;  // set by the destructor while the observer runs
 };
+
+template <typename Call>
+bool Exchange::Tell(Call call) {
+  bool destroyed = false;
+  destroyed_ = &destroyed;
+  call();
+  if (destroyed) return false;
+  destroyed_ = nullptr;
+  return !over_;
+}
 
 }  // namespace sluice
 
