@@ -7,6 +7,7 @@ namespace sluice {
 namespace {
 
 constexpr std::string_view kRedacted = "[redacted]";
+constexpr size_t kMaxShownPlace = 256;
 // Shorter words that begin like a key are words ("sk-learn").
 constexpr size_t kMinKeyLength = 10;
 // How keys of the providers that speak this format begin.
@@ -102,6 +103,17 @@ std::string ErrorText(std::string_view text) {
   if (line.size() <= kMaxErrorText) return line;
   constexpr std::string_view kMore = "…";
   return std::string(CutUtf8(line, kMaxErrorText - kMore.size())).append(kMore);
+}
+
+std::string RedirectText(int http_status, std::string_view location) {
+  std::string_view place = location.substr(0, location.find_first_of("?#"));
+  // Of an address, what stands before the host.
+  const size_t scheme = place.find("//");
+  const size_t host = scheme == std::string_view::npos ? 0 : scheme + 2;
+  const size_t user = place.substr(0, place.find('/', host)).rfind('@');
+  std::string shown(place.substr(0, host));
+  shown += user == std::string_view::npos || scheme == std::string_view::npos ? place.substr(host) : place.substr(user + 1);
+  return ErrorText("redirected (" + std::to_string(http_status) + ") to " + shown.substr(0, kMaxShownPlace));
 }
 
 bool LooksLikeHtml(std::string_view body) {

@@ -16,6 +16,10 @@ inline constexpr size_t kMaxErrorText = 512;
 // "[redacted]": providers echo the key they refuse.
 std::string ErrorText(std::string_view text);
 
+// "redirected (307) to https://b/v1/chat/completions": where a Location leads,
+// without what may be secret in it (user, query, fragment).
+std::string RedirectText(int http_status, std::string_view location);
+
 // Whether `body` is a page, as proxies answer with, and what it is titled.
 bool LooksLikeHtml(std::string_view body);
 std::string_view HtmlTitle(std::string_view body);

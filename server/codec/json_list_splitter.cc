@@ -7,6 +7,9 @@ namespace {
 
 bool IsBlank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
+// Longer ones are none of ours.
+constexpr size_t kMaxKey = 32;
+
 bool IsBorder(char c) { return c == '"' || c == '{' || c == '}' || c == '[' || c == ']'; }
 
 }  // namespace
@@ -38,9 +41,11 @@ JsonListSplitter::Result JsonListSplitter::Take(char c) {
   if (in_string_) return InString(c);
   if (depth_ > 0) return in_list_ && !in_element_ ? BetweenElements(c) : Outside(c);
   if (IsBlank(c)) return Result::kMore;
-  if (c != '{') return Result::kMalformed;
+  if (c != '{' && c != '[') return Result::kMalformed;
   ++depth_;
-  return Keep("{");
+  in_list_ = c == '[';
+  list_depth_ = depth_;
+  return Keep(std::string_view(&c, 1));
 }
 
 JsonListSplitter::Result JsonListSplitter::InString(char c) {
@@ -50,6 +55,9 @@ JsonListSplitter::Result JsonListSplitter::InString(char c) {
     escaped_ = true;
   } else {
     in_string_ = false;  // its closing quote
+    const Result kept = Keep("\"");
+    if (kept == Result::kMore && in_element_ && depth_ == list_depth_) return EndElement();
+    return kept;
   }
   return Keep(std::string_view(&c, 1));
 }
@@ -63,15 +71,29 @@ JsonListSplitter::Result JsonListSplitter::BetweenElements(char c) {
   }
   if (c == ']' && !element_due_) {
     in_list_ = false;
-    --depth_;
-    return Keep("]");
+    if (Keep("]") == Result::kTooLarge) return Result::kTooLarge;
+    return --depth_ == 0 ? Result::kEnd : Result::kMore;
   }
-  if (c != '{' || comma_due_) return Result::kMalformed;
+  const bool begins = c == '{' || c == '[' || c == '"';
+  return begins && !comma_due_ ? BeginElement(c) : Result::kMalformed;
+}
+
+JsonListSplitter::Result JsonListSplitter::BeginElement(char c) {
   element_due_ = false;
   in_element_ = true;
-  ++depth_;
-  return Keep("{");
+  const Result kept = Keep(std::string_view(&c, 1));
+  in_string_ = c == '"';
+  if (!in_string_) ++depth_;
+  return kept;
 }
+
+JsonListSplitter::Result JsonListSplitter::EndElement() {
+  in_element_ = false;
+  comma_due_ = true;
+  return Result::kElement;
+}
+
+bool JsonListSplitter::IsKey() const { return std::find(keys_.begin(), keys_.end(), last_text_) != keys_.end(); }
 
 JsonListSplitter::Result JsonListSplitter::Outside(char c) {
   const Result kept = Keep(std::string_view(&c, 1));
@@ -84,7 +106,10 @@ JsonListSplitter::Result JsonListSplitter::Outside(char c) {
     case '{':
     case '[':
       ++depth_;
-      in_list_ = in_list_ || (depth_ == 2 && c == '[' && last_text_ == key_);
+      if (!in_list_ && depth_ == 2 && c == '[' && IsKey()) {
+        in_list_ = true;
+        list_depth_ = depth_;
+      }
       if (!in_element_) comma_due_ = element_due_ = false;
       return Result::kMore;
     default:
@@ -95,15 +120,12 @@ JsonListSplitter::Result JsonListSplitter::Outside(char c) {
 JsonListSplitter::Result JsonListSplitter::Close() {
   --depth_;
   if (depth_ == 0) return Result::kEnd;
-  if (!in_element_ || depth_ != 2) return Result::kMore;
-  in_element_ = false;
-  comma_due_ = true;
-  return Result::kElement;
+  return in_element_ && depth_ == list_depth_ ? EndElement() : Result::kMore;
 }
 
 JsonListSplitter::Result JsonListSplitter::Keep(std::string_view bytes) {
-  if (in_string_ && depth_ == 1 && last_text_.size() <= key_.size()) {
-    last_text_.append(bytes.substr(0, key_.size() + 1 - last_text_.size()));
+  if (in_string_ && depth_ == 1 && !in_element_ && last_text_.size() < kMaxKey) {
+    last_text_.append(bytes.substr(0, kMaxKey - last_text_.size()));
   }
   std::string& piece = in_element_ ? element_ : envelope_;
   if (piece.size() + bytes.size() > max_bytes_) return Result::kTooLarge;

@@ -1,13 +1,15 @@
-// Cuts a JSON document, fed in any split, into the objects of the array at one
-// of its top keys, and what is around them: so that a long list is read piece by
-// piece. Finds borders only; whether the pieces are JSON is their reader's to
-// say. One per document.
+// Cuts a JSON document, fed in any split, into the objects, arrays and texts of
+// a list, and what is around them: so that a long list is read piece by piece.
+// The list is at one of some top keys, or is the document. Finds borders only;
+// whether the pieces are JSON is their reader's to say. One per document.
 #ifndef SLUICE_SERVER_CODEC_JSON_LIST_SPLITTER_H_
 #define SLUICE_SERVER_CODEC_JSON_LIST_SPLITTER_H_
 
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace sluice {
 
@@ -21,14 +23,14 @@ class JsonListSplitter {
     kMalformed,
   };
 
-  JsonListSplitter(std::string_view key, size_t max_bytes) : key_(key), max_bytes_(max_bytes) {}
+  JsonListSplitter(std::vector<std::string> keys, size_t max_bytes) : keys_(std::move(keys)), max_bytes_(max_bytes) {}
 
   // Takes bytes from the front of `bytes` up to the next border.
   Result Next(std::string_view& bytes);
 
   // Until the next call of Next.
   const std::string& element() const { return element_; }
-  // The document with an empty array at the key.
+  // The document with an empty array at the key; "[]" where it is the list.
   const std::string& envelope() const { return envelope_; }
 
  private:
@@ -38,12 +40,16 @@ class JsonListSplitter {
   Result Take(char c);
   Result InString(char c);
   Result BetweenElements(char c);
+  Result BeginElement(char c);
+  Result EndElement();
   Result Outside(char c);
   Result Close();
   // kTooLarge over the bound, else kMore.
   Result Keep(std::string_view bytes);
 
-  const std::string key_;
+  bool IsKey() const;
+
+  const std::vector<std::string> keys_;
   const size_t max_bytes_;
   std::string envelope_;
   std::string element_;
@@ -51,6 +57,7 @@ class JsonListSplitter {
   int depth_ = 0;
   bool in_string_ = false;
   bool escaped_ = false;
+  int list_depth_ = 0;     // between its elements
   bool in_list_ = false;
   bool in_element_ = false;
   bool comma_due_ = false;

@@ -1,99 +1,51 @@
 #include "server/codec/openai_embeddings.h"
 
-#include <simdjson.h>
+#include <rapidjson/document.h>
 
-#include <cmath>
+#include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "server/codec/ascii_text.h"
+#include "server/codec/embedding_reader.h"
 #include "server/codec/json_list_splitter.h"
-#include "server/codec/openai_chunk.h"
 #include "server/codec/openai_error.h"
 
 namespace sluice {
 namespace {
 
-namespace ondemand = simdjson::ondemand;
-
-// One object of "data".
-class EmbeddingReader {
- public:
-  // False: see problem().
-  bool Read(std::string_view json);
-
-  // -1: not told.
-  std::optional<int64_t> index() const { return index_; }
-  const std::vector<float>& values() const { return values_; }
-  const std::string& problem() const { return problem_; }
-
- private:
-  simdjson::error_code ReadObject();
-  simdjson::error_code ReadValues(ondemand::value value);
-
-  ondemand::parser parser_;
-  ondemand::document document_;
-  std::string padded_;
-  std::optional<int64_t> index_;  // not every server tells it
-  std::vector<float> values_;
-  std::string problem_;
-};
-
-bool EmbeddingReader::Read(std::string_view json) {
-  index_.reset();
-  values_.clear();
-  problem_.clear();
-  padded_.resize(json.size() + simdjson::SIMDJSON_PADDING);
-  json.copy(padded_.data(), json.size());
-  simdjson::error_code error = parser_.iterate(padded_.data(), json.size(), padded_.size()).get(document_);
-  if (!error) error = ReadObject();
-  const char* rest = nullptr;
-  if (!error && document_.current_location().get(rest) == simdjson::SUCCESS) error = simdjson::TRAILING_CONTENT;
-  if (error && problem_.empty()) problem_ = absl::StrCat("malformed embedding: ", simdjson::error_message(error));
-  return problem_.empty();
+// A count in any form: 5, 5.0, "5".
+std::optional<int32_t> CountOf(const rapidjson::Value& usage, const char* name) {
+  const auto member = usage.FindMember(name);
+  if (member == usage.MemberEnd()) return std::nullopt;
+  double number = -1;
+  if (member->value.IsNumber()) number = member->value.GetDouble();
+  if (member->value.IsString() && !absl::SimpleAtod(member->value.GetString(), &number)) return std::nullopt;
+  if (!(number >= 0)) return std::nullopt;
+  return static_cast<int32_t>(std::min<double>(number, std::numeric_limits<int32_t>::max()));
 }
 
-simdjson::error_code EmbeddingReader::ReadObject() {
-  ondemand::object object;
-  if (auto error = document_.get_object().get(object)) return error;
-  for (auto member : object) {
-    ondemand::field field;
-    if (auto error = std::move(member).get(field)) return error;
-    std::string_view key;
-    if (auto error = field.unescaped_key().get(key)) return error;
-    if (key == "index") {
-      if (auto error = field.value().get_int64().get(index_.emplace())) return error;
-    } else if (key == "embedding") {
-      if (auto error = ReadValues(field.value())) return error;
-    }
-  }
-  return simdjson::SUCCESS;
-}
-
-simdjson::error_code EmbeddingReader::ReadValues(ondemand::value value) {
-  ondemand::array array;
-  if (auto error = value.get_array().get(array)) {
-    problem_ = "an embedding that is no array of numbers, as encoding_format float asks for";
-    return error;
-  }
-  values_.clear();
-  for (auto element : array) {
-    double number = 0;
-    if (auto error = element.get_double().get(number)) return error;
-    values_.push_back(static_cast<float>(number));
-    if (!std::isfinite(values_.back())) return simdjson::NUMBER_OUT_OF_RANGE;
-  }
-  return simdjson::SUCCESS;
+UsageCounts UsageOf(const rapidjson::Value& envelope) {
+  UsageCounts counts;
+  if (!envelope.IsObject()) return counts;
+  // Ollama's own form has it at the top.
+  counts.input_tokens = CountOf(envelope, "prompt_eval_count");
+  const auto usage = envelope.FindMember("usage");
+  if (usage == envelope.MemberEnd() || !usage->value.IsObject()) return counts;
+  counts.input_tokens = CountOf(usage->value, "prompt_tokens");
+  counts.total_tokens = CountOf(usage->value, "total_tokens");
+  return counts;
 }
 
 class OpenAiEmbedDecoder final : public ResponseDecoder {
  public:
   OpenAiEmbedDecoder(const AnswerOptions& options, const EmbedShape& shape)
-      : options_(options), shape_(shape), splitter_("data", options.max_event_bytes), seen_(shape.count) {}
+      : options_(options), shape_(shape), splitter_({"data", "embeddings"}, options.max_event_bytes), seen_(shape.count) {}
 
   State Feed(std::string_view bytes, StreamEventHandler& handler) override;
   State End(StreamEventHandler& handler) override;
@@ -102,7 +54,10 @@ class OpenAiEmbedDecoder final : public ResponseDecoder {
  private:
   State Fail(FailureKind kind, std::string message);
   State OnElement(StreamEventHandler& handler);
+  State OnVector(StreamEventHandler& handler);
   State OnEnvelope(StreamEventHandler& handler);
+  // Which input the vector just read is of.
+  int64_t Place();
   // Empty if the vector just read belongs to the answer.
   std::string Misfit(int64_t index) const;
 
@@ -114,6 +69,8 @@ class OpenAiEmbedDecoder final : public ResponseDecoder {
   std::vector<bool> seen_;
   size_t count_ = 0;
   size_t dimensions_ = 0;  // of the first
+  bool all_zero_ = true;   // no index was told but 0
+  bool in_order_ = false;  // index 0 was told twice: the order counts
   UpstreamError error_;
 };
 
@@ -144,10 +101,27 @@ ResponseDecoder::State OpenAiEmbedDecoder::Feed(std::string_view bytes, StreamEv
   return state_;
 }
 
+// Some servers tell the order by nothing but the order: by no index, or by
+// index 0 at every vector. Others leave the index out where it is 0.
+int64_t OpenAiEmbedDecoder::Place() {
+  const std::optional<int64_t> told = reader_.index();
+  const int64_t next = static_cast<int64_t>(count_);
+  const bool zero_is_free = !seen_.empty() && !seen_[0];
+  if (told.value_or(0) != 0) {
+    all_zero_ = false;
+    return *told;
+  }
+  if (!told) return !all_zero_ && zero_is_free ? 0 : next;
+  if (zero_is_free || !all_zero_) return 0;
+  in_order_ = true;
+  return next;
+}
+
 std::string OpenAiEmbedDecoder::Misfit(int64_t index) const {
   if (index < 0 || index >= static_cast<int64_t>(shape_.count)) {
     return absl::StrCat("an embedding of index ", index, " for ", shape_.count, " inputs");
   }
+  if (in_order_ && !all_zero_) return absl::StrCat("several embeddings of index 0, and one of index ", index);
   if (seen_[index]) return absl::StrCat("two embeddings of index ", index);
   const size_t length = reader_.values().size();
   if (length == 0) return absl::StrCat("an empty embedding of index ", index);
@@ -160,8 +134,18 @@ std::string OpenAiEmbedDecoder::Misfit(int64_t index) const {
 
 ResponseDecoder::State OpenAiEmbedDecoder::OnElement(StreamEventHandler& handler) {
   if (!reader_.Read(splitter_.element())) return Fail(FailureKind::kProtocol, reader_.problem());
-  // Some servers tell the order by nothing but the order.
-  const int64_t index = reader_.index().value_or(static_cast<int64_t>(count_));
+  if (reader_.values().empty()) {
+    // A list of one error, as Gemini's compatible endpoint has it.
+    if (const auto error = ReadOpenAiErrorIn200(splitter_.element())) {
+      error_ = *error;
+      return state_ = State::kFailed;
+    }
+  }
+  return OnVector(handler);
+}
+
+ResponseDecoder::State OpenAiEmbedDecoder::OnVector(StreamEventHandler& handler) {
+  const int64_t index = Place();
   if (std::string misfit = Misfit(index); !misfit.empty()) return Fail(FailureKind::kProtocol, std::move(misfit));
   seen_[index] = true;
   ++count_;
@@ -175,19 +159,29 @@ ResponseDecoder::State OpenAiEmbedDecoder::OnElement(StreamEventHandler& handler
 }
 
 ResponseDecoder::State OpenAiEmbedDecoder::OnEnvelope(StreamEventHandler& handler) {
-  OpenAiChunk envelope;
-  if (!envelope.Parse(splitter_.envelope())) return Fail(FailureKind::kProtocol, envelope.problem());
-  if (envelope.error().present) {
-    error_ = ClassifyOpenAiStreamError(envelope.error());
-    return state_ = State::kFailed;
+  rapidjson::Document envelope;
+  envelope.Parse<rapidjson::kParseIterativeFlag>(splitter_.envelope().data(), splitter_.envelope().size());
+  if (envelope.HasParseError()) return Fail(FailureKind::kProtocol, "malformed JSON around a list of embeddings");
+  if (count_ != shape_.count) {
+    if (auto error = ReadOpenAiErrorIn200(splitter_.envelope())) {
+      error_ = std::move(*error);
+      return state_ = State::kFailed;
+    }
+  }
+  // The one vector without a list, as Ollama had it at first.
+  const bool alone = count_ == 0 && shape_.count == 1 && envelope.IsObject() && envelope.HasMember("embedding");
+  if (alone) {
+    if (!reader_.Read(splitter_.envelope())) return Fail(FailureKind::kProtocol, reader_.problem());
+    if (OnVector(handler) != State::kMore) return state_;
   }
   if (count_ != shape_.count) {
     return Fail(FailureKind::kProtocol, absl::StrCat(count_, " embeddings for ", shape_.count, " inputs"));
   }
-  if (envelope.has_usage()) {
+  const UsageCounts usage = UsageOf(envelope);
+  if (usage.input_tokens || usage.total_tokens) {
     StreamEvent event;
     event.kind = StreamEvent::Kind::kUsage;
-    event.usage = &envelope.usage();
+    event.usage = &usage;
     handler.OnEvent(event);
   }
   return state_ = State::kDone;

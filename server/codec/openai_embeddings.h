@@ -1,5 +1,5 @@
 // Embeddings of OpenAI and those that speak like it: POST /embeddings, vectors
-// as JSON numbers.
+// as JSON numbers; read in the other forms that servers answer with, too.
 #ifndef SLUICE_SERVER_CODEC_OPENAI_EMBEDDINGS_H_
 #define SLUICE_SERVER_CODEC_OPENAI_EMBEDDINGS_H_
 

@@ -1,159 +1,199 @@
 #include "server/codec/openai_error.h"
 
-#include <rapidjson/document.h>
-
+#include <algorithm>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "server/codec/ascii_text.h"
+#include "server/codec/error_body.h"
+#include "server/codec/error_table.h"
 #include "server/codec/error_text.h"
 #include "server/codec/openai_fields.h"
 #include "server/codec/openai_refusal.h"
+#include "server/codec/retry_text.h"
+#include "server/resilience/retry_after.h"
 
 namespace sluice {
 namespace {
 
-// The prompt is longer than the model's context.
-constexpr std::string_view kContextExceeded = "context_length_exceeded";
+// A quota that comes back within minutes is a limit on a rate: so Gemini calls
+// what it allows a minute.
+constexpr Duration kSoonBack = absl::Minutes(5);
 
-struct CodeRow {
-  std::string_view word;
-  FailureKind kind;
+struct Verdict {
+  FailureKind kind = FailureKind::kNone;
+  bool context_exceeded = false;
 };
 
-// Codes and types of OpenAI, Azure and those that speak like them, lower-case.
-constexpr CodeRow kCodes[] = {
-    {"insufficient_quota", FailureKind::kQuota},
-    {"quota_exceeded", FailureKind::kQuota},
-    {"exceeded_current_quota_error", FailureKind::kQuota},
-    {"billing_hard_limit_reached", FailureKind::kQuota},
-    {"billing_not_active", FailureKind::kQuota},
-    {"billing_error", FailureKind::kQuota},
-    {"insufficient_balance", FailureKind::kQuota},
-    {"payment_required", FailureKind::kQuota},
-    {"rate_limit_exceeded", FailureKind::kRateLimited},
-    {"rate_limit_error", FailureKind::kRateLimited},
-    {"rate_limit_reached_error", FailureKind::kRateLimited},
-    {"too_many_requests", FailureKind::kRateLimited},
-    {"toomanyrequests", FailureKind::kRateLimited},
-    {"invalid_api_key", FailureKind::kAuth},
-    {"authentication_error", FailureKind::kAuth},
-    {"invalid_authentication_error", FailureKind::kAuth},
-    {"incorrect_api_key_error", FailureKind::kAuth},
-    {"account_deactivated", FailureKind::kAuth},
-    {"unauthorized", FailureKind::kAuth},
-    {"permission_denied", FailureKind::kAuth},
-    {"permission_error", FailureKind::kAuth},
-    {"model_not_found", FailureKind::kNotFound},
-    {"deploymentnotfound", FailureKind::kNotFound},
-    {"not_found_error", FailureKind::kNotFound},
-    {"notfounderror", FailureKind::kNotFound},
-    {"content_filter", FailureKind::kRefused},
-    {"content_policy_violation", FailureKind::kRefused},
-    {"responsibleaipolicyviolation", FailureKind::kRefused},
-    {"moderation_blocked", FailureKind::kRefused},
-    {"data_inspection_failed", FailureKind::kRefused},
-    {kContextExceeded, FailureKind::kCaller},
-    {"string_above_max_length", FailureKind::kCaller},
-    {"invalid_request_error", FailureKind::kCaller},
-    {"badrequesterror", FailureKind::kCaller},
-    {"overloaded", FailureKind::kOverload},
-    {"overloaded_error", FailureKind::kOverload},
-    {"engine_overloaded", FailureKind::kOverload},
-    {"engine_overloaded_error", FailureKind::kOverload},
-    {"service_unavailable", FailureKind::kOverload},
-    {"serviceunavailable", FailureKind::kOverload},
-    {"server_error", FailureKind::kServerError},
-    {"api_error", FailureKind::kServerError},
-    {"internal_error", FailureKind::kServerError},
-    {"internal_server_error", FailureKind::kServerError},
-    {"internalservererror", FailureKind::kServerError},
-    {"timeout", FailureKind::kServerError},
-};
-
-FailureKind KindOfWord(std::string_view word) {
-  const std::string lower = AsciiLower(word);
-  for (const CodeRow& row : kCodes) {
-    if (row.word == lower) return row.kind;
+Verdict VerdictOf(ErrorSign sign) {
+  switch (sign) {
+    case ErrorSign::kQuota:
+      return {FailureKind::kQuota};
+    case ErrorSign::kRefused:
+      return {FailureKind::kRefused};
+    case ErrorSign::kContext:
+      return {FailureKind::kCaller, true};
+    case ErrorSign::kModelFailed:
+    case ErrorSign::kServer:
+      return {FailureKind::kServerError};
+    case ErrorSign::kRateLimited:
+      return {FailureKind::kRateLimited};
+    case ErrorSign::kNotFound:
+      return {FailureKind::kNotFound};
+    case ErrorSign::kAuth:
+      return {FailureKind::kAuth};
+    case ErrorSign::kOverload:
+      return {FailureKind::kOverload};
+    case ErrorSign::kCaller:
+      return {FailureKind::kCaller};
+    case ErrorSign::kNone:
+      break;
   }
-  return FailureKind::kNone;
-}
-
-// A 4xx says little; its code may say more. What happens to be in the body of
-// a 5xx changes nothing, nor can a code make an account's failure the caller's.
-FailureKind KindOf(int status, std::string_view code, std::string_view type) {
-  if (status == 402) return FailureKind::kQuota;
-  const FailureKind by_status = KindOfHttpStatus(status);
-  if (status < 400 || status >= 500 || status == 408) return by_status;
-  for (const std::string_view word : {code, type}) {
-    const FailureKind kind = KindOfWord(word);
-    if (kind == FailureKind::kQuota || kind == FailureKind::kRefused) return kind;
-    const bool vague = by_status == FailureKind::kCaller;
-    if (vague && (kind == FailureKind::kAuth || kind == FailureKind::kNotFound || kind == FailureKind::kRateLimited)) {
-      return kind;
-    }
-  }
-  return by_status;
-}
-
-using Json = rapidjson::Value;
-
-const Json* Member(const Json& object, const char* name) {
-  if (!object.IsObject()) return nullptr;
-  const auto it = object.FindMember(name);
-  return it == object.MemberEnd() ? nullptr : &it->value;
-}
-
-std::string TextOf(const Json* value) {
-  if (value == nullptr) return {};
-  if (value->IsString()) return std::string(value->GetString(), value->GetStringLength());
-  if (value->IsInt()) return absl::StrCat(value->GetInt());
   return {};
 }
 
-void ReadFields(const Json& object, OpenAiErrorFields& fields) {
-  fields.message = TextOf(Member(object, "message"));
-  fields.type = TextOf(Member(object, "type"));
-  fields.code = TextOf(Member(object, "code"));
-  fields.param = TextOf(Member(object, "param"));
-  // Azure tells the content filter apart only inside.
-  const Json* inner = Member(object, "innererror");
-  const std::string inner_code = inner != nullptr ? TextOf(Member(*inner, "code")) : "";
-  if (KindOfWord(inner_code) == FailureKind::kRefused) fields.code = inner_code;
-}
+// What the words of an error say, apart from its status.
+struct Signs {
+  ErrorSign words = ErrorSign::kNone;
+  ErrorSign phrase = ErrorSign::kNone;
 
-// FastAPI's form: {"detail": "…"} or {"detail": [{"loc": ["body", "n"], "msg": "…"}]}.
-void ReadDetail(const Json& detail, OpenAiErrorFields& fields) {
-  fields.message = TextOf(&detail);
-  if (!detail.IsArray() || detail.Empty()) return;
-  const Json& first = detail[0];
-  fields.message = TextOf(Member(first, "msg"));
-  const Json* loc = Member(first, "loc");
-  if (loc != nullptr && loc->IsArray() && loc->Size() > 1) fields.param = TextOf(&(*loc)[1]);
-}
-
-OpenAiErrorFields ReadBody(std::string_view body) {
-  OpenAiErrorFields fields;
-  rapidjson::Document document;
-  // Iterative: a hostile body must not nest our stack away.
-  document.Parse<rapidjson::kParseIterativeFlag>(body.data(), body.size());
-  if (document.HasParseError()) return fields;
-  const Json* root = &document;
-  // Gemini's compatible endpoint wraps the object into an array.
-  if (root->IsArray() && !root->Empty()) root = &(*root)[0];
-  if (!root->IsObject()) return fields;
-  fields.present = true;
-  const Json* error = Member(*root, "error");
-  const Json* detail = Member(*root, "detail");
-  if (error != nullptr && error->IsObject()) {
-    ReadFields(*error, fields);
-  } else if (detail != nullptr) {
-    ReadDetail(*detail, fields);
-  } else {
-    ReadFields(*root, fields);
-    if (error != nullptr && fields.message.empty()) fields.message = TextOf(error);
+  bool Say(ErrorSign sign) const { return words == sign || phrase == sign; }
+  // What counts most. A code that says "rate limit" is not overruled by a prompt
+  // that is too long for it.
+  ErrorSign Most() const {
+    const bool of_a_rate = words == ErrorSign::kRateLimited && phrase == ErrorSign::kContext;
+    return of_a_rate ? words : std::min(words, phrase);
   }
-  return fields;
+};
+
+Signs SignsOf(const ErrorBody& error, bool only_refusal) {
+  Signs signs;
+  for (const std::string& word : error.words) signs.words = std::min(signs.words, SignOfWord(word));
+  if (error.base_code != 0) signs.words = std::min(signs.words, SignOfBaseCode(error.base_code));
+  signs.phrase = SignOfMessage(error.message, only_refusal);
+  if (signs.phrase == ErrorSign::kNone) signs.phrase = SignOfMessage(error.hints, only_refusal);
+  const bool of_a_day = AsciiLower(error.hints).find("perday") != std::string::npos;
+  const bool soon = error.retry_after && *error.retry_after <= kSoonBack && !of_a_day;
+  if (soon && signs.phrase == ErrorSign::kQuota) signs.phrase = ErrorSign::kRateLimited;
+  return signs;
+}
+
+// An event has no status: its words are all there is.
+Verdict OfEvent(const Signs& signs) {
+  const ErrorSign most = signs.Most();
+  return VerdictOf(most == ErrorSign::kNone ? ErrorSign::kServer : most);
+}
+
+// A refused request says little by its status; its words may say more, but not
+// that some server failed: proxies call everything so.
+Verdict OfRefusedRequest(const Signs& signs) {
+  const ErrorSign most = signs.Most();
+  return VerdictOf(most < ErrorSign::kOverload ? most : ErrorSign::kCaller);
+}
+
+// A credential that is refused, unless it is the account, the content, or (403)
+// something else that the words name.
+Verdict OfRefusedCredential(int status, const Signs& signs) {
+  if (signs.Say(ErrorSign::kQuota)) return VerdictOf(ErrorSign::kQuota);
+  if (signs.Say(ErrorSign::kRefused)) return VerdictOf(ErrorSign::kRefused);
+  if (status == 401) return VerdictOf(ErrorSign::kAuth);
+  if (signs.Most() == ErrorSign::kContext) return VerdictOf(ErrorSign::kContext);
+  if (signs.Say(ErrorSign::kRateLimited)) return VerdictOf(ErrorSign::kRateLimited);
+  return VerdictOf(signs.words == ErrorSign::kNotFound ? ErrorSign::kNotFound : ErrorSign::kAuth);
+}
+
+Verdict OfRateLimit(const Signs& signs) {
+  if (signs.words <= ErrorSign::kContext) return VerdictOf(signs.words);
+  return VerdictOf(signs.phrase == ErrorSign::kQuota ? ErrorSign::kQuota : ErrorSign::kRateLimited);
+}
+
+Verdict OfStatus(int status, const Signs& signs) {
+  const FailureKind by_status = KindOfHttpStatus(status);
+  switch (by_status) {
+    case FailureKind::kQuota:
+      return {FailureKind::kQuota};
+    case FailureKind::kAuth:
+      return OfRefusedCredential(status, signs);
+    case FailureKind::kRateLimited:
+      return OfRateLimit(signs);
+    case FailureKind::kNotFound:
+      // Words of a quota or of a policy: some send everything as a 404.
+      return signs.words <= ErrorSign::kRefused ? VerdictOf(signs.words) : Verdict{FailureKind::kNotFound};
+    case FailureKind::kCaller:
+      return OfRefusedRequest(signs);
+    default:
+      break;
+  }
+  // What happens to be in the body of a 5xx does not make an upstream's failure
+  // the account's or the caller's, but that the prompt is too long
+  // (ggml-org/llama.cpp#19774 says so with a 500).
+  const bool too_long = status >= 500 && signs.Most() == ErrorSign::kContext;
+  return too_long ? VerdictOf(ErrorSign::kContext) : Verdict{by_status};
+}
+
+Verdict Judge(int http_status, const ErrorBody& error) {
+  // The status that a proxy puts around an error says less than the one in it.
+  const bool vague = http_status == 0 || KindOfHttpStatus(http_status) == FailureKind::kCaller;
+  const int status = vague && error.http_status != 0 ? error.http_status : http_status;
+  const Signs signs = SignsOf(error, status != 0 && KindOfHttpStatus(status) == FailureKind::kCaller);
+  return status == 0 ? OfEvent(signs) : OfStatus(status, signs);
+}
+
+bool IsNameCharacter(char c) {
+  const char lower = AsciiLower(c);
+  return (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '[' || c == ']';
+}
+
+// The field that a refusal names in quotes ("Unsupported parameter: 'seed'") or
+// behind a colon ("argument supplied: stream_options").
+std::string_view FieldInMessage(std::string_view message) {
+  message = message.substr(0, kMaxErrorText);
+  for (size_t at = 0; at < message.size(); ++at) {
+    const bool quote = message[at] == '\'' || message[at] == '"' || message[at] == '`';
+    const bool colon = message[at] == ':' && at + 1 < message.size() && message[at + 1] == ' ';
+    if (!quote && !colon) continue;
+    const size_t begin = at + (colon ? 2 : 1);
+    size_t end = begin;
+    while (end < message.size() && IsNameCharacter(message[end])) ++end;
+    const bool closed = colon || (end < message.size() && message[end] == message[at]);
+    const std::string_view field = closed ? FieldOfOpenAiParam(message.substr(begin, end - begin)) : std::string_view();
+    if (!field.empty()) return field;
+  }
+  return {};
+}
+
+std::string_view FieldOf(const ErrorBody& error) {
+  const std::string_view field = FieldOfOpenAiParam(error.param);
+  return field.empty() ? FieldInMessage(error.message) : field;
+}
+
+std::string CodeOf(const ErrorBody& error) {
+  const std::string& word = error.code.empty() ? error.type : error.code;
+  return ErrorText(std::string_view(word).substr(0, 64));
+}
+
+// All but the message.
+UpstreamError Classify(int http_status, ErrorBody& error) {
+  if (!error.retry_after) error.retry_after = ReadRetryText(error.message);
+  if (!error.retry_after) error.retry_after = ReadRetryText(error.hints);
+  const Verdict verdict = Judge(http_status, error);
+  UpstreamError read;
+  read.kind = verdict.kind;
+  read.context_exceeded = verdict.context_exceeded;
+  read.code = CodeOf(error);
+  if (read.kind == FailureKind::kCaller) read.field = FieldOf(error);
+  if (error.retry_after && TraitsOf(read.kind).cools_down) {
+    read.retry_after = std::clamp(*error.retry_after, absl::ZeroDuration(), kMaxRetryAfter);
+  }
+  return read;
+}
+
+UpstreamError ClassifyEvent(ErrorBody& error) {
+  UpstreamError read = Classify(0, error);
+  read.message = ErrorText(error.message);
+  if (read.message.empty()) read.message = "an error event without a message";
+  return read;
 }
 
 std::string PageText(int status, std::string_view body) {
@@ -161,47 +201,43 @@ std::string PageText(int status, std::string_view body) {
   return title.empty() ? absl::StrCat("HTTP ", status, " with an HTML page") : ErrorText(title);
 }
 
-std::string MessageOf(int status, const OpenAiErrorFields& fields, std::string_view body) {
-  std::string message = ErrorText(fields.message);
-  if (message.empty() && LooksLikeHtml(body)) message = PageText(status, body);
-  if (message.empty() && !fields.present) message = ErrorText(body);
-  if (message.empty()) message = absl::StrCat("HTTP ", status, " without a message");
-  return message;
-}
-
-std::string CodeOf(const OpenAiErrorFields& fields) {
-  const std::string& word = fields.code.empty() ? fields.type : fields.code;
-  return ErrorText(std::string_view(word).substr(0, 64));
-}
-
 }  // namespace
 
 UpstreamError ClassifyOpenAiStreamError(const OpenAiErrorFields& fields) {
-  UpstreamError error;
-  error.kind = KindOfWord(fields.code);
-  if (error.kind == FailureKind::kNone && fields.numeric_code >= 400) {
-    error.kind = KindOf(fields.numeric_code, {}, fields.type);
+  ErrorBody error;
+  error.code = fields.code;
+  error.type = fields.type;
+  error.param = fields.param;
+  error.http_status = HttpStatusOfCode(fields.numeric_code > 0 ? absl::StrCat(fields.numeric_code) : fields.code);
+  for (const std::string& word : {fields.code, fields.type}) {
+    if (!word.empty()) error.words.push_back(word);
   }
-  if (error.kind == FailureKind::kNone) error.kind = KindOfWord(fields.type);
-  if (error.kind == FailureKind::kNone) error.kind = FailureKind::kServerError;
-  error.message = ErrorText(fields.message);
-  if (error.message.empty()) error.message = "an error event without a message";
-  error.code = CodeOf(fields);
-  error.context_exceeded = error.code == kContextExceeded;
-  error.field = FieldOfOpenAiParam(fields.param);
-  return error;
+  ReadErrorWithin(fields.message, error);
+  return ClassifyEvent(error);
+}
+
+std::optional<UpstreamError> ReadOpenAiErrorIn200(std::string_view json) {
+  ErrorBody error = ReadErrorBody(json);
+  if (!error.is_error) return std::nullopt;
+  return ClassifyEvent(error);
+}
+
+UpstreamError ReadOpenAiErrorEvent(std::string_view data) {
+  ErrorBody error = ReadErrorBody(data);
+  if (!error.is_json) error.message = std::string(data);
+  return ClassifyEvent(error);
 }
 
 UpstreamError ReadOpenAiError(int http_status, std::string_view body) {
-  const OpenAiErrorFields fields = ReadBody(body);
-  UpstreamError error;
-  error.kind = KindOf(http_status, fields.code, fields.type);
-  error.message = MessageOf(http_status, fields, body);
-  error.code = CodeOf(fields);
-  error.context_exceeded = error.code == kContextExceeded;
-  if (error.kind == FailureKind::kCaller) error.field = FieldOfOpenAiParam(fields.param);
-  if (error.kind == FailureKind::kCaller) error.refused = RefusedOpenAiForm(http_status, body);
-  return error;
+  ErrorBody error = ReadErrorBody(body);
+  const bool page = !error.is_json && LooksLikeHtml(body);
+  // Plain text, or a document that was cut: its beginning says what it is.
+  if (!error.is_json && !page) error.message = std::string(body);
+  UpstreamError read = Classify(http_status, error);
+  read.message = page ? PageText(http_status, body) : ErrorText(error.message);
+  if (read.message.empty()) read.message = absl::StrCat("HTTP ", http_status, " without a message");
+  if (read.kind == FailureKind::kCaller) read.refused = RefusedOpenAiForm(http_status, body);
+  return read;
 }
 
 }  // namespace sluice

@@ -34,7 +34,7 @@ class OpenAi final : public WireFormat {
     return NewOpenAiEmbedDecoder(options, shape);
   }
 
-  UpstreamError ReadError(int http_status, const HeaderLookup& header, std::string_view body) const override {
+  UpstreamError ReadError(int http_status, std::string_view body) const override {
     return ReadOpenAiError(http_status, body);
   }
 };

@@ -8,7 +8,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/codec/ascii_text.h"
-#include "server/codec/error_text.h"
 #include "server/codec/json_balance.h"
 #include "server/codec/openai_answer.h"
 #include "server/codec/openai_chunk.h"
@@ -34,12 +33,12 @@ class OpenAiDecoder final : public ResponseDecoder {
   enum class Form { kUnknown, kEvents, kDocument };
 
   State Fail(FailureKind kind, std::string message);
+  State FailAs(UpstreamError error);
   State FeedUnknown(std::string_view bytes, StreamEventHandler& handler);
   State FeedDocument(std::string_view bytes, StreamEventHandler& handler);
   State FeedEvents(std::string_view bytes, StreamEventHandler& handler);
   State TakeEvents(StreamEventHandler& handler);
   State OnEvent(const SseEvent& event, StreamEventHandler& handler);
-  State OnErrorEvent(std::string_view data);
   // `text` begins with a document.
   State OnJson(std::string_view text, StreamEventHandler& handler);
   State OnList(std::string_view list, StreamEventHandler& handler);
@@ -67,6 +66,11 @@ bool IsDone(std::string_view data) {
 State OpenAiDecoder::Fail(FailureKind kind, std::string message) {
   error_.kind = kind;
   error_.message = std::move(message);
+  return state_ = State::kFailed;
+}
+
+State OpenAiDecoder::FailAs(UpstreamError error) {
+  error_ = std::move(error);
   return state_ = State::kFailed;
 }
 
@@ -126,23 +130,12 @@ State OpenAiDecoder::OnEvent(const SseEvent& event, StreamEventHandler& handler)
   // A proxy that puts its own prefix before that of its upstream.
   while (data.starts_with("data:")) data = TrimBlanks(data.substr(5));
   if (data.empty()) return state_;
-  if (event.type == "error") return OnErrorEvent(data);
+  if (event.type == "error") return FailAs(ReadOpenAiErrorEvent(data));
   if (data.front() == '{' || data.front() == '[') {
     return IsDone(data) ? Finish(OpenAiEnding::kDone, handler) : OnJson(data, handler);
   }
   // Anything else is no answer ("ping", "null"): not for us.
   return IsDone(data) ? Finish(OpenAiEnding::kDone, handler) : state_;
-}
-
-State OpenAiDecoder::OnErrorEvent(std::string_view data) {
-  BorrowedChunk chunk;
-  if (data.front() == '{' && chunk->Parse(data)) {
-    error_ = ClassifyOpenAiStreamError(chunk->error());
-  } else {
-    error_.kind = FailureKind::kServerError;
-    error_.message = ErrorText(data);
-  }
-  return state_ = State::kFailed;
 }
 
 State OpenAiDecoder::OnJson(std::string_view text, StreamEventHandler& handler) {
@@ -180,21 +173,16 @@ State OpenAiDecoder::OnList(std::string_view list, StreamEventHandler& handler) 
 }
 
 State OpenAiDecoder::OnChunk(std::string_view json, const OpenAiChunk& chunk, StreamEventHandler& handler) {
-  if (chunk.error().present) {
-    error_ = ClassifyOpenAiStreamError(chunk.error());
-    return state_ = State::kFailed;
+  if (chunk.error().present) return FailAs(ClassifyOpenAiStreamError(chunk.error()));
+  // An error in any other shape stands in place of an answer.
+  if (!chunk.has_choices() && !chunk.has_usage()) {
+    if (auto error = ReadOpenAiErrorIn200(json)) return FailAs(*std::move(error));
   }
-  if (!answer_.Apply(chunk, handler)) {
-    error_ = answer_.error();
-    return state_ = State::kFailed;
-  }
-  return state_;
+  return answer_.Apply(chunk, handler) ? state_ : FailAs(answer_.error());
 }
 
 State OpenAiDecoder::Finish(OpenAiEnding ending, StreamEventHandler& handler) {
-  if (answer_.End(ending, handler)) return state_ = State::kDone;
-  error_ = answer_.error();
-  return state_ = State::kFailed;
+  return answer_.End(ending, handler) ? state_ = State::kDone : FailAs(answer_.error());
 }
 
 State OpenAiDecoder::End(StreamEventHandler& handler) {

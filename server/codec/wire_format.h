@@ -6,7 +6,6 @@
 #define SLUICE_SERVER_CODEC_WIRE_FORMAT_H_
 
 #include <cstddef>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -103,9 +102,6 @@ class ResponseDecoder {
   virtual const UpstreamError& error() const = 0;
 };
 
-// Looks up a response header, case-insensitively; empty if absent.
-using HeaderLookup = std::function<std::string_view(std::string_view name)>;
-
 class WireFormat {
  public:
   virtual ~WireFormat() = default;
@@ -135,7 +131,7 @@ class WireFormat {
   }
 
   // Reads a response outside 2xx; `body` may be cut at some bound.
-  virtual UpstreamError ReadError(int http_status, const HeaderLookup& header, std::string_view body) const = 0;
+  virtual UpstreamError ReadError(int http_status, std::string_view body) const = 0;
 };
 
 // OpenAI chat completions and what speaks it: stream=true,

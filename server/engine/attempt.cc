@@ -2,8 +2,7 @@
 
 #include <algorithm>
 
-#include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
+#include "server/codec/error_text.h"
 #include "server/engine/failure_text.h"
 #include "server/resilience/retry_after.h"
 
@@ -11,17 +10,6 @@ namespace sluice {
 namespace {
 
 constexpr size_t kMaxContentType = 100;
-
-// What a wire format may look at when it reads an error; the head is gone by
-// the time the body is there.
-constexpr const char* kKeptHeaders[] = {
-    "content-type",
-    "retry-after",
-    "retry-after-ms",
-    "x-should-retry",
-    "x-ratelimit-remaining-requests",
-    "x-ratelimit-remaining-tokens",
-};
 
 FailureKind KindOf(HttpFailure failure) {
   switch (failure) {
@@ -112,15 +100,14 @@ void Attempt::OnHead(const HttpHead& head) {
 }
 
 void Attempt::ReadErrorHead(const HttpHead& head) {
+  const std::string_view location = head.header("location");
+  if (http_status_ >= 300 && http_status_ < 400 && !location.empty()) {
+    // Never followed: the request holds a credential and the caller's text.
+    return Fail(FailureKind::kProtocol, RedirectText(http_status_, location));
+  }
   reading_error_ = true;
-  // Reset times stand in every answer of some providers; they ask for rest
-  // only where a limit was hit.
-  const bool limited = http_status_ == 429;
-  const auto header = [&](std::string_view name) {
-    return !limited && name.starts_with("x-ratelimit") ? std::string_view() : head.header(name);
-  };
-  failure_.retry_after = ReadRetryAfter(header, loop_.WallNow());
-  for (const char* name : kKeptHeaders) error_headers_.emplace_back(name, head.header(name));
+  const auto header = [&](std::string_view name) { return head.header(name); };
+  failure_.retry_after = ReadRetryAfter(http_status_, header, loop_.WallNow());
   total_.Cancel();
   watch_.Set(loop_.Now() + kErrorBodyWait, [this] { ClassifyErrorBody(); });
 }
@@ -166,18 +153,9 @@ void Attempt::OnEvent(const StreamEvent& event) {
 }
 
 void Attempt::ClassifyErrorBody() {
-  const HeaderLookup header = [this](std::string_view name) -> std::string_view {
-    for (const auto& [kept, value] : error_headers_) {
-      if (absl::EqualsIgnoreCase(kept, absl::string_view(name.data(), name.size()))) return value;
-    }
-    return {};
-  };
-  UpstreamError error = format_.ReadError(http_status_, header, error_body_);
+  UpstreamError error = format_.ReadError(http_status_, error_body_);
   if (error.kind == FailureKind::kNone) error.kind = KindOfHttpStatus(http_status_);
-  failure_.field = std::move(error.field);
-  failure_.context_exceeded = error.context_exceeded;
-  failure_.refused = error.refused;
-  Fail(error.kind, MessageOf(error));
+  FailAsTold(error);
 }
 
 void Attempt::AfterDecoding(ResponseDecoder::State state) {
@@ -195,8 +173,15 @@ void Attempt::AfterDecoding(ResponseDecoder::State state) {
     case ResponseDecoder::State::kFailed:
       break;
   }
-  const UpstreamError& error = decoder_->error();
+  FailAsTold(decoder_->error());
+}
+
+void Attempt::FailAsTold(const UpstreamError& error) {
   failure_.field = error.field;
+  failure_.context_exceeded = error.context_exceeded;
+  failure_.refused = error.refused;
+  // A header is for clients to obey, the text for people.
+  if (!failure_.retry_after) failure_.retry_after = error.retry_after;
   Fail(error.kind, WithContentType(MessageOf(error)));
 }
 

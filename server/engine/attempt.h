@@ -8,7 +8,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "server/codec/wire_format.h"
 #include "server/engine/call_message.h"
@@ -97,11 +96,12 @@ class Attempt final : public HttpExchangeObserver, private StreamEventHandler {
   void WatchAnswer();
   void ReadErrorHead(const HttpHead& head);
   void ClassifyErrorBody();
-  // The following four report last: nothing of the attempt is touched after.
+  // The following report last: nothing of the attempt is touched after.
   void AfterDecoding(ResponseDecoder::State state);
   // Fails, unless what came is whole.
   void TimeOut(const char* what, Duration limit);
   std::string WithContentType(std::string message) const;
+  void FailAsTold(const UpstreamError& error);
   void Fail(FailureKind kind, std::string message);
   void Report(CallMessage::Kind kind);
   void Tell(CallMessage::Kind kind);
@@ -127,9 +127,7 @@ class Attempt final : public HttpExchangeObserver, private StreamEventHandler {
   std::string odd_content_type_;  // of an answer, where it is no usual one
   UsageCounts usage_;
   AttemptFailure failure_;
-  // Of an error answer, kept until its body was read.
-  std::vector<std::pair<std::string, std::string>> error_headers_;
-  std::string error_body_;
+  std::string error_body_;  // of an error answer
   Lingerer* lingerer_ = nullptr;
 
   Timer watch_;  // connect, first content, idle, the stream's end; or the error's body

@@ -18,11 +18,14 @@ inline constexpr Duration kMaxRetryAfter = absl::Hours(1);
 // The value of a response header, case-insensitively; empty if absent.
 using HeaderValue = absl::FunctionRef<std::string_view(std::string_view name)>;
 
-// In this order: `retry-after-ms`; `Retry-After` in seconds (a fraction is
-// understood) or as an HTTP date of any of the three forms of RFC 9110; the
-// `x-ratelimit-reset-requests|tokens` of the limit that is used up. Between
-// zero and `max`; a date in the past is zero. None if nothing readable is said.
-std::optional<Duration> ReadRetryAfter(HeaderValue header, absl::Time wall_now, Duration max = kMaxRetryAfter);
+// In this order: a header in milliseconds (`retry-after-ms`); `Retry-After`; and
+// of a 429 the reset times of the limits that are used up, else the soonest that
+// is told. A time is read in any of its forms: seconds with a fraction, a unit
+// ("9s", "6m0s"), in quotes, an HTTP date of RFC 9110, one of RFC 3339, seconds
+// or milliseconds since 1970. Between zero and `max`; a date in the past is
+// zero. None if nothing readable is said.
+std::optional<Duration> ReadRetryAfter(int http_status, HeaderValue header, absl::Time wall_now,
+                                       Duration max = kMaxRetryAfter);
 
 }  // namespace sluice
 

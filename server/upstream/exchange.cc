@@ -49,16 +49,6 @@ void Exchange::Abandon() {
   core_ = nullptr;
 }
 
-template <typename Call>
-bool Exchange::Tell(Call call) {
-  bool destroyed = false;
-  destroyed_ = &destroyed;
-  call();
-  if (destroyed) return false;
-  destroyed_ = nullptr;
-  return !over_;
-}
-
 void Exchange::Begin() {
   lease_ = pool_->TakeIdle(this);
   if (!lease_.held()) return Connect();
@@ -251,6 +241,7 @@ bool Exchange::ParseStash() {
 
 bool Exchange::Parse(std::string_view input) {
   using Event = ResponseParser::Event;
+  if (decoder_ != nullptr && !TellDecoded()) return false;
   while (!paused_) {
     bool go_on = true;
     switch (parser_.Next(input)) {
@@ -258,18 +249,16 @@ bool Exchange::Parse(std::string_view input) {
         stash_.assign(input);
         return true;
       case Event::kHead:
-        // Some servers answer and close before they were asked.
-        go_on = Announce() && Tell([this] { observer_->OnHead(parser_.head()); });
+        go_on = TellHead();
         break;
       case Event::kBody:
-        go_on = Tell([this] { observer_->OnBody(parser_.body()); });
+        go_on = TellBody();
         break;
       case Event::kEnd:
         Complete(input.empty());
         return false;
       case Event::kError:
-        Fail(HttpFailure::kProtocol, PeerMessage(": " + parser_.error()));
-        return false;
+        return Refuse(parser_.error());
     }
     if (!go_on) return false;
   }
@@ -310,6 +299,11 @@ void Exchange::Fail(HttpFailure failure, std::string_view message) {
   if (failure == HttpFailure::kReset) PoolCounters::Add(pool_->counters().resets);
   CloseConnection();
   observer_->OnFailure(failure, message);
+}
+
+bool Exchange::Refuse(std::string_view why) {
+  Fail(HttpFailure::kProtocol, PeerMessage(": " + std::string(why)));
+  return false;
 }
 
 std::string Exchange::PeerMessage(std::string_view what) const {

@@ -10,6 +10,7 @@
 
 #include "server/runtime/loop.h"
 #include "server/upstream/connector.h"
+#include "server/upstream/content_decoder.h"
 #include "server/upstream/http_transport.h"
 #include "server/upstream/pool.h"
 #include "server/upstream/response_parser.h"
@@ -61,12 +62,18 @@ class Exchange : public HttpExchange, private FdHandler {
   bool ParseReceived(size_t size);
   bool ParseStash();
   bool Parse(std::string_view input);
+  bool TellHead();
+  bool TellBody();
+  // What the content decoder has, until it wants more, or a pause.
+  bool TellDecoded();
   void OnPeerClosed();
   void UpdateWatch();
 
   void CloseConnection();
   void Complete(bool clean);
   void Fail(HttpFailure failure, std::string_view message);
+  // What came cannot be read. False.
+  bool Refuse(std::string_view why);
   std::string PeerMessage(std::string_view what) const;
 
   // Calls the observer; false if that destroyed this.
@@ -78,6 +85,9 @@ class Exchange : public HttpExchange, private FdHandler {
   std::shared_ptr<const HttpEndpoint> endpoint_;
   std::shared_ptr<Pool> pool_;
   ResponseParser parser_;
+  // Where the upstream compresses unasked. Shared with a call of the observer,
+  // which may destroy the exchange.
+  std::shared_ptr<ContentDecoder> decoder_;
 
   // Until it is sent.
   std::string head_;
@@ -105,6 +115,16 @@ class Exchange : public HttpExchange, private FdHandler {
   bool over_ = false;
   bool* destroyed_ = nullptr;  // set by the destructor while the observer runs
 };
+
+template <typename Call>
+bool Exchange::Tell(Call call) {
+  bool destroyed = false;
+  destroyed_ = &destroyed;
+  call();
+  if (destroyed) return false;
+  destroyed_ = nullptr;
+  return !over_;
+}
 
 }  // namespace sluice
 

@@ -5,12 +5,15 @@
 #define BOOST_DISABLE_ASSERTS
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/beast/http/error.hpp>
+#include <cstddef>
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "server/upstream/head_repair.h"
 
 namespace sluice {
 namespace {
@@ -98,6 +101,9 @@ class ResponseParser::Machine : public http::basic_parser<false> {
   bool head_ready() const { return head_ready_; }
   std::string_view body() const { return body_; }
   bool http11() const { return http11_; }
+  bool encoded() const { return encoded_; }
+  // The same one twice is well understood, but no sign of health.
+  bool one_length() const { return lengths_ <= 1; }
 
   ParsedHead head_;
 
@@ -109,9 +115,15 @@ class ResponseParser::Machine : public http::basic_parser<false> {
     http11_ = version >= 11;
   }
 
-  void on_field_impl(http::field, BeastView name, BeastView value, BeastError& error) override {
+  void on_field_impl(http::field field, BeastView name, BeastView value, BeastError& error) override {
     // A trailer comes after the head was told and has no reader.
     if (head_done_) return;
+    if (field == http::field::content_encoding) encoded_ = true;
+    if (field == http::field::content_length) lengths_ += 1 + std::count(value.begin(), value.end(), ',');
+    // Beast takes "chunked, chunked" for a body that ends with the connection.
+    if (field == http::field::transfer_encoding && !boost::beast::iequals(value, "chunked")) {
+      error = http::error::bad_transfer_encoding;
+    }
     head_.Add(name, value);
     // Beast applies its limit to what it has not consumed yet, so that fields
     // which arrive one by one would never reach it.
@@ -141,6 +153,8 @@ class ResponseParser::Machine : public http::basic_parser<false> {
   bool head_ready_ = false;
   bool head_done_ = false;
   bool http11_ = false;
+  bool encoded_ = false;
+  std::ptrdiff_t lengths_ = 0;
 };
 
 ResponseParser::ResponseParser(size_t max_head_bytes, bool no_body)
@@ -160,6 +174,17 @@ std::string Describe(const BeastError& error, size_t max_head_bytes) {
   return absl::StrCat("malformed HTTP response: ", error.message());
 }
 
+// `taken` is what the machine has of a head, `rest` what it did not take.
+bool WantsRepair(const BeastError& error, const std::string& taken, std::string_view rest) {
+  if (!error || error == http::error::header_limit) return false;
+  if (taken.empty() && !BeginsLikeHead(rest)) return false;
+  if (error != http::error::need_more) return true;
+  // The machine waits for CRLF: for a head that ended otherwise it would wait
+  // for ever.
+  const size_t kept = std::min<size_t>(taken.size(), 3);
+  return FindHeadEnd(taken.substr(taken.size() - kept) + std::string(rest)) != std::string::npos;
+}
+
 }  // namespace
 
 ResponseParser::Event ResponseParser::Next(std::string_view& input) {
@@ -167,25 +192,60 @@ ResponseParser::Event ResponseParser::Next(std::string_view& input) {
     if (machine_->is_done()) return Event::kEnd;
     if (machine_->is_header_done()) machine_->head_.Clear();
     if (input.empty()) return Event::kNeedMore;
-    BeastError error;
-    const size_t used = machine_->Step(input, error);
-    input.remove_prefix(used);
-    if (error == http::error::need_more) {
-      if (input.size() > max_head_bytes_) {
-        return Fail(absl::StrCat("a line of the response is longer than ", max_head_bytes_, " bytes"));
-      }
-      return Event::kNeedMore;
-    }
-    if (error) return Fail(Describe(error, max_head_bytes_));
-    if (machine_->head_ready()) {
-      const int status = machine_->head_.status();
-      if (status == kSwitchingProtocols) return Fail("the upstream switched protocols unasked");
-      if (status / 100 != 1) return Event::kHead;
-      machine_ = std::make_unique<Machine>(max_head_bytes_, no_body_);
-      continue;
-    }
-    if (!machine_->body().empty()) return Event::kBody;
+    const std::optional<Event> event = repairing_ ? Repair(input) : Step(input);
+    if (event) return *event;
   }
+}
+
+std::optional<ResponseParser::Event> ResponseParser::Step(std::string_view& input) {
+  const std::string_view before = input;
+  const bool in_head = !machine_->is_header_done();
+  BeastError error;
+  const size_t used = machine_->Step(input, error);
+  input.remove_prefix(used);
+  if (in_head && (error || !head_bytes_.empty())) head_bytes_.append(before.substr(0, used));
+  if (in_head && WantsRepair(error, head_bytes_, input)) {
+    repairing_ = odd_ = true;
+    if (error != http::error::need_more) error_ = Describe(error, max_head_bytes_);
+    return std::nullopt;
+  }
+  if (error == http::error::need_more) {
+    if (input.size() <= max_head_bytes_) return Event::kNeedMore;
+    return Fail(absl::StrCat("a line of the response is longer than ", max_head_bytes_, " bytes"));
+  }
+  if (error) return Fail(Describe(error, max_head_bytes_));
+  if (machine_->head_ready()) return TakeHead();
+  return machine_->body().empty() ? std::nullopt : std::optional<Event>(Event::kBody);
+}
+
+std::optional<ResponseParser::Event> ResponseParser::Repair(std::string_view& input) {
+  head_bytes_.append(input);
+  const size_t end = FindHeadEnd(head_bytes_);
+  const size_t left = end == std::string::npos ? 0 : std::min(head_bytes_.size() - end, input.size());
+  input.remove_prefix(input.size() - left);
+  if (std::min(end, head_bytes_.size()) > max_head_bytes_) {
+    return Fail(Describe(http::error::header_limit, max_head_bytes_));
+  }
+  if (end == std::string::npos) return Event::kNeedMore;
+  const RepairedHead repaired = RepairHead(std::string_view(head_bytes_).substr(0, end));
+  if (!repaired.problem.empty()) return Fail(repaired.problem);
+  BeastError error;
+  machine_ = std::make_unique<Machine>(max_head_bytes_, no_body_);
+  if (!repaired.bytes.empty()) machine_->Step(repaired.bytes, error);
+  if (!machine_->head_ready()) return Fail(error_.empty() ? "malformed HTTP response: bad line ending" : error_);
+  repairing_ = false;
+  return TakeHead();
+}
+
+std::optional<ResponseParser::Event> ResponseParser::TakeHead() {
+  // Not for an open stream to keep.
+  std::string().swap(head_bytes_);
+  odd_ = odd_ || !machine_->one_length();
+  const int status = machine_->head_.status();
+  if (status == kSwitchingProtocols) return Fail("the upstream switched protocols unasked");
+  if (status / 100 != 1) return Event::kHead;
+  machine_ = std::make_unique<Machine>(max_head_bytes_, no_body_);
+  return std::nullopt;
 }
 
 ResponseParser::Event ResponseParser::Close() {
@@ -199,7 +259,9 @@ const HttpHead& ResponseParser::head() const { return machine_->head_; }
 
 std::string_view ResponseParser::body() const { return machine_->body(); }
 
-bool ResponseParser::keep_alive() const { return machine_->http11() && machine_->keep_alive(); }
+bool ResponseParser::encoded() const { return machine_->encoded(); }
+
+bool ResponseParser::keep_alive() const { return !odd_ && machine_->http11() && machine_->keep_alive(); }
 
 bool ResponseParser::head_seen() const { return machine_->is_header_done(); }
 

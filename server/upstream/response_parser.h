@@ -1,4 +1,5 @@
-// One HTTP/1.1 response, pulled event by event out of the bytes that arrived.
+// One HTTP/1.1 response, pulled event by event out of the bytes that arrived. A
+// head that breaks the grammar but is clear is repaired (head_repair.h).
 // Pure: no socket, no time. Body pieces are views into the input. Keeps Boost
 // out of everybody else's sight.
 #ifndef SLUICE_SERVER_UPSTREAM_RESPONSE_PARSER_H_
@@ -6,6 +7,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -39,7 +41,10 @@ class ResponseParser {
   const HttpHead& head() const;
   // After kBody; as long as the input.
   std::string_view body() const;
-  // After kEnd: the connection may carry another request.
+  // After kHead: it tells of a content coding.
+  bool encoded() const;
+  // After kEnd: the connection may carry another request. Never after a head of
+  // odd framing: where its body ends is our reading, and could be another's.
   bool keep_alive() const;
   // After kError; for people.
   const std::string& error() const { return error_; }
@@ -50,10 +55,20 @@ class ResponseParser {
   class Machine;
 
   Event Fail(std::string message);
+  // One step of the machine, or of the repair of a head that it refused. None:
+  // it gave nothing yet, but can go on.
+  std::optional<Event> Step(std::string_view& input);
+  std::optional<Event> Repair(std::string_view& input);
+  std::optional<Event> TakeHead();
 
   const size_t max_head_bytes_;
   const bool no_body_;
   std::unique_ptr<Machine> machine_;
+  // Of a head that comes in pieces: what the machine has taken, should it have to
+  // be read again.
+  std::string head_bytes_;
+  bool repairing_ = false;  // head_bytes_ waits for the rest of its head
+  bool odd_ = false;
   std::string error_;
 };
 

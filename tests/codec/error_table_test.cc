@@ -18,8 +18,7 @@ struct ErrorCase {
 class OpenAiErrorTest : public testing::TestWithParam<ErrorCase> {};
 
 TEST_P(OpenAiErrorTest, IsRead) {
-  const auto header = [](std::string_view) { return std::string_view(); };
-  const UpstreamError error = OpenAiFormat().ReadError(GetParam().status, header, GetParam().body);
+  const UpstreamError error = OpenAiFormat().ReadError(GetParam().status, GetParam().body);
   EXPECT_EQ(TraitsOf(error.kind).name, TraitsOf(GetParam().kind).name);
   EXPECT_EQ(error.message, GetParam().message);
   EXPECT_EQ(error.code, GetParam().code);
@@ -47,7 +46,7 @@ const ErrorCase kErrors[] = {
     {"ParamMessages400", 400, R"({"error":{"message":"m","param":"messages.[2].content","type":"invalid_request_error"}})",
      FailureKind::kCaller, "m", "invalid_request_error", "messages"},
     {"Detail422", 422, R"({"detail":[{"loc":["body","max_tokens"],"msg":"must be positive","type":"value_error"}]})",
-     FailureKind::kCaller, "must be positive", "", "sampling.max_output_tokens"},
+     FailureKind::kCaller, "max_tokens: must be positive", "", "sampling.max_output_tokens"},
     {"DetailText400", 400, R"({"detail":"no such thing"})", FailureKind::kCaller, "no such thing"},
     {"TooLarge413", 413, "", FailureKind::kCaller, "HTTP 413 without a message"},
     {"Context400", 400, R"({"error":{"message":"maximum context length is 8192","code":"context_length_exceeded","param":"messages"}})",
@@ -58,7 +57,16 @@ const ErrorCase kErrors[] = {
     {"Old400AsVllm", 400, R"({"object":"error","message":"too long","type":"BadRequestError","code":400})", FailureKind::kCaller, "too long", "400"},
     {"Server500", 500, R"({"error":{"message":"The server had an error","type":"server_error"}})", FailureKind::kServerError,
      "The server had an error", "server_error"},
-    {"ACallersCodeChangesNo500", 500, R"({"error":{"message":"m","code":"context_length_exceeded"}})", FailureKind::kServerError, "m", "context_length_exceeded"},
+    // What an account or a request is accused of in a 5xx is the upstream's
+    // failure all the same.
+    {"ACallersCodeChangesNo500", 500, R"({"error":{"message":"m","type":"invalid_request_error","code":"content_filter"}})",
+     FailureKind::kServerError, "m", "content_filter"},
+    {"AnAccountsCodeChangesNo500", 500, R"({"error":{"message":"insufficient balance","code":"insufficient_quota"}})",
+     FailureKind::kServerError, "insufficient balance", "insufficient_quota"},
+    {"AnAccountsCodeChangesNo503", 503, R"({"error":{"message":"m","code":"insufficient_quota"}})", FailureKind::kOverload, "m", "insufficient_quota"},
+    {"ACredentialsCodeChangesNo502", 502, R"({"error":{"message":"m","code":"invalid_api_key"}})", FailureKind::kServerError, "m", "invalid_api_key"},
+    {"ARateChangesNo500", 500, R"({"error":{"message":"Rate limit exceeded","code":"429"}})", FailureKind::kServerError, "Rate limit exceeded", "429"},
+    {"ACodeChangesNo408", 408, R"({"error":{"message":"m","code":"model_not_found"}})", FailureKind::kServerError, "m", "model_not_found"},
     {"Overload503", 503, R"({"error":"overloaded"})", FailureKind::kOverload, "overloaded"},
     {"Overload529", 529, R"({"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}})", FailureKind::kOverload, "Overloaded", "overloaded_error"},
     {"Page502", 502, "<html>\n<head><title>502 Bad Gateway</title></head><body>nginx</body></html>", FailureKind::kServerError, "502 Bad Gateway"},
@@ -71,9 +79,8 @@ const ErrorCase kErrors[] = {
 INSTANTIATE_TEST_SUITE_P(Errors, OpenAiErrorTest, testing::ValuesIn(kErrors), [](const auto& info) { return info.param.name; });
 
 TEST(OpenAiErrorReadTest, DeepNestingDoesNotUseUpTheStack) {
-  const auto header = [](std::string_view) { return std::string_view(); };
   const std::string body(1 << 20, '[');
-  EXPECT_EQ(OpenAiFormat().ReadError(500, header, body).kind, FailureKind::kServerError);
+  EXPECT_EQ(OpenAiFormat().ReadError(500, body).kind, FailureKind::kServerError);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <sstream>
 
 #include "absl/strings/numbers.h"
+#include "server/codec/retry_text.h"
 #include "sluice/v1/gateway.pb.h"
 
 namespace sluice {
@@ -66,7 +67,13 @@ class LineDecoder : public ResponseDecoder {
     std::istringstream words(rest);
     std::string first, second;
     words >> first >> second;
-    if (word == "fail") return Fail(KindNamed(first), rest.substr(std::min(rest.size(), first.size() + 1)));
+    if (word == "fail") {
+      Fail(KindNamed(first), rest.substr(std::min(rest.size(), first.size() + 1)));
+      error_.context_exceeded = first == "context";
+      if (error_.context_exceeded) error_.kind = FailureKind::kCaller;
+      error_.retry_after = ReadRetryText(error_.message);
+      return;
+    }
     if (word == "model") {
       event.kind = StreamEvent::Kind::kModel;
     } else if (word == "text") {
@@ -137,7 +144,7 @@ std::unique_ptr<ResponseDecoder> LineFormat::NewDecoder(const AnswerOptions& lim
   return std::make_unique<LineDecoder>(limits);
 }
 
-UpstreamError LineFormat::ReadError(int http_status, const HeaderLookup& header, std::string_view body) const {
+UpstreamError LineFormat::ReadError(int http_status, std::string_view body) const {
   UpstreamError error;
   error.kind = KindOfHttpStatus(http_status);
   if (body.starts_with("context ")) {
@@ -157,6 +164,7 @@ UpstreamError LineFormat::ReadError(int http_status, const HeaderLookup& header,
   error.kind = KindNamed(body.substr(0, space));
   if (space != std::string_view::npos) error.message = std::string(body.substr(space + 1));
   if (error.kind == FailureKind::kCaller) error.field = "temperature";
+  error.retry_after = ReadRetryText(error.message);
   return error;
 }
 

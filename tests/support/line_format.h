@@ -23,7 +23,7 @@ class LineFormat : public WireFormat {
   absl::StatusOr<EncodedRequest> EncodeChat(const v1::ChatRequest& request, std::string_view model, const Dialect& dialect) const override;
   std::vector<std::pair<std::string, std::string>> AuthHeaders(std::string_view secret) const override;
   std::unique_ptr<ResponseDecoder> NewDecoder(const AnswerOptions& limits) const override;
-  UpstreamError ReadError(int http_status, const HeaderLookup& header, std::string_view body) const override;
+  UpstreamError ReadError(int http_status, std::string_view body) const override;
 
   mutable int encoded = 0;  // calls of EncodeChat
   bool refuses_requests = false;

@@ -281,7 +281,7 @@ INSTANTIATE_TEST_SUITE_P(
                      HttpFailure::kProtocol, "malformed HTTP response"},
         Misbehaviour{"SendsTwoLengths",
                      {Respond("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n"
-                              "Transfer-Encoding: chunked\r\n\r\n")},
+                              "Content-Length: 3\r\n\r\nok")},
                      HttpFailure::kProtocol, "malformed HTTP response"},
         Misbehaviour{"SwitchesProtocols",
                      {Respond("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n")},

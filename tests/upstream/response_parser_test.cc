@@ -100,6 +100,49 @@ INSTANTIATE_TEST_SUITE_P(
         Response{"CutBody", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello", true,
                  "H200[] B(hello) !"},
         Response{"CutHead", "HTTP/1.1 200 OK\r\nContent-", true, "B() !"},
+        // Clear, though they break the grammar: read, and never used again.
+        Response{"NoReasonPhrase", "HTTP/1.1 200\r\nX-A: v\r\nContent-Length: 5\r\n\r\nhello", false, "H200[v] B(hello) E"},
+        Response{"BareLineFeeds", "HTTP/1.1 200 OK\nX-A: v\nContent-Length: 5\n\nhello", false, "H200[v] B(hello) E"},
+        Response{"OneBareLineFeed", "HTTP/1.1 200 OK\r\nX-A: v\nContent-Length: 5\r\n\r\nhello", false, "H200[v] B(hello) E"},
+        Response{"BareLastLine", "HTTP/1.1 200 OK\r\nX-A: v\r\nContent-Length: 5\r\n\nhello", false, "H200[v] B(hello) E"},
+        Response{"EmptyLineBefore", "\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", false, "H200[] B(hello) E"},
+        Response{"LengthAndChunked",
+                 "HTTP/1.1 200 OK\r\nContent-Length: 10\r\nX-A: v\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+                 false, "H200[v] B(hello) E"},
+        Response{"ChunkedAndLength",
+                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+                 false, "H200[] B(hello) E"},
+        Response{"ChunkedTwice",
+                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: Chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+                 false, "H200[] B(hello) E"},
+        Response{"ChunkedChunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+                 false, "H200[] B(hello) E"},
+        Response{"IdentityChunked",
+                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: identity,chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", false,
+                 "H200[] B(hello) E"},
+        Response{"IdentityAndLength", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: identity\r\n\r\nhello",
+                 false, "H200[] B(hello) E"},
+        Response{"BlankBeforeColon", "HTTP/1.1 200 OK\r\nX-A : v\r\nTransfer-Encoding : chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+                 false, "H200[v] B(hello) E"},
+        Response{"OddNamesAndNoField", "HTTP/1.1 200 OK\r\nX-F\xf6\xf6: 1\r\nno field\r\n: none\r\nX-A: v\r\nContent-Length: 5\r\n\r\nhello",
+                 false, "H200[v] B(hello) E"},
+        Response{"ControlCharacters", "HTTP/1.1 200 O\x01K\r\nX-A: a\x02" "b\r\nContent-Length: 5\r\n\r\nhello", false,
+                 "H200[a b] B(hello) E"},
+        Response{"FoldedValue", "HTTP/1.1 200 OK\r\nX-A: a\r\n  b\r\nContent-Length: 5\r\n\r\nhello", false, "H200[a b] B(hello) E+"},
+        Response{"SameLengthTwice", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello", false,
+                 "H200[] B(hello) E"},
+        Response{"SameLengthInAList", "HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\nhello", false, "H200[] B(hello) E"},
+        Response{"ConnectionOfNonsense", "HTTP/1.1 200 OK\r\nConnection: @keep, alive;\r\nContent-Length: 5\r\n\r\nhello", false,
+                 "H200[] B(hello) E"},
+        Response{"OddAfterInformational", "HTTP/1.1 100\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", false,
+                 "H200[] B(hello) E"},
+        // Not clear.
+        Response{"TwoLengths", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 7\r\n\r\nhello", false, "B() !"},
+        Response{"LengthThatIsNone", "HTTP/1.1 200 OK\r\nContent-Length: five\r\n\r\nhello", false, "B() !"},
+        Response{"OtherTransferCoding", "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", false,
+                 "B() !"},
+        Response{"StatusOfFourDigits", "HTTP/1.1 2000 OK\r\nContent-Length: 5\r\n\r\nhello", false, "B() !"},
+        Response{"CutBareHead", "HTTP/1.1 200 OK\nX-A: v\n", true, "B() !"},
         Response{"BadChunkEnd", kChunkedHead + "5\r\nhelloXX0\r\n\r\n", false,
                  "H200[1] B(hello) !"}),
     [](const auto& info) { return info.param.name; });
@@ -130,13 +173,35 @@ TEST(ResponseParserLimitsTest, BoundsEndlessTrailers) {
   EXPECT_EQ(ParseAll(pieces), "H200[1] B() !");
 }
 
+TEST(ResponseParserLimitsTest, WhatIsNoHttpFailsAtOnce) {
+  EXPECT_EQ(ParseAll({"SSH-2.0-OpenSSH_9.2\r\n"}), "B() !");
+  EXPECT_EQ(ParseAll({"HTTP/2.0 200 OK\r\n"}), "B() !");
+}
+
+TEST(ResponseParserLimitsTest, BoundsAHeadUnderRepair) {
+  std::vector<std::string> pieces = {"HTTP/1.1 200\r\n"};
+  for (int i = 0; i < 1000; ++i) pieces.push_back("X-Filler: 0123456789\n");
+  EXPECT_EQ(ParseAll(pieces), "B() !");
+}
+
+TEST(ResponseParserLimitsTest, TellsOfAContentCoding) {
+  for (const bool coded : {true, false}) {
+    ResponseParser parser(1024, false);
+    const std::string bytes = std::string("HTTP/1.1 200 OK\r\n") + (coded ? "content-encoding: gzip\r\n" : "") + "\r\n";
+    std::string_view input = bytes;
+    ASSERT_EQ(parser.Next(input), Event::kHead);
+    EXPECT_EQ(parser.encoded(), coded);
+  }
+}
+
 // Under the sanitizers: no input may be more than an error.
 TEST(ResponseParserLimitsTest, SurvivesHostileBytes) {
   const std::vector<std::string> fragments = {
       "HTTP/1.1 200 OK\r\n", "HTTP/1.1 1", "Content-Length: 18446744073709551615\r\n",
       "Content-Length: -1\r\n", "Transfer-Encoding: chunked\r\n", "\r\n", "\n", "\r", "0\r\n",
       "ffffffffffffffff\r\n", "fffffffffffffffff\r\n", "5\r\nhello\r\n", ";a=\"", "\"", " ", ":",
-      "Connection: ,,,\r\n", std::string(1, '\0'), "\xff\xfe", "X: y\r\n z\r\n"};
+      "Connection: ,,,\r\n", std::string(1, '\0'), "\xff\xfe", "X: y\r\n z\r\n",
+      "Transfer-Encoding: identity\r\n", "HTTP/1.1 200\n", ": \n", "\n\n"};
   std::mt19937 random(20240);
   for (int round = 0; round < 20'000; ++round) {
     std::vector<std::string> pieces;
