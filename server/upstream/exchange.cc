@@ -252,7 +252,7 @@ bool Exchange::Parse(std::string_view input) {
         go_on = TellHead();
         break;
       case Event::kBody:
-        go_on = TellBody();
+        go_on = decoder_ == nullptr ? Tell([this] { observer_->OnBody(parser_.body()); }) : TellCoded();
         break;
       case Event::kEnd:
         Complete(input.empty());

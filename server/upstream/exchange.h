@@ -63,7 +63,7 @@ class Exchange : public HttpExchange, private FdHandler {
   bool ParseStash();
   bool Parse(std::string_view input);
   bool TellHead();
-  bool TellBody();
+  bool TellCoded();
   // What the content decoder has, until it wants more, or a pause.
   bool TellDecoded();
   void OnPeerClosed();

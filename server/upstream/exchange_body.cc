@@ -15,8 +15,7 @@ bool Exchange::TellHead() {
   return Announce() && Tell([this] { observer_->OnHead(parser_.head()); });
 }
 
-bool Exchange::TellBody() {
-  if (decoder_ == nullptr) return Tell([this] { observer_->OnBody(parser_.body()); });
+bool Exchange::TellCoded() {
   decoder_->Feed(parser_.body());
   return TellDecoded();
 }

@@ -170,6 +170,9 @@ std::string Describe(const BeastError& error, size_t max_head_bytes) {
   if (error == http::error::header_limit) {
     return absl::StrCat("the response head is larger than ", max_head_bytes, " bytes");
   }
+  if (error == http::error::need_more) {
+    return absl::StrCat("a line of the response is longer than ", max_head_bytes, " bytes");
+  }
   if (error == http::error::bad_version) return "the response is not HTTP/1.1";
   return absl::StrCat("malformed HTTP response: ", error.message());
 }
@@ -190,32 +193,37 @@ bool WantsRepair(const BeastError& error, const std::string& taken, std::string_
 ResponseParser::Event ResponseParser::Next(std::string_view& input) {
   for (;;) {
     if (machine_->is_done()) return Event::kEnd;
-    if (machine_->is_header_done()) machine_->head_.Clear();
+    const bool in_head = !machine_->is_header_done();
+    if (!in_head) machine_->head_.Clear();
     if (input.empty()) return Event::kNeedMore;
-    const std::optional<Event> event = repairing_ ? Repair(input) : Step(input);
-    if (event) return *event;
+    if (in_head) {
+      const std::optional<Event> event = repairing_ ? Repair(input) : StepInHead(input);
+      if (event) return *event;
+      continue;
+    }
+    BeastError error;
+    const size_t used = machine_->Step(input, error);
+    input.remove_prefix(used);
+    if (error == http::error::need_more && input.size() <= max_head_bytes_) return Event::kNeedMore;
+    if (error) return Fail(Describe(error, max_head_bytes_));
+    if (!machine_->body().empty()) return Event::kBody;
   }
 }
 
-std::optional<ResponseParser::Event> ResponseParser::Step(std::string_view& input) {
+std::optional<ResponseParser::Event> ResponseParser::StepInHead(std::string_view& input) {
   const std::string_view before = input;
-  const bool in_head = !machine_->is_header_done();
   BeastError error;
   const size_t used = machine_->Step(input, error);
   input.remove_prefix(used);
-  if (in_head && (error || !head_bytes_.empty())) head_bytes_.append(before.substr(0, used));
-  if (in_head && WantsRepair(error, head_bytes_, input)) {
-    repairing_ = odd_ = true;
-    if (error != http::error::need_more) error_ = Describe(error, max_head_bytes_);
-    return std::nullopt;
+  if (!error) return TakeHead();
+  head_bytes_.append(before.substr(0, used));
+  if (!WantsRepair(error, head_bytes_, input)) {
+    const bool more = error == http::error::need_more && input.size() <= max_head_bytes_;
+    return more ? Event::kNeedMore : Fail(Describe(error, max_head_bytes_));
   }
-  if (error == http::error::need_more) {
-    if (input.size() <= max_head_bytes_) return Event::kNeedMore;
-    return Fail(absl::StrCat("a line of the response is longer than ", max_head_bytes_, " bytes"));
-  }
-  if (error) return Fail(Describe(error, max_head_bytes_));
-  if (machine_->head_ready()) return TakeHead();
-  return machine_->body().empty() ? std::nullopt : std::optional<Event>(Event::kBody);
+  repairing_ = odd_ = true;
+  if (error != http::error::need_more) error_ = Describe(error, max_head_bytes_);
+  return std::nullopt;
 }
 
 std::optional<ResponseParser::Event> ResponseParser::Repair(std::string_view& input) {

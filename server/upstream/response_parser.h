@@ -55,9 +55,9 @@ class ResponseParser {
   class Machine;
 
   Event Fail(std::string message);
-  // One step of the machine, or of the repair of a head that it refused. None:
-  // it gave nothing yet, but can go on.
-  std::optional<Event> Step(std::string_view& input);
+  // One step of the machine in a head, or of the repair of one that it refused.
+  // None: it gave nothing yet, but can go on.
+  std::optional<Event> StepInHead(std::string_view& input);
   std::optional<Event> Repair(std::string_view& input);
   std::optional<Event> TakeHead();
 
