@@ -1,8 +1,8 @@
 // An assistant's turn in OpenAI's form: what the model said, thought and called
 // goes back as it came.
+#include <algorithm>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -29,6 +29,26 @@ std::string_view KeyOf(Dialect::ReasoningKey key) {
   return {};
 }
 
+// Texts that are one; copied only where there are several.
+class WholeText {
+ public:
+  void Add(std::string_view more) {
+    if (more.empty()) return;
+    if (first_.empty()) {
+      first_ = more;
+      return;
+    }
+    if (joined_.empty()) joined_ = first_;
+    joined_ += more;
+  }
+  bool empty() const { return first_.empty(); }
+  std::string_view view() const { return joined_.empty() ? first_ : std::string_view(joined_); }
+
+ private:
+  std::string_view first_;
+  std::string joined_;
+};
+
 class AssistantTurn {
  public:
   AssistantTurn(const Message& message, const std::string& field, const Dialect& dialect, JsonWriter& writer)
@@ -46,12 +66,12 @@ class AssistantTurn {
   // Reasoning that goes back under one key.
   struct Thought {
     std::string key;
-    std::string text;
+    WholeText text;
   };
 
   absl::Status ReadPart(const Part& part, const std::string& field);
   void ReadThought(const Part& part);
-  void AddThought(std::string_view key, const std::string& text);
+  void AddThought(std::string_view key, std::string_view text);
   void WriteContent();
   void WriteContentList();
   void WriteThinking(const std::string& text);
@@ -65,7 +85,7 @@ class AssistantTurn {
 
   // All of it: the parts of an answer are one text, and were never apart by
   // more than what the model wrote.
-  std::string text_;
+  WholeText text_;
   int spoken_ = 0;  // parts of text and refusal
   int refusals_ = 0;
   std::vector<const Part*> calls_;
@@ -75,7 +95,7 @@ class AssistantTurn {
 };
 
 absl::Status AssistantTurn::Read() {
-  text_ = message_.text();
+  text_.Add(message_.text());
   for (int i = 0; i < message_.parts_size(); ++i) {
     if (absl::Status status = ReadPart(message_.parts(i), OpenAiPartField(field_, i)); !status.ok()) return status;
   }
@@ -86,7 +106,7 @@ absl::Status AssistantTurn::ReadPart(const Part& part, const std::string& field)
   switch (part.kind_case()) {
     case Part::kText:
       ++spoken_;
-      text_ += part.text();
+      text_.Add(part.text());
       break;
     case Part::kRefusal:
       ++spoken_;
@@ -127,14 +147,11 @@ void AssistantTurn::ReadThought(const Part& part) {
   }
 }
 
-void AssistantTurn::AddThought(std::string_view key, const std::string& text) {
-  for (Thought& thought : thoughts_) {
-    if (thought.key == key) {
-      thought.text += text;
-      return;
-    }
-  }
-  thoughts_.push_back({std::string(key), text});
+void AssistantTurn::AddThought(std::string_view key, std::string_view text) {
+  const auto same = std::find_if(thoughts_.begin(), thoughts_.end(), [&](const Thought& t) { return t.key == key; });
+  Thought& thought = same != thoughts_.end() ? *same : thoughts_.emplace_back();
+  thought.key = key;
+  thought.text.Add(text);
 }
 
 void AssistantTurn::Write() {
@@ -143,7 +160,7 @@ void AssistantTurn::Write() {
   if (!message_.name().empty()) WriteMember(writer_, "name", message_.name());
   WriteContent();
   for (const Thought& thought : thoughts_) {
-    if (!states_.Has(thought.key)) WriteMember(writer_, thought.key, thought.text);
+    if (!states_.Has(thought.key)) WriteMember(writer_, thought.key, thought.text.view());
   }
   if (!calls_.empty()) {
     WriteKey(writer_, "tool_calls");
@@ -168,7 +185,7 @@ void AssistantTurn::WriteContent() {
   } else if (text_.empty()) {
     writer_.Null();  // there are calls, or nothing would be written
   } else {
-    WriteString(writer_, text_);
+    WriteString(writer_, text_.view());
   }
 }
 

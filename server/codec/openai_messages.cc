@@ -111,10 +111,10 @@ class MessageWriter {
     WriteKey(writer_, "content");
     if (HasMedia()) {
       if (absl::Status status = WriteInputParts(); !status.ok()) return status;
-    } else if (message_.parts_size() == 1) {
-      WriteString(writer_, message_.parts(0).text());
+    } else if (message_.parts_size() > 1) {
+      WriteString(writer_, JoinedText());
     } else {
-      WriteString(writer_, message_.parts_size() == 0 ? message_.text() : JoinedText());
+      WriteString(writer_, message_.parts_size() == 1 ? message_.parts(0).text() : message_.text());
     }
     writer_.EndObject();
     return absl::OkStatus();

@@ -19,8 +19,9 @@ constexpr std::string_view kExtraContent = "extra_content";
 
 constexpr std::array<std::string_view, 9> kOurs = {"role", "content",  "name", "refusal", "tool_calls",
                                                    "id",   "function", "type", "tool_call_id"};
-constexpr std::array<std::string_view, 5> kReasoning = {"reasoning", "reasoning_content", "reasoning_details",
-                                                        "thinking", "thinking_blocks"};
+constexpr std::array<std::string_view, 8> kReasoning = {"reasoning", "reasoning_content", "reasoning_details",
+                                                        "reasoning_text", "thinking", "thinking_blocks",
+                                                        "thinking_content", "thought"};
 
 template <size_t kSize>
 bool Contains(const std::array<std::string_view, kSize>& keys, std::string_view key) {

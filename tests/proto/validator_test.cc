@@ -185,7 +185,7 @@ INSTANTIATE_TEST_SUITE_P(
         Row{"Dialect", Up("dialect: {preset: VLLM, token_limit: MAX_COMPLETION_TOKENS, reasoning: NONE}"), ""},
         Row{"EndGrace", Route("timeouts: {end_grace: 0s}"), ""},
         Row{"EndGraceAboveMax", Route("timeouts: {end_grace: 61s}"),
-            "OUT_OF_RANGE route/chat timeouts.end_grace: 61s is out of range; 0s to 1m is accepted"},
+            "OUT_OF_RANGE route/chat timeouts.end_grace: 1m1s is out of range; 0s to 1m is accepted"},
         Row{"AffinityKey", Route("affinity: {metadata_key: X-Session}"),
             "BAD_FORM route/chat affinity.metadata_key: \"X-Session\" is not a metadata key; use "
             "a-z, 0-9, '.', '_' and '-'"},
