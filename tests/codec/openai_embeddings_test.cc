@@ -269,13 +269,6 @@ TEST(OpenAiEmbeddingsTest, MixedIndexesAreRefused) {
   EXPECT_EQ(decoded.error.message, "several embeddings of index 0, and one of index 2");
 }
 
-TEST(OpenAiEmbeddingsTest, TheContentTypeIsNoMatterButOfAPage) {
-  for (const char* type : {"application/json", "text/plain; charset=utf-8", "application/octet-stream", ""}) {
-    EXPECT_TRUE(OpenAiFormat().AcceptsEmbedContentType(type)) << type;
-  }
-  EXPECT_FALSE(OpenAiFormat().AcceptsEmbedContentType("text/html; charset=utf-8"));
-}
-
 TEST(OpenAiEmbeddingsTest, NoPieceIsHeldBeyondItsBound) {
   const std::string numbers(3000, '1');
   const std::string element = absl::StrCat(R"({"data":[{"index":0,"embedding":[)", numbers, "]}]}");
