@@ -61,6 +61,11 @@ bool OpenAiAnswer::whole() const {
          std::none_of(choices_.begin(), choices_.end(), [](const auto& choice) { return choice->finished_early(); });
 }
 
+bool OpenAiAnswer::is_message() const {
+  return !choices_.empty() &&
+         std::all_of(choices_.begin(), choices_.end(), [](const auto& choice) { return choice->is_message(); });
+}
+
 // Something came, and nothing that came is in pieces.
 bool OpenAiAnswer::EndsWithoutFinish() const {
   return has_content_ && std::all_of(choices_.begin(), choices_.end(), [](const auto& choice) {

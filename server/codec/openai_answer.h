@@ -42,6 +42,9 @@ class OpenAiAnswer {
   // as were asked for, none is without, and the upstream means it.
   bool whole() const;
 
+  // Every choice came as a message, which is all there is of it.
+  bool is_message() const;
+
   // Gives the last events where the answer is whole for an end like this. False:
   // it is not; see error().
   bool End(OpenAiEnding ending, StreamEventHandler& handler);

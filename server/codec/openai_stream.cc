@@ -44,11 +44,15 @@ class OpenAiDecoder final : public ResponseDecoder {
   State OnList(std::string_view list, StreamEventHandler& handler);
   State OnChunk(std::string_view json, const OpenAiChunk& chunk, StreamEventHandler& handler);
   State Finish(OpenAiEnding ending, StreamEventHandler& handler);
+  // A message that came whole, so that it is all there is.
+  bool IsWholeDocument() const {
+    return one_document_ && answer_.is_message() && answer_.MayEnd(OpenAiEnding::kDone);
+  }
 
   const AnswerOptions options_;
   State state_ = State::kMore;
   Form form_ = Form::kUnknown;
-  // The whole body was one document.
+  // All that came is one document.
   bool one_document_ = false;
   SseParser events_;
   OpenAiAnswer answer_;
@@ -190,10 +194,11 @@ State OpenAiDecoder::End(StreamEventHandler& handler) {
   if (form_ == Form::kDocument) return Fail(FailureKind::kReset, "the body ended before the answer was whole");
   events_.Finish();
   if (TakeEvents(handler) != State::kMore) return state_;
-  if (!one_document_) return Finish(OpenAiEnding::kEnd, handler);
-  // It came whole, so that it is all there is.
-  if (answer_.MayEnd(OpenAiEnding::kDone)) return Finish(OpenAiEnding::kDone, handler);
-  return Fail(FailureKind::kProtocol, "an answer without a choice that has a finish reason");
+  if (IsWholeDocument()) return Finish(OpenAiEnding::kDone, handler);
+  if (one_document_ && !answer_.MayEnd(OpenAiEnding::kEnd)) {
+    return Fail(FailureKind::kProtocol, "an answer without a choice that has a finish reason");
+  }
+  return Finish(OpenAiEnding::kEnd, handler);
 }
 
 State OpenAiDecoder::Cut(StreamEventHandler& handler) {
@@ -201,8 +206,8 @@ State OpenAiDecoder::Cut(StreamEventHandler& handler) {
   // A last event without its blank line counts.
   events_.Finish();
   if (TakeEvents(handler) != State::kMore) return state_;
-  const bool whole = answer_.MayEnd(OpenAiEnding::kCut) || (one_document_ && answer_.MayEnd(OpenAiEnding::kDone));
-  return whole ? Finish(one_document_ ? OpenAiEnding::kDone : OpenAiEnding::kCut, handler) : state_;
+  if (IsWholeDocument()) return Finish(OpenAiEnding::kDone, handler);
+  return answer_.MayEnd(OpenAiEnding::kCut) ? Finish(OpenAiEnding::kCut, handler) : state_;
 }
 
 }  // namespace

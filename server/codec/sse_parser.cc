@@ -7,6 +7,12 @@ namespace {
 
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
+// Data whose name stands there again.
+std::string_view WithoutName(std::string_view data) {
+  while (data.starts_with("data:") || data.starts_with(' ')) data.remove_prefix(data.front() == ' ' ? 1 : 5);
+  return data;
+}
+
 bool AllDigits(std::string_view text) {
   return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
 }
@@ -167,15 +173,14 @@ SseParser::LineResult SseParser::OnBareDocument(std::string_view line) {
 
 bool SseParser::DataIsWhole(std::string_view next) {
   if (!balanced_) {
-    std::string_view text = data();
-    while (text.starts_with("data:") || text.starts_with(' ')) text.remove_prefix(text.front() == ' ' ? 1 : 5);
     balance_ = JsonBalance();
-    balance_.Follow(text);
+    balance_.Follow(WithoutName(data()));
     balanced_ = true;
   }
-  // No JSON, as "ping", and then some.
+  // No JSON, as "ping", and then some, or [DONE].
+  next = WithoutName(next);
   const bool word = balance_.whole() && !balance_.closed();
-  return balance_.closed() || (word && next.starts_with('{'));
+  return balance_.closed() || (word && (next.starts_with('{') || next.starts_with('[')));
 }
 
 bool SseParser::AppendData(std::string_view value) {
