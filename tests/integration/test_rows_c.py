@@ -113,7 +113,7 @@ class RowsC(IntegrationTest):
             (attempt,) = answer.attempts()
             # Connecting is no reading: which of the two it was is told.
             self.assertIn(words, attempt.error_message)
-            self.assertLess(time.monotonic() - began, 1)
+            self.assertLess(time.monotonic() - began, 9)  # the other's is ten seconds
         self.operator("set", "route/chat", "timeouts.first_content=2s")
         self.ok(stream(stub, chat_request()), numbered("alpha"))
         self.operator("set", "route/full", "timeouts.connect=600ms")
@@ -166,10 +166,6 @@ class RowsC(IntegrationTest):
         for fault, error_class, count, code in cases:
             with self.subTest(fault=fault):
                 answer = stream(stub, chat_request(f"[[alpha {fault}]] hello"))
-                if fault == "quota":
-                    # The account rests after a refused credential: an operator's change wakes it.
-                    self.assertIn(answer.code, (code, grpc.StatusCode.UNAVAILABLE))
-                    continue
                 self.assertEqual(answer.code, code, answer.error)
                 self.assertEqual([attempt.error_class for attempt in answer.attempts()], [error_class] * count)
                 self.reaches("sluice_attempts_total", count, error_class=error_class)
