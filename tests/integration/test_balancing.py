@@ -119,7 +119,7 @@ class Balancing(IntegrationTest):
         self.assertEqual(self.counts()["b1"], 20)
 
     def test_a_health_check_takes_out_and_brings_back(self):
-        stub = self.pool(("alpha", "beta"), extra="health_check: {interval: 100ms, timeout: 1s, unhealthy_after: 2, "
+        stub = self.pool(("alpha", "beta"), extra="health_check: {interval: 500ms, timeout: 500ms, unhealthy_after: 2, "
                          "healthy_after: 2}")
         wait_for("checks", lambda: self.by_name["alpha"].stats()["models_requests"] >= 2)
         for health in ("status:500", "no-headers", "refuse"):

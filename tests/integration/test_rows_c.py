@@ -150,7 +150,7 @@ class RowsC(IntegrationTest):
         (self.alpha,) = self.upstreams("alpha")
         stub = self.gateway(upstream_yaml("alpha", self.alpha.url, extra=NO_BREAKER),
                             route_yaml(["alpha"], extra=f"retry: {{max_attempts: 2, backoff: {{fixed: {{delay: 2ms}}}}, {WIDE}}}\n"
-                                       "timeouts: {first_content: 200ms}"))
+                                       "timeouts: {first_content: 1s}"))
         cases = [  # fault, class, attempts here, what the caller sees
             ("status:500", "server_error", 2, grpc.StatusCode.UNAVAILABLE),
             ("status:503", "overload", 2, grpc.StatusCode.UNAVAILABLE),

@@ -194,7 +194,7 @@ class RowsD(IntegrationTest):
     # D6 -------------------------------------------------------------------
 
     def test_row_d6_status_class_and_fault_belong_together(self):
-        stub = self.one(route="retry: {max_attempts: 1}\ntimeouts: {first_content: 200ms}")
+        stub = self.one(route="retry: {max_attempts: 1}\ntimeouts: {first_content: 1s}")
         cases = [
             ("status:500", "server_error", grpc.StatusCode.UNAVAILABLE),
             ("status:529", "overload", grpc.StatusCode.UNAVAILABLE),
@@ -275,7 +275,7 @@ class RowsD(IntegrationTest):
         # With the limit out of the way, the breaker does.
         self.operator("set", "ratelimit/calls", "requests=1000")
         wait_for("the breaker to speak", lambda: stream(stub, chat_request()).code == BROKEN_OFF)
-        self.assertEqual(self.alpha.stats()["requests"])
+        self.assertEqual(self.alpha.stats()["requests"], 2)
 
     def test_row_d8_what_the_limit_refuses_waits_in_a_bounded_queue(self):
         # Four at once, and one more each five seconds.
@@ -287,11 +287,11 @@ class RowsD(IntegrationTest):
         refused = stream(stub, chat_request())
         self.assertEqual(refused.code, grpc.StatusCode.RESOURCE_EXHAUSTED)
         self.assertIn("RetryInfo", refused.details())
-        # Whoever waited goes when there is room.
-        self.assertIn("end", [event.WhichOneof("kind") for response in waiting[0] for event in response.events])
+        # Who waited goes when there is room.
+        wait_for("one to go", lambda: self.alpha.stats()["requests"] > 4, 30)
         times = [request["at_ms"] for request in self.alpha.requests()]
-        self.assertEqual(len(times), 5)
-        self.assertGreater(times[4] - times[0], 4900)
+        for further, at in enumerate(times[4:], 1):
+            self.assertGreater(at - times[0], 5000 * further - 100)
         self.reaches("sluice_queue_wait_seconds_count", 1, route="chat")
         for call in waiting:
             call.cancel()
