@@ -1,7 +1,7 @@
 """A second attempt beside a slow one."""
 
 import grpc
-from harness import (IntegrationTest, chat_request, numbered, pool_yaml, route_yaml, stream, streams, upstream_yaml,
+from harness import (IntegrationTest, chat_request, gateway_pb2, numbered, pool_yaml, route_yaml, stream, streams, upstream_yaml,
                      wait_for)
 
 FREE = "retry: {budget: {max_tokens: 1000, retry_percent: 100, min_retries: 100}}"
@@ -84,10 +84,14 @@ class Hedging(IntegrationTest):
         self.reaches("sluice_hedges_total", before + 1, route="chat")
 
     def test_tokens_of_the_loser_are_accounted_for(self):
-        # It has told its usage before its content is refused: unary, so that both are read whole.
+        # The loser has told nothing: its prompt is taken for a token each four bytes.
         stub = self.pair("delay: 20ms, max_hedge_percent: 100")
-        answer = stub.Chat(chat_request("[[alpha late:100]] [[beta late:5000]] one two three"), timeout=10)
+        prompt = "[[alpha late:100]] [[beta late:5000]] one two three"
+        answer = stub.Chat(chat_request(prompt), timeout=10)
+        tokens = len(prompt) // 4
         self.assertEqual(answer.end.delivered.output_tokens, 10)
         self.assertEqual(answer.end.delivered.input_tokens, answer.usage.input_tokens)
-        self.assertGreaterEqual(answer.end.abandoned.input_tokens, 1)
-        self.reaches("sluice_abandoned_tokens_total", 1, route="chat")
+        self.assertFalse(answer.end.delivered.estimated)
+        self.assertEqual(answer.end.abandoned, gateway_pb2.Usage(input_tokens=tokens, output_tokens=0, estimated=True))
+        self.reaches("sluice_abandoned_tokens_total", tokens, route="chat")
+        self.assertEqual(self.server.metric("sluice_abandoned_tokens_total", route="chat"), tokens)
