@@ -85,6 +85,20 @@ TEST(CredentialTest, WhatIsNotAllowedIsNotEvenRead) {
   }
 }
 
+TEST(CredentialTest, ANameThatBeginsLikeAnAllowedOneIsAnother) {
+  const std::string allowed = WriteSecret("key", kSecret);
+  const std::string longer = WriteSecret("key2", kSecret);
+  setenv("TEST_A", kSecret, 1);
+  setenv("TEST_AB", kSecret, 1);
+  const CredentialResolver resolver({"env:TEST_A", "file:" + allowed});
+  for (const std::string& name : {std::string("env:TEST_A"), "file:" + allowed}) {
+    EXPECT_TRUE(resolver.Resolve(name).ok()) << name;
+  }
+  for (const std::string& name : {std::string("env:TEST_AB"), std::string("env:TEST"), "file:" + longer}) {
+    EXPECT_EQ(resolver.Resolve(name).status().code(), absl::StatusCode::kPermissionDenied) << name;
+  }
+}
+
 TEST(CredentialTest, PathsCannotLeaveAnAllowedFolder) {
   const CredentialResolver resolver({"file:*", "file:/run/secrets/*", "file:/*/*/*/*"});
   for (const char* name : {"file:/run/secrets/..", "file:/run/secrets/../passwd", "file:/run/./x", "file:relative"}) {

@@ -7,10 +7,12 @@
 #include <fstream>
 
 #include "tests/config/policies.h"
+#include "tests/support/file_steps.h"
 
 namespace sluice {
 namespace {
 
+using testing::ElementsAre;
 using testing::HasSubstr;
 
 const absl::Time kNow = absl::FromUnixSeconds(1800000000);
@@ -67,6 +69,16 @@ TEST_F(LastKnownGoodTest, KeepsTwoGenerations) {
   ASSERT_EQ(saved.size(), 2u);
   EXPECT_EQ(saved[0].set.revision, 7u);
   EXPECT_EQ(saved[1].set.revision, 6u);
+}
+
+// Or a power loss leaves an empty file under the good one's name, or neither.
+TEST_F(LastKnownGoodTest, IsOnTheDiskBeforeItTakesThePlaceOfTheLast) {
+  Save(5);
+  TakeFileSteps();
+  Save(6);
+  const std::string file = folder_ + "/config.lkg";
+  EXPECT_THAT(TakeFileSteps(), ElementsAre("sync " + file + ".tmp", "rename " + file + " " + file + ".1",
+                                           "rename " + file + ".tmp " + file, "sync " + folder_));
 }
 
 TEST_F(LastKnownGoodTest, OlderGenerationServesWhenTheNewerIsBroken) {

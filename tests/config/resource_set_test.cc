@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/escaping.h"
 #include "tests/config/policies.h"
 
 namespace sluice {
@@ -105,6 +106,16 @@ TEST(ResourceSetTest, ItsSnapshotMakesItAgain) {
   EXPECT_EQ(again.epoch, "epoch-1");
   EXPECT_EQ(again.revision, 5u);
   EXPECT_NE(again.Sha256(), ApplyUpdate({}, MakeUpdate(kTwoEndpoints, 6)).set.Sha256());
+}
+
+// The control plane compares it with its own (CatalogTest.DigestIsSha256OverTheSortedLines).
+TEST(ResourceSetTest, DigestIsSha256OverTheSortedLines) {
+  const auto hex = [](const ResourceSet& set) { return absl::BytesToHexString(set.Sha256()); };
+  const char* one = "{kind: Upstream, name: a, format: OPENAI, endpoints: [{url: \"http://a/v1\"}]}";
+  // printf 'Upstream/a@3\n' | sha256sum
+  EXPECT_EQ(hex(ApplyUpdate({}, MakeUpdate(one, 3)).set), "11b4ff97aa822d066f367fcded6c4e0edff96de143ce7fd056e20fab634eed88");
+  // printf 'Route/chat@5\nUpstream/openai@5\n' | sha256sum
+  EXPECT_EQ(hex(Held()), "b54e41bec3b69e7f49848765709719648456082e2d652f9725999e6986734e41");
 }
 
 }  // namespace

@@ -166,6 +166,20 @@ TEST_F(AdminTest, AStaleEtagIsAborted) {
   EXPECT_TRUE(Apply({mine}).ok());
 }
 
+TEST_F(AdminTest, AnEtagOfWhatWasDeletedCreatesNothing) {
+  ASSERT_TRUE(Apply({MakeUpstream("u")}).ok());
+  ASSERT_TRUE(Get("upstream", "u").ok());
+  v1::Resource mine = got_.resource();
+  ASSERT_TRUE(Delete({{"upstream", "u"}}).ok());
+  mine.mutable_upstream()->mutable_endpoints(0)->set_url("http://127.0.0.1:3/v1");
+  grpc::Status status = Apply({mine});
+  EXPECT_EQ(status.error_code(), StatusCode::ABORTED);
+  EXPECT_THAT(status.error_message(), HasSubstr("it was deleted"));
+  EXPECT_EQ(Get("upstream", "u").error_code(), StatusCode::NOT_FOUND);
+  mine.mutable_meta()->clear_etag();
+  EXPECT_TRUE(Apply({mine}).ok());
+}
+
 TEST_F(AdminTest, ARepeatedRequestIdGivesTheFirstAnswerAndChangesNothing) {
   v1::ApplyRequest request;
   *request.add_resources() = MakeUpstream("u");
@@ -236,6 +250,19 @@ TEST_F(AdminTest, WhatWasWrongBeforeElsewhereDoesNotBlock) {
   EXPECT_TRUE(Apply({MakeUpstream("u")}).ok());
   grpc::Status status = Apply({MakeRetryPolicy("wild", 98)});
   EXPECT_EQ(status.error_code(), StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(AdminTest, WhatWasWrongBeforeIsRefusedWhereItIsWrittenAgain) {
+  v1::Resource wild = MakeRetryPolicy("wild", 99);
+  StoreWrite write;
+  write.puts.push_back(wild);
+  ASSERT_TRUE(server_.store().Commit(std::move(write)).ok());
+  // The same fault in the same words, beside a change that is good.
+  wild.mutable_retry_policy()->set_transient(true);
+  grpc::Status status = Apply({wild});
+  EXPECT_EQ(status.error_code(), StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(), HasSubstr("retrypolicy/wild: max_attempts"));
+  EXPECT_EQ(Revision(), 1);
 }
 
 TEST_F(AdminTest, ConcurrentWritersAllGetRevisionsOfTheirOwn) {

@@ -228,14 +228,22 @@ TEST_F(ControlPlaneProcessTest, StopsInPeaceAndAsksSubscribersToLeave) {
   stopper.join();
 }
 
-// The metrics' HTTP server by itself would look every two seconds only.
+// The metrics' HTTP server by itself would look every two seconds only, beginning
+// at its start.
+constexpr std::chrono::milliseconds kAtOnce(1200);
+
 TEST_F(ControlPlaneProcessTest, EndsAtOnceWhenNobodyIsConnected) {
   for (const std::string metrics_listen : {"127.0.0.1:0", "0.0.0.0:0"}) {
-    std::unique_ptr<Process> process = Run({"--metrics-listen", metrics_listen});
-    ASSERT_THAT(process->ReadLine(), HasSubstr("listening"));
-    const auto began = std::chrono::steady_clock::now();
-    EXPECT_EQ(process->Kill(SIGTERM), 0);
-    EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::milliseconds(600)) << metrics_listen;
+    // A busy machine may be late now and then; that server always would be.
+    auto quickest = std::chrono::steady_clock::duration::max();
+    for (int i = 0; i < 10 && quickest > kAtOnce; ++i) {
+      std::unique_ptr<Process> process = Run({"--metrics-listen", metrics_listen});
+      ASSERT_THAT(process->ReadLine(), HasSubstr("listening"));
+      const auto began = std::chrono::steady_clock::now();
+      EXPECT_EQ(process->Kill(SIGTERM), 0);
+      quickest = std::min(quickest, std::chrono::steady_clock::now() - began);
+    }
+    EXPECT_LT(quickest, kAtOnce) << metrics_listen;
   }
 }
 

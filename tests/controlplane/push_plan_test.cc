@@ -58,6 +58,19 @@ TEST(UpdatePlanTest, ADifferenceNamesWhatIsGone) {
   EXPECT_EQ(update.removals(1).name(), "c");
 }
 
+TEST(UpdatePlanTest, WhatIsGoneIsNamedWhereverItStood) {
+  CatalogPtr all = NextCatalog(Catalog{}, Event(1, {MakeRoute("r", "b"), MakeUpstream("a"), MakeUpstream("b")}));
+  for (const ResourceKey& gone : {all->entries.front()->key, all->entries.back()->key}) {
+    UpdatePlanPtr plan = Plan(all, NextCatalog(*all, Event(2, {}, {gone})));
+    const v1::Update& update = plan->chunks.at(0).update();
+    ASSERT_EQ(update.removals_size(), 1) << gone.kind << "/" << gone.name;
+    EXPECT_EQ(update.removals(0).kind(), gone.kind);
+    EXPECT_EQ(update.removals(0).name(), gone.name);
+  }
+  UpdatePlanPtr nothing_left = Plan(all, std::make_shared<Catalog>());
+  EXPECT_EQ(nothing_left->chunks.at(0).update().removals_size(), 3);
+}
+
 TEST(UpdatePlanTest, TheSameOnBothSidesIsAnEmptyUpdate) {
   CatalogPtr catalog = NextCatalog(Catalog{}, Event(1, {MakeUpstream("a")}));
   UpdatePlanPtr plan = Plan(catalog, catalog);

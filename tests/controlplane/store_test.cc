@@ -11,10 +11,12 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/controlplane/policies.h"
+#include "tests/support/file_steps.h"
 
 namespace sluice {
 namespace {
 
+using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
@@ -301,6 +303,21 @@ TEST(SqliteStoreTest, ARestoredStoreBeginsANewEpochOnceAndKeepsWhatItHas) {
     EXPECT_EQ((*(*store)->Current())->resources.size(), 1);
   }
   EXPECT_EQ((*OpenStore(folder.File("store.db"), {}))->epoch(), renewed);
+}
+
+// That a process was killed shows nothing of it: the kernel keeps what was written.
+TEST(SqliteStoreTest, ACommitIsOnTheDiskBeforeItIsAcknowledged) {
+  TempFolder folder;
+  auto store = OpenStore(folder.File("store.db"), {});
+  ASSERT_TRUE(store.ok()) << store.status();
+  for (int i = 0; i < 3; ++i) {
+    TakeFileSteps();
+    StoreWrite write;
+    write.expected_revision = static_cast<uint64_t>(i);
+    write.puts = {MakeUpstream("u" + std::to_string(i))};
+    ASSERT_TRUE((*store)->Commit(std::move(write)).ok());
+    EXPECT_THAT(TakeFileSteps(), Contains("sync " + folder.File("store.db-wal")));
+  }
 }
 
 TEST(SqliteStoreTest, EtcdIsNamedAsNotServed) {

@@ -359,7 +359,7 @@ TEST_F(CtlTest, HistoryTellsWhoWhatAndWhy) {
 
 TEST_F(CtlTest, RollbackToWhatNeverWasIsNotFound) {
   EXPECT_EQ(Run({"rollback", "--to", "7"}), ExitCode::kNotFound);
-  EXPECT_THAT(err_, HasSubstr("revision 7 does not exist"));
+  EXPECT_THAT(err_, HasSubstr("revision 7 does not exist; the newest is"));
   EXPECT_EQ(Run({"rollback"}), ExitCode::kUsage);
 }
 

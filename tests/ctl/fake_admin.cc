@@ -53,6 +53,12 @@ Status FakeAdmin::Enter(const Request& request) {
   return refusal;
 }
 
+// What the real one says (AdminHistoryTest.RollbackToWhatIsNotThereIsRefused).
+Status FakeAdmin::NoRevision(uint64_t revision) const {
+  return Status(StatusCode::OUT_OF_RANGE, "revision " + std::to_string(revision) + " does not exist; the newest is " +
+                                              std::to_string(revisions_.size() - 1));
+}
+
 std::vector<v1::Violation> FakeAdmin::Check(const Set_& set) const {
   std::vector<const v1::Resource*> all;
   for (const auto& [id, resource] : set) all.push_back(&resource);
@@ -110,9 +116,8 @@ Status FakeAdmin::Get(grpc::ServerContext*, const v1::GetRequest* request, v1::G
   std::lock_guard lock(mutex_);
   const uint64_t revision = request->revision() == 0 ? revisions_.size() - 1 : request->revision();
   const std::string id = ResourceId(request->resource().kind(), request->resource().name());
-  if (revision >= revisions_.size() || !revisions_[revision].contains(id)) {
-    return Status(StatusCode::NOT_FOUND, id + " does not exist");
-  }
+  if (revision >= revisions_.size()) return NoRevision(revision);
+  if (!revisions_[revision].contains(id)) return Status(StatusCode::NOT_FOUND, id + " does not exist");
   *response->mutable_resource() = revisions_[revision][id];
   return Status::OK;
 }
@@ -186,8 +191,8 @@ Status FakeAdmin::Diff(grpc::ServerContext*, const v1::DiffRequest* request, v1:
   Set_ after = before;
   if (request->from_revision() != 0) {
     const uint64_t to = request->to_revision() == 0 ? revisions_.size() - 1 : request->to_revision();
-    if (request->from_revision() >= revisions_.size() || to >= revisions_.size()) {
-      return Status(StatusCode::NOT_FOUND, "revision does not exist");
+    for (const uint64_t revision : {request->from_revision(), to}) {
+      if (revision >= revisions_.size()) return NoRevision(revision);
     }
     before = revisions_[request->from_revision()];
     after = revisions_[to];
@@ -215,9 +220,7 @@ Status FakeAdmin::History(grpc::ServerContext*, const v1::HistoryRequest* reques
 Status FakeAdmin::Rollback(grpc::ServerContext*, const v1::RollbackRequest* request, v1::RollbackResponse* response) {
   std::lock_guard lock(mutex_);
   if (const Status status = Enter(*request); !status.ok()) return status;
-  if (request->to_revision() >= revisions_.size()) {
-    return Status(StatusCode::NOT_FOUND, "revision " + std::to_string(request->to_revision()) + " does not exist");
-  }
+  if (request->to_revision() >= revisions_.size()) return NoRevision(request->to_revision());
   const auto changes = Changes(revisions_.back(), revisions_[request->to_revision()]);
   for (const v1::Change& change : changes) {
     if (change.action() != v1::CHANGE_ACTION_UNCHANGED) *response->add_changes() = change;

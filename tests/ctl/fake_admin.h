@@ -59,6 +59,7 @@ class FakeAdmin final : public v1::Admin::Service {
 
   template <class Request>
   grpc::Status Enter(const Request& request);
+  grpc::Status NoRevision(uint64_t revision) const;
   std::vector<v1::Violation> Check(const Set_& set) const;
   void Commit(Set_ next, const std::vector<v1::Change>& changes, const std::string& author);
 

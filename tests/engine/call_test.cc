@@ -436,6 +436,22 @@ TEST_F(CallTest, ASlowCallerPausesTheUpstreamAndSilenceIsNotHeldAgainstIt) {
   h.Run();
 }
 
+TEST_F(CallTest, TheUpstreamsSilenceIsCountedAnewWhenTheCallerReadsAgain) {
+  h.Add("a/1");
+  h.sink.slow = true;
+  h.route.stream.max_pending_bytes = 8;
+  // The third piece comes half a minute after the caller reads on.
+  h.On("a/1", {Script().Connect().Head(200).Body("text 12345\n").Body("text 12345\n")
+                   .Body("text 12345\ndone\n", absl::Minutes(5) + Seconds(30)).End()});
+  h.Start();
+  h.loop.RunFor(absl::Minutes(5));
+  EXPECT_EQ(h.observer.paused, 1);
+  h.Drain();
+  h.Run();
+  EXPECT_EQ(h.Attempts(), "a/1 ok");
+  EXPECT_EQ(h.sink.text.size(), 15u);
+}
+
 TEST_F(CallTest, AnsweredAtOnceWhileTheConnectionWaitsForItsEnd) {
   h.Add("a/1");
   h.On("a/1", {Script().Connect().Head(200).Body("text blue\ndone\n").End(Milliseconds(500))});

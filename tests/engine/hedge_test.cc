@@ -147,6 +147,19 @@ TEST_F(HedgeTest, AtP95OnlyOnceItIsKnown) {
   EXPECT_NEAR(absl::ToDoubleMilliseconds(*h.route.state->TimeToFirstTokenP95(h.loop.Now())), 100, 6);
 }
 
+TEST_F(HedgeTest, AtP95OfWhatWasMeasured) {
+  h.route.hedge->delay.reset();
+  h.On("a/1", {Slow("late", Seconds(3))});
+  h.On("b/1", {Slow("blue", Milliseconds(50))});
+  h.PutInForce();
+  for (int i = 0; i < 20; ++i) h.route.state->FirstContent(Milliseconds(100), h.loop.Now());
+  h.Run();
+  EXPECT_EQ(h.sink.text, "blue");
+  EXPECT_EQ(h.observer.hedges, 1);
+  ASSERT_EQ(StartTimes().size(), 2u);
+  EXPECT_NEAR(absl::ToDoubleMilliseconds(StartTimes()[1]), 100, 6);
+}
+
 TEST_F(HedgeTest, AUnaryCallIsHedgedToo) {
   h.sink.shows = h.streaming = false;
   h.On("a/1", {Slow("late", Seconds(3))});

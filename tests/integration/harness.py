@@ -458,7 +458,7 @@ class IntegrationTest(unittest.TestCase):
         self.assertEqual(got, status, out + err)
         return out + err
 
-    def reaches(self, name, least, seconds=5, server=None, **labels):
+    def reaches(self, name, least, seconds=10, server=None, **labels):
         """Waits until a metric of the data plane is at least that."""
         server = server or self.server
         seen = []

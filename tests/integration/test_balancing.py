@@ -119,7 +119,7 @@ class Balancing(IntegrationTest):
         self.assertEqual(self.counts()["b1"], 20)
 
     def test_a_health_check_takes_out_and_brings_back(self):
-        stub = self.pool(("alpha", "beta"), extra="health_check: {interval: 100ms, timeout: 100ms, unhealthy_after: 2, "
+        stub = self.pool(("alpha", "beta"), extra="health_check: {interval: 500ms, timeout: 500ms, unhealthy_after: 2, "
                          "healthy_after: 2}")
         wait_for("checks", lambda: self.by_name["alpha"].stats()["models_requests"] >= 2)
         for health in ("status:500", "no-headers", "refuse"):
@@ -144,7 +144,7 @@ class Balancing(IntegrationTest):
         self.assertTrue(all(count > 0 for count in self.counts().values()), self.counts())
 
     def test_an_endpoint_that_fails_in_a_row_is_left_out_for_a_while(self):
-        stub = self.pool(("alpha", "beta"), extra="outlier_detection: {consecutive_failures: 3, base_ejection: 500ms}\n"
+        stub = self.pool(("alpha", "beta"), extra="outlier_detection: {consecutive_failures: 3, base_ejection: 3s}\n"
                          f"{NO_BREAKER}", route="retry: {backoff: {fixed: {delay: 1ms}}, budget: {max_tokens: 1000}}")
         self.by_name["alpha"].script(faults=["status:500"])
         self.many(stub, 30, at_a_time=1)
@@ -152,7 +152,7 @@ class Balancing(IntegrationTest):
         self.reaches("sluice_endpoint_ejections_total", 1, upstream="pool", endpoint="alpha")
         self.by_name["alpha"].script(faults=[])
         before = self.counts()["alpha"]
-        wait_for("alpha to be back", lambda: (self.ok(stream(stub, chat_request())), self.counts()["alpha"] > before)[1], 5)
+        wait_for("alpha to be back", lambda: (self.ok(stream(stub, chat_request())), self.counts()["alpha"] > before)[1])
         # Never both: one of two is at most half.
         for simulator in self.by_name.values():
             simulator.script(faults=["status:500"])

@@ -1,7 +1,5 @@
 """Requests and tokens over time; the gateway's own overload."""
 
-import time
-
 import grpc
 from harness import (Background, IntegrationTest, chat_request, gateway_pb2, numbered, route_yaml, seconds, stream,
                      streams, upstream_yaml, user, wait_for)
@@ -31,7 +29,7 @@ class Limits(IntegrationTest):
         self.reaches("sluice_limited_total", 3, limit="calls")
         # Raised by a push, it lets calls pass at once.
         self.operator("set", "ratelimit/calls", "requests=1000")
-        wait_for("it to pass", lambda: stream(stub, chat_request()).code == grpc.StatusCode.OK, 2)
+        wait_for("it to pass", lambda: stream(stub, chat_request()).code == grpc.StatusCode.OK)
 
     def test_each_tenant_has_its_own(self):
         stub = self.limited("requests: 3\nper: 60s\nscope: TENANT")
@@ -73,14 +71,14 @@ class Limits(IntegrationTest):
         self.reaches("sluice_limited_total", 1, limit="calls")
 
     def test_the_gateways_own_overload_is_shed_early(self):
-        (alpha,) = self.upstreams("alpha", args=("--chunks", "20", "--interval", "50ms"))
+        (alpha,) = self.upstreams("alpha", args=("--chunks", "20", "--interval", "200ms"))
         stub = self.gateway(upstream_yaml("alpha", alpha.url), route_yaml(["alpha"]), args=("--max-concurrent-calls", "3"))
         running = [Background(stub, chat_request(f"call {i}")) for i in range(3)]
         wait_for("them to run", lambda: alpha.stats()["answers_open"] == 3)
-        began = time.monotonic()
         answer = stream(stub, chat_request())
         self.assertEqual(answer.code, grpc.StatusCode.RESOURCE_EXHAUSTED)
-        self.assertLess(time.monotonic() - began, 0.3)
+        # Early: it waited for none of them.
+        self.assertEqual(alpha.stats()["answers_open"], 3)
         self.assertIn("RetryInfo", answer.details())
         for call in running:
             self.ok(call.answer())

@@ -42,6 +42,25 @@ class Cli(IntegrationTest):
         status, _, err = ctl(self.control, "get", "retrypolicy/default")
         self.assertEqual(status, 4, err)
 
+    def test_a_revision_that_is_not_kept_is_not_found(self):
+        control = self.started(ControlPlane(self.file_folder("other"), "--keep-revisions", "2"))
+        for attempts in range(2, 7):
+            status, out, err = ctl(control, "apply", "-f", "-", stdin=f"kind: RetryPolicy\nname: default\nmax_attempts: {attempts}\n")
+            self.assertEqual(status, 0, out + err)
+        for args, words in ((("rollback", "--to", "99"), "revision 99 does not exist"),
+                            (("rollback", "--to", "1"), "revision 1 was compacted"),
+                            (("diff", "--from", "1"), "revision 1 was compacted")):
+            with self.subTest(args=args):
+                status, out, err = ctl(control, *args)
+                self.assertEqual(status, 4, out + err)
+                self.assertIn(words, err)
+        self.assertEqual(ctl(control, "rollback", "--to", "4")[0], 0)
+
+    def file_folder(self, name):
+        path = os.path.join(self.folder, name)
+        os.mkdir(path)
+        return path
+
     def test_a_dry_run_changes_nothing(self):
         self.ok("apply", "--dry-run", "-f", self.file("policy.yaml", POLICY))
         status, _, _ = ctl(self.control, "get", "route/chat")

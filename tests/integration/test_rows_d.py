@@ -111,21 +111,18 @@ class RowsD(IntegrationTest):
         stub = self.pair(route="retry: {max_attempts: 5, backoff: {fixed: {delay: 10ms}}}")
         for simulator in (self.alpha, self.beta):
             simulator.script(faults=["stall:0"])
-        began = time.monotonic()
         answer = stream(stub, chat_request(), timeout=0.4)
         self.assertEqual(answer.code, grpc.StatusCode.DEADLINE_EXCEEDED)
-        self.assertLess(time.monotonic() - began, 0.8)
-        wait_for("the upstream to see it", lambda: self.alpha.stats()["answers_open"] == 0, 2)
+        wait_for("the upstream to see it", lambda: self.alpha.stats()["answers_open"] == 0)
         self.assertEqual(self.beta.stats()["requests"], 0)
         wait_for("all of it to be gone", self.server.idle)
         self.reaches("sluice_calls_total", 1, code="DEADLINE_EXCEEDED")
 
     def test_row_d4_a_backoff_beyond_the_deadline_is_not_waited(self):
         stub = self.one(route="retry: {max_attempts: 3, backoff: {fixed: {delay: 5s}}}")
-        began = time.monotonic()
-        answer = stream(stub, chat_request("[[alpha status:503]] hello"), timeout=2)
+        # Had it waited, the deadline would have come first.
+        answer = stream(stub, chat_request("[[alpha status:503]] hello"), timeout=4)
         self.assertEqual(answer.code, grpc.StatusCode.UNAVAILABLE, answer.error)
-        self.assertLess(time.monotonic() - began, 1)
         self.reaches("sluice_calls_total", 1, code="UNAVAILABLE")
 
     def test_row_d4_cancellation_reaches_every_attempt(self):
@@ -137,7 +134,7 @@ class RowsD(IntegrationTest):
                  self.beta.stats()["answers_open"] == 1)
         call.cancel()
         wait_for("both to see it", lambda: self.alpha.stats()["cancelled"] == 1 and
-                 self.beta.stats()["cancelled"] == 1, 2)
+                 self.beta.stats()["cancelled"] == 1)
         wait_for("all of it to be gone", self.server.idle)
         self.reaches("sluice_calls_total", 1, code="CANCELLED")
 
@@ -175,7 +172,7 @@ class RowsD(IntegrationTest):
         last = stub.StreamChat(chat_request("another"), timeout=30, metadata=[("idempotency-key", "k-2")])
         wait_for("the call to run", lambda: self.alpha.stats()["answers_open"] == 1)
         last.cancel()
-        wait_for("the upstream to be left", lambda: self.alpha.stats()["cancelled"] == 1, 2)
+        wait_for("the upstream to be left", lambda: self.alpha.stats()["cancelled"] == 1)
         wait_for("all of it to be gone", self.server.idle)
 
     def test_row_d5_the_key_is_the_tenants_own_and_unary_calls_have_it_too(self):
@@ -197,7 +194,7 @@ class RowsD(IntegrationTest):
     # D6 -------------------------------------------------------------------
 
     def test_row_d6_status_class_and_fault_belong_together(self):
-        stub = self.one(route="retry: {max_attempts: 1}\ntimeouts: {first_content: 200ms}")
+        stub = self.one(route="retry: {max_attempts: 1}\ntimeouts: {first_content: 1s}")
         cases = [
             ("status:500", "server_error", grpc.StatusCode.UNAVAILABLE),
             ("status:529", "overload", grpc.StatusCode.UNAVAILABLE),
@@ -235,8 +232,8 @@ class RowsD(IntegrationTest):
     # D7 -------------------------------------------------------------------
 
     def test_row_d7_connections_have_their_bounds(self):
-        stub = self.one(extra="pool: {max_open: 3, max_idle: 1, max_lifetime: 1s}",
-                        route="retry: {max_attempts: 1}", sim_args=("--chunks", "3", "--interval", "100ms"),
+        stub = self.one(extra="pool: {max_open: 3, max_idle: 1, max_lifetime: 1m}",
+                        route="retry: {max_attempts: 1}", sim_args=("--chunks", "3", "--interval", "500ms"),
                         # One loop: connections stay on theirs, and which loop takes a call is chance.
                         args=("--loops", "1"))
         answers = streams(stub, [chat_request() for _ in range(6)])
@@ -245,10 +242,13 @@ class RowsD(IntegrationTest):
         self.assertGreaterEqual(codes.count("OK"), 3)
         wait_for("one idle connection", lambda: self.alpha.stats()["connections_open"] == 1)
         self.assertEqual(self.server.metric("sluice_upstream_connections", state="idle"), 1)
-        # Too old, it is not used again.
         accepted = self.alpha.stats()["connections_accepted"]
         self.ok(stream(stub, chat_request()))
         self.assertEqual(self.alpha.stats()["connections_accepted"], accepted)
+        # Too old, it is not used again.
+        self.operator("set", "upstream/alpha", "pool.max_lifetime=1s")
+        self.ok(stream(stub, chat_request()))
+        accepted = self.alpha.stats()["connections_accepted"]
         time.sleep(1.2)  # the lifetime itself
         self.ok(stream(stub, chat_request()))
         self.assertEqual(self.alpha.stats()["connections_accepted"], accepted + 1)
@@ -274,21 +274,28 @@ class RowsD(IntegrationTest):
         self.reaches("sluice_limited_total", 1, limit="calls")
         # With the limit out of the way, the breaker does.
         self.operator("set", "ratelimit/calls", "requests=1000")
-        wait_for("the breaker to speak", lambda: stream(stub, chat_request()).code == BROKEN_OFF, 2)
+        wait_for("the breaker to speak", lambda: stream(stub, chat_request()).code == BROKEN_OFF)
         self.assertEqual(self.alpha.stats()["requests"], 2)
 
     def test_row_d8_what_the_limit_refuses_waits_in_a_bounded_queue(self):
-        # Four at once, and one more each 250 ms.
-        stub = self.limited("requests: 4\nper: 1s", queue="queue: {max_length: 3, max_wait: 5s}")
-        began = time.monotonic()
-        answers = streams(stub, [chat_request(f"call {i}") for i in range(10)])
-        codes = [answer.code.name for answer in answers]
-        self.assertEqual(sorted(codes), ["OK"] * 7 + ["RESOURCE_EXHAUSTED"] * 3)
-        self.assertGreater(time.monotonic() - began, 0.6)
-        self.assertEqual(self.alpha.stats()["requests"], 7)
-        refused = next(answer for answer in answers if answer.code != grpc.StatusCode.OK)
+        # Four at once, and one more each five seconds.
+        stub = self.limited("requests: 4\nper: 20s", queue="queue: {max_length: 3, max_wait: 1m}")
+        for answer in streams(stub, [chat_request(f"call {i}") for i in range(4)]):
+            self.ok(answer)
+        waiting = [stub.StreamChat(chat_request(f"late call {i}"), timeout=60) for i in range(3)]
+        wait_for("them to wait", lambda: self.server.metric("sluice_queue_length") == 3)
+        refused = stream(stub, chat_request())
+        self.assertEqual(refused.code, grpc.StatusCode.RESOURCE_EXHAUSTED)
         self.assertIn("RetryInfo", refused.details())
-        self.reaches("sluice_queue_wait_seconds_count", 3, route="chat")
+        # Who waited goes when there is room.
+        wait_for("one to go", lambda: self.alpha.stats()["requests"] > 4, 30)
+        times = [request["at_ms"] for request in self.alpha.requests()]
+        for further, at in enumerate(times[4:], 1):
+            self.assertGreater(at - times[0], 5000 * further - 100)
+        self.reaches("sluice_queue_wait_seconds_count", 1, route="chat")
+        for call in waiting:
+            call.cancel()
+        wait_for("all of it to be gone", self.server.idle)
 
     def test_row_d8_a_full_upstream_makes_calls_wait_their_turn(self):
         (self.alpha,) = self.upstreams("alpha", args=("--chunks", "4", "--interval", "30ms"))
@@ -355,28 +362,26 @@ class RowsD(IntegrationTest):
 
     def test_row_d10_a_burst_is_let_out_in_batches(self):
         (self.alpha,) = self.upstreams("alpha")
-        stub = self.gateway(upstream_yaml("alpha", self.alpha.url), "kind: RateLimit\nname: calls\nrequests: 20\nper: 1s",
+        stub = self.gateway(upstream_yaml("alpha", self.alpha.url), "kind: RateLimit\nname: calls\nrequests: 8\nper: 1s",
                             route_yaml(["alpha"], extra="rate_limits: [calls]\n"
-                                       "queue: {max_length: 100, max_wait: 5s, window: 300ms}"))
+                                       "queue: {max_length: 100, max_wait: 1m, window: 1s}"))
         answers = streams(stub, [chat_request(f"call {i}") for i in range(32)])
         for answer in answers:
             self.ok(answer)
         times = [request["at_ms"] for request in self.alpha.requests()]
-        late = [at for at in times if at - times[0] > 150]  # those of the queue
-        self.assertGreaterEqual(len(late), 8)
+        # Eight at once, and eight more a second: one each 125 ms, if they did not go together.
+        late = times[8:]
         gaps = [b - a for a, b in zip(late, late[1:])]
-        # Together within a batch, a window apart between them.
-        self.assertGreater(max(gaps), 150)
-        self.assertGreaterEqual(sum(gap < 100 for gap in gaps), len(gaps) - 4)
-        self.reaches("sluice_queue_wait_seconds_count", 8, route="chat")
+        self.assertGreater(max(gaps), 500)
+        self.assertLess(sorted(gaps)[len(gaps) // 2], 100)
+        self.reaches("sluice_queue_wait_seconds_count", 16, route="chat")
 
     def test_row_d10_who_cannot_make_it_is_told_at_once(self):
         stub = self.limited("requests: 1\nper: 20s", queue="queue: {max_length: 100, max_wait: 30s}")
         self.ok(stream(stub, chat_request()))
-        began = time.monotonic()
-        answer = stream(stub, chat_request(), timeout=3)
+        # Had it waited, the deadline would have come first.
+        answer = stream(stub, chat_request(), timeout=5)
         self.assertEqual(answer.code, grpc.StatusCode.RESOURCE_EXHAUSTED)
-        self.assertLess(time.monotonic() - began, 1)
         self.assertGreater(seconds(answer.details()["RetryInfo"].retry_delay), 10)
         self.reaches("sluice_calls_total", 1, code="RESOURCE_EXHAUSTED")
 

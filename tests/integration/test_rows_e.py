@@ -33,7 +33,7 @@ class RowsE(IntegrationTest):
 
     def test_row_e1_it_knows_the_cause(self):
         stub = self.start(route="fallback: {static_answer: {text: 'Sorry: {model} is away ({cause}).'}}\n"
-                          "timeouts: {first_content: 200ms}")
+                          "timeouts: {first_content: 1s}")
         for fault, cause in (("status:503", "overload"), ("status:500", "server_error"), ("reset:0", "reset"),
                              ("silence", "timeout")):
             with self.subTest(fault=fault):

@@ -20,8 +20,7 @@ constexpr int kSecond = 1000;
 // Everything of one stream, message by message.
 struct Stream {
   std::vector<v1::StreamChatResponse> messages;
-  std::vector<milliseconds> at;  // since the first
-  milliseconds took{0};
+  milliseconds took{0};  // from the call on
   grpc::Status status;
 
   std::vector<std::string> Events() const {
@@ -46,11 +45,15 @@ struct Stream {
     return text;
   }
   const v1::ChatEvent& LastEvent() const { return *messages.back().events().rbegin(); }
+  // The most messages of a window in that time, on a slow machine too: the first
+  // content and the end come when they are there, the others a window apart.
+  size_t MostMessages(milliseconds window) const { return static_cast<size_t>(took / window) + 3; }
 };
 
 class CoalescingFaceTest : public FaceFixture {
  protected:
-  // Routes "off" (every model), and by name "brief" and "long".
+  // Routes "off" (every model), and by name "brief" and "long": what waits for
+  // that window comes after the caller's deadline.
   void Serve(FaceOptions options = {}) {
     std::vector<std::shared_ptr<const RouteConfig>> routes;
     auto add = [&](const char* name, const char* model, Duration coalesce, size_t max_pending) {
@@ -63,8 +66,8 @@ class CoalescingFaceTest : public FaceFixture {
     };
     add("off", "*", absl::ZeroDuration(), 64 << 10);
     add("brief", "-", absl::Milliseconds(100), 64 << 10);
-    add("long", "-", absl::Seconds(1), 64 << 10);
-    add("narrow", "-", absl::Seconds(1), 4096);
+    add("long", "-", absl::Hours(1), 64 << 10);
+    add("narrow", "-", absl::Hours(1), 4096);
     tables_.Set(std::make_shared<RouteTable>("epoch", 1, std::move(routes)));
     StartFace(options);
     stub_ = NewStub();
@@ -96,34 +99,39 @@ class CoalescingFaceTest : public FaceFixture {
     Stream stream;
     auto reader = stub_->StreamChat(&context, request);
     v1::StreamChatResponse message;
-    Clock::time_point first;
-    while (reader->Read(&message)) {
-      if (stream.messages.empty()) first = Clock::now();
-      stream.at.push_back(std::chrono::duration_cast<milliseconds>(Clock::now() - first));
-      stream.messages.push_back(message);
-    }
+    const auto begin = Clock::now();
+    while (reader->Read(&message)) stream.messages.push_back(message);
     stream.status = reader->Finish();
-    if (!stream.messages.empty()) stream.took = std::chrono::duration_cast<milliseconds>(Clock::now() - first);
+    stream.took = std::chrono::duration_cast<milliseconds>(Clock::now() - begin);
+    return stream;
+  }
+
+  // The first that has so many messages. A machine that stops for a while lets
+  // several words come together, so one of a few: with a wider window none would.
+  Stream ReadOfMany(size_t least, const v1::ChatRequest& request, const char* route, const std::string& key = "") {
+    Stream stream;
+    for (int i = 0; i < 10 && stream.messages.size() < least; ++i) {
+      stream = Read(request, route, key.empty() ? "" : key + std::to_string(i));
+    }
+    EXPECT_GE(stream.messages.size(), least);
     return stream;
   }
 
   std::unique_ptr<v1::Gateway::Stub> stub_;
 };
 
-// One word every 20 ms: without a window a message for each, as far as this
-// machine keeps time.
+// One word every 20 ms.
 constexpr int kWords = 30;
 constexpr size_t kApart = 20;    // at least so many messages without a window
-constexpr size_t kTogether = 10;  // at most so many with 100 ms: six and the first
+constexpr size_t kTogether = 4;  // at least so many with 100 ms
+constexpr milliseconds kBrief(100);
 
 TEST_F(CoalescingFaceTest, TheRoutesWindowMakesFewMessagesOfTheSameEvents) {
   Serve();
-  const Stream off = Read(Ask("paced:30"), "off", "one");
-  const Stream on = Read(Ask("paced:30"), "brief", "two");
+  const Stream off = ReadOfMany(kApart, Ask("paced:30"), "off", "one");
+  const Stream on = ReadOfMany(kTogether, Ask("paced:30"), "brief", "two");
   ASSERT_TRUE(off.status.ok() && on.status.ok());
-  EXPECT_GE(off.messages.size(), kApart);
-  EXPECT_LE(on.messages.size(), kTogether);
-  EXPECT_GE(on.messages.size(), 4u);
+  EXPECT_LE(on.messages.size(), on.MostMessages(kBrief));
   // Under a key they are kept event for event, so that they can be compared.
   ASSERT_EQ(on.Events().size(), kWords + 2u);
   const std::vector<std::string> off_events = off.Events(), on_events = on.Events();
@@ -136,7 +144,8 @@ TEST_F(CoalescingFaceTest, DeltasOfOneMessageAreOneEvent) {
   Serve();
   const Stream stream = Read(Ask("paced:30"), "brief");
   EXPECT_EQ(stream.Text(), Words(kWords));
-  EXPECT_LE(stream.Events().size(), kTogether + 2);
+  // Beside `started` and the end.
+  EXPECT_LE(stream.Events().size(), stream.MostMessages(kBrief) + 2);
 }
 
 TEST_F(CoalescingFaceTest, TheFirstContentAndTheEndAreThereAtOnce) {
@@ -149,18 +158,18 @@ TEST_F(CoalescingFaceTest, TheFirstContentAndTheEndAreThereAtOnce) {
   EXPECT_TRUE(stream.LastEvent().has_end());
   EXPECT_EQ(stream.Text(), Words(4));
   EXPECT_TRUE(stream.status.ok());
-  // 60 ms by themselves; a window longer if the end had waited.
-  EXPECT_LT(stream.took, milliseconds(800));
 }
 
 TEST_F(CoalescingFaceTest, TheCallerOverridesTheRouteInBothDirections) {
   Serve();
-  EXPECT_LE(Read(Wish("paced:30", 100), "off").messages.size(), kTogether);
-  EXPECT_GE(Read(Wish("paced:30", 0), "brief").messages.size(), kApart);
-  EXPECT_LE(Read(Wish("paced:30", kSecond), "brief").messages.size(), 3u);
-  EXPECT_LE(Read(Wish("paced:30", 100), "long").messages.size(), kTogether);
-  EXPECT_GE(Read(Wish("paced:30", 100), "long").messages.size(), 4u);
-  EXPECT_GE(Read(Wish("paced:30", 0), "brief", "key").messages.size(), kApart);
+  Stream stream = Read(Wish("paced:30", 100), "off");
+  EXPECT_LE(stream.messages.size(), stream.MostMessages(kBrief));
+  stream = Read(Wish("paced:30", kSecond), "brief");
+  EXPECT_LE(stream.messages.size(), stream.MostMessages(milliseconds(kSecond)));
+  stream = ReadOfMany(kTogether, Wish("paced:30", 100), "long");
+  EXPECT_LE(stream.messages.size(), stream.MostMessages(kBrief));
+  ReadOfMany(kApart, Wish("paced:30", 0), "brief");
+  ReadOfMany(kApart, Wish("paced:30", 0), "brief", "key");
 }
 
 TEST_F(CoalescingFaceTest, OutOfRangeIsRefusedByBothMethods) {
@@ -184,9 +193,8 @@ TEST_F(CoalescingFaceTest, ChatHasOneMessageWhateverTheWindow) {
   grpc::ClientContext context;
   SetRoute(context, "long");
   v1::ChatResponse response;
-  const auto before = Clock::now();
-  ASSERT_TRUE(stub_->Chat(&context, Wish("paced:4", kSecond), &response).ok());
-  EXPECT_LT(Clock::now() - before, milliseconds(800));
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::minutes(1));
+  ASSERT_TRUE(stub_->Chat(&context, Ask("paced:4"), &response).ok());
   EXPECT_EQ(response.choices(0).message().parts(0).text(), Words(4));
 }
 
@@ -202,15 +210,13 @@ TEST_F(CoalescingFaceTest, ACancelWithinAWindowLeavesNothingBehind) {
     context.TryCancel();
     EXPECT_FALSE(reader->Read(&message));
     EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::CANCELLED);
-    const auto before = Clock::now();
     EXPECT_TRUE(Eventually([&] { return figures_.cancelled == i + 1 && face_->open_calls() == 0; }));
-    EXPECT_LT(Clock::now() - before, milliseconds(500));
   }
 }
 
 TEST_F(CoalescingFaceTest, ADeadlineWithinAWindowStillShowsWhatWaitedAndTheEnd) {
   Serve();
-  const Stream stream = Read(Ask("paced:1000"), "long", "", milliseconds(400));
+  const Stream stream = Read(Ask("paced:1000"), "long", "", milliseconds(2000));
   ASSERT_EQ(stream.messages.size(), 2u);
   EXPECT_EQ(stream.LastEvent().end().outcome(), v1::OUTCOME_TRUNCATED);
   const std::string text = stream.Text();
@@ -222,14 +228,14 @@ TEST_F(CoalescingFaceTest, ADeadlineWithinAWindowStillShowsWhatWaitedAndTheEnd) 
 TEST_F(CoalescingFaceTest, ADrainThatRunsOutSendsWhatWaitsWithTheEnd) {
   FaceOptions options;
   options.drain_timeout = absl::Milliseconds(200);
+  options.end_grace = absl::Minutes(1);
   Serve(options);
   Stream stream;
   std::thread caller([&] { stream = Read(Ask("paced:1000"), "long"); });
   ASSERT_TRUE(Eventually([this] { return figures_.alive == 1; }));
-  const auto before = Clock::now();
   face_->Drain();
-  EXPECT_LT(Clock::now() - before, milliseconds(900));
   caller.join();
+  ASSERT_FALSE(stream.messages.empty()) << stream.status.error_message();
   EXPECT_EQ(stream.LastEvent().end().outcome(), v1::OUTCOME_TRUNCATED);
   EXPECT_LE(stream.messages.size(), 3u);
   EXPECT_EQ(stream.Text(), Words(static_cast<int>(stream.Text().size() / Words(1).size())));
@@ -248,7 +254,6 @@ TEST_F(CoalescingFaceTest, ARestartIsToldAtOnceWithItsFirstContent) {
     EXPECT_TRUE(shown_anew.rbegin()->has_content());
     EXPECT_TRUE((shown_anew.rbegin() + 1)->has_started());
     EXPECT_EQ((shown_anew.rbegin() + 2)->continuation().mode(), v1::CONTINUATION_MODE_RESTART);
-    EXPECT_LT(stream.took, milliseconds(800));
   }
 }
 
@@ -257,7 +262,7 @@ TEST_F(CoalescingFaceTest, WhatIsReplayedIsTheSameEventForEvent) {
   const Stream first = Read(Ask("paced:10"), "brief", "key");
   const Stream again = Read(Ask("paced:10"), "brief", "key");
   EXPECT_EQ(figures_.made, 1);
-  EXPECT_LT(first.messages.size(), 8u);
+  EXPECT_LE(first.messages.size(), first.MostMessages(kBrief));
   EXPECT_EQ(first.Events().size(), 12u);
   EXPECT_EQ(again.Events(), first.Events());
 }
@@ -269,16 +274,15 @@ TEST_F(CoalescingFaceTest, AStreamThatFillsItsBoundsRunsAtFullSpeed) {
   for (const char* route : {"long", "narrow"}) {
     grpc::ClientContext context;
     SetRoute(context, route);
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::minutes(1));
     auto reader = stub_->StreamChat(&context, Ask("flood"));
     v1::StreamChatResponse message;
     size_t bytes = 0;
-    const auto begin = Clock::now();
-    while (bytes < 8 << 20 && Clock::now() - begin < std::chrono::seconds(10)) {
-      ASSERT_TRUE(reader->Read(&message));
+    while (bytes < 8 << 20) {
+      ASSERT_TRUE(reader->Read(&message)) << route;
       bytes += message.ByteSizeLong();
       EXPECT_LE(message.ByteSizeLong(), 66u << 10);
     }
-    EXPECT_GE(bytes, 8u << 20) << route;
     context.TryCancel();
     reader->Finish();
   }

@@ -4,6 +4,7 @@
 
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
+#include <pthread.h>
 
 #include <chrono>
 #include <memory>
@@ -46,7 +47,10 @@ class FaceFixture : public testing::Test {
     for (int i = 0; i < 2; ++i) {
       loops_.push_back(std::make_unique<EpollLoop>());
       EpollLoop* loop = loops_.back().get();
-      threads_.emplace_back([loop] { loop->Run(); });
+      threads_.emplace_back([loop, i] {
+        pthread_setname_np(pthread_self(), absl::StrCat("face-loop-", i).c_str());
+        loop->Run();
+      });
       FaceLoopParams one;
       one.loop = loop;
       one.observer = &observer_;

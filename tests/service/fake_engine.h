@@ -4,14 +4,14 @@
 //
 //   words:N      N events of 10 bytes, one a turn, then complete
 //   slowly:N     the same, one every 2 ms
-//   paced:N      one every 20 ms; truncated 50 ms before the deadline
+//   paced:N      one every 20 ms; truncated half a second before the deadline
 //   burst:N      all N in one turn
 //   flood        events of 1 KiB without end, as long as the sink takes them
 //   hang         one event, then silence until it is cancelled
 //   fail         two attempts that failed, no content
 //   cut          three events, then truncated
 //   again        content, Discard, then other content (only for Chat)
-//   deadline     one event, then truncated a little before the deadline
+//   deadline     one event, then truncated half a second before the deadline
 //   restart:N    N events, a restart, then N others
 //   fallback:N   N events, the end says that it was a fallback
 //   embed:D      vectors of D values for every input, the last input first
@@ -88,6 +88,9 @@ class FakeCall final : public Call {
   }
 
  private:
+  // So that the end is there before gRPC's own, on a slow machine too.
+  static constexpr Duration kBeforeDeadline = absl::Milliseconds(500);
+
   void Step() {
     if (sent_ == 0) sink_.Started("fake/one", "fake-model");
     if (kind_ == "burst") {
@@ -113,7 +116,7 @@ class FakeCall final : public Call {
   void Pace() {
     // By the plan, not by the last step: late ones do not add up.
     const TimePoint next = started_ + sent_ * absl::Milliseconds(20);
-    const TimePoint last = params_.deadline - absl::Milliseconds(50);
+    const TimePoint last = params_.deadline - kBeforeDeadline;
     if (next < last) {
       timer_.Set(next, [this] { Step(); });
     } else {
@@ -194,7 +197,7 @@ class FakeCall final : public Call {
       Word();
       return End(Record(CallOutcome::kComplete));
     }
-    if (kind_ == "deadline") timer_.Set(params_.deadline - absl::Milliseconds(50), [this] { Step(); });
+    if (kind_ == "deadline") timer_.Set(params_.deadline - kBeforeDeadline, [this] { Step(); });
   }
 
   void Flood() {

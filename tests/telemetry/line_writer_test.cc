@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <string>
@@ -173,7 +174,8 @@ TEST(LineWriterTest, ANoticeTellsHowManyWereDropped) {
   for (int i = 0; i < 5; ++i) writer.Write("lost\n", kNow);
   output.Unblock();
   writer.Flush();
-  while (output.text() != "kept\ndropped 5\n") std::this_thread::yield();
+  for (int i = 0; i < 1000 && output.text().size() < 15; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_EQ(output.text(), "kept\ndropped 5\n");
 }
 
 TEST(LineWriterTest, NoticesAreRareButTheEndTellsTheRest) {

@@ -127,7 +127,7 @@ TEST(MetricsServerTest, ShowsTheProcess) {
 }
 
 TEST(MetricsServerTest, PromtoolFindsNothingWrong) {
-  if (std::system("command -v promtool > /dev/null") != 0) GTEST_SKIP() << "promtool is not installed";
+  ASSERT_EQ(std::system("command -v promtool > /dev/null"), 0) << "missing: deploy/install-packages --tests";
   const std::string path = testing::TempDir() + "/scrape-" + std::to_string(getpid());
   std::ofstream(path) << Get(FullServer()->port(), "/metrics");
   FILE* promtool = popen(("promtool check metrics < " + path + " 2>&1").c_str(), "r");
@@ -149,13 +149,24 @@ TEST(MetricsServerTest, PortInUseIsNamed) {
 
 TEST(MetricsServerTest, EndsAtOnce) {
   for (const char* address : {"127.0.0.1:0", "0.0.0.0:0", "[::1]:0"}) {
-    auto server = MetricsServer::Start(address);
-    if (!server.ok() && address[0] == '[') continue;  // a machine without IPv6
-    ASSERT_TRUE(server.ok()) << server.status();
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    const auto before = std::chrono::steady_clock::now();
-    server->reset();
-    EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::milliseconds(700)) << address;
+    // A busy machine may be late now and then; a server that looks every two
+    // seconds, as civetweb by itself does, always would be.
+    constexpr std::chrono::milliseconds kOnce(1200);
+    auto quickest = std::chrono::steady_clock::duration::max();
+    bool there = true;
+    for (int i = 0; i < 10 && there && quickest > kOnce; ++i) {
+      auto server = MetricsServer::Start(address);
+      there = server.ok() || address[0] != '[';  // a machine without IPv6
+      if (!there) break;
+      ASSERT_TRUE(server.ok()) << server.status();
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      const auto before = std::chrono::steady_clock::now();
+      server->reset();
+      quickest = std::min(quickest, std::chrono::steady_clock::now() - before);
+    }
+    if (there) {
+      EXPECT_LT(quickest, kOnce) << address;
+    }
   }
 }
 

@@ -60,15 +60,31 @@ TEST_F(ProxyTest, AProxyThatIsDownIsNamed) {
             "connection refused by proxy 127.0.0.1:" + std::to_string(port));
 }
 
+// An address without a proxy is connected to past libcurl, which is what reads
+// the environment: so the host is a name.
 TEST_F(ProxyTest, TheEnvironmentNamesNoProxy) {
   ScriptedServer server({RespondForever(kOk)});
+  auto endpoint = Endpoint(server.port());
+  endpoint->host = "localhost";
   const std::string nobody = ProxyUrl(UnusedPort());
-  setenv("http_proxy", nobody.c_str(), 1);
-  setenv("all_proxy", nobody.c_str(), 1);
-  auto call = Run(Endpoint(server.port()));
-  unsetenv("http_proxy");
-  unsetenv("all_proxy");
+  for (const char* name : {"http_proxy", "https_proxy", "all_proxy"}) setenv(name, nobody.c_str(), 1);
+  auto call = Run(endpoint);
+  for (const char* name : {"http_proxy", "https_proxy", "all_proxy"}) unsetenv(name);
   EXPECT_TRUE(call->heard.ended()) << call->heard.message;
+}
+
+TEST_F(ProxyTest, TheEnvironmentExceptsNoHostFromTheEndpointsProxy) {
+  ScriptedServer proxy({Respond("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")});
+  ScriptedServer server({RespondForever(kOk)});
+  auto endpoint = Endpoint(server.port());
+  endpoint->host = "localhost";
+  endpoint->proxy = ProxyUrl(proxy.port());
+  setenv("no_proxy", "*", 1);
+  auto call = Run(endpoint);
+  unsetenv("no_proxy");
+  EXPECT_EQ(call->heard.failure, HttpFailure::kConnect);
+  EXPECT_EQ(proxy.connections(), 1);
+  EXPECT_EQ(server.connections(), 0);
 }
 
 }  // namespace
