@@ -79,10 +79,11 @@ void CallImpl::CoolDown(const Plan& plan, const AttemptFailure& failure, Attempt
     plan.cooldown().RestUntil(Now() + *failure.retry_after);
     if (failure.kind == FailureKind::kRateLimited) planner_->Excuse(plan);
   } else if (failure.kind == FailureKind::kRateLimited) {
+    // While it rests, one that was under way before adds little that is new.
+    const bool first = plan.cooldown().until() <= Now();
     const int in_a_row = plan.cooldown().RefusedWithoutTime(Now());
-    const Duration rest = BackoffAfter(route_->retry.backoff, in_a_row, context_.random);
-    // While it rests, who was under way before learns nothing new.
-    if (plan.cooldown().until() <= Now()) plan.cooldown().RestUntil(Now() + std::max(rest, kLeastRest));
+    const Duration rest = first ? BackoffAfter(route_->retry.backoff, in_a_row, context_.random) : kLeastRest;
+    plan.cooldown().RestUntil(Now() + std::max(rest, kLeastRest));
     record.rest = plan.cooldown().until() - Now();
   }
 }

@@ -212,8 +212,9 @@ class RowsC(IntegrationTest):
         self.check_other_goes_on("status:401", "auth")
 
     def test_row_c4_when_all_credentials_rest_the_wait_is_told(self):
-        spellings = {"seconds": ("retry-after=3", 3), "date": ("retry-after=date+3", 3),
-                     "millis": ("retry-after-ms=2500", 2.5), "reset": ("reset=2s", 2)}
+        # More than a call waits for.
+        spellings = {"seconds": ("retry-after=13", 13), "date": ("retry-after=date+13", 13),
+                     "millis": ("retry-after-ms=12500", 12.5), "reset": ("reset=12s", 12)}
         simulators = dict(zip(spellings, self.upstreams(*spellings)))
         policies = []
         for name, (pushback, _) in spellings.items():

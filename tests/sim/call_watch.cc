@@ -75,7 +75,7 @@ void CallWatch::CheckStart(WatchedCall& call, const AttemptRecord& record) {
   }
   RouteWatch& route = At(call);
   const bool first = call.counted == 1 && call.attempts.empty();
-  Check(call, !first || !call.at->queue || route.waits(call.id) || !route.MustNotOvertake(call.tenant, loop_.Now()),
+  Check(call, !first || call.at->waiting().max_length == 0 || route.waits(call.id) || !route.MustNotOvertake(call.tenant, loop_.Now()),
         "overtook those who wait");
 }
 
@@ -177,7 +177,12 @@ void CallWatch::Limited(const CallInfo& info, const LimitRefusal& refusal) {
 
 void CallWatch::Queued(const CallInfo& info) {
   WatchedCall& call = Of(info);
-  Check(call, call.at->queue.has_value(), "waits in a queue that is none");
+  Check(call, call.at->waiting().max_length > 0, "waits in a queue that is none");
+  Check(call, !call.sink->shows || call.sink->started.empty() || call.allows_restart, "waits after content was shown");
+  if (!call.at->queue) {
+    Check(call, call.counted < call.at->retry.max_attempts, "waits without an attempt left");
+    ++coverage_["waits by default"];
+  }
   const bool fresh = call.attempts.empty() && in_force_[call.at->state.get()] == call.at;
   coverage_["queued anew"] += !call.attempts.empty();
   // At exhaustion a call may wait and start anew; else it goes on counting.
@@ -191,7 +196,10 @@ void CallWatch::Queued(const CallInfo& info) {
 
 void CallWatch::LeftQueue(const CallInfo& info, QueueExit exit, Duration waited) {
   WatchedCall& call = Of(info);
-  At(call).LeftQueue(call.id, exit, waited, call.at->queue->max_wait, loop_.Now());
+  const Duration most = call.at->waiting().max_wait;
+  call.waited += waited;
+  Check(call, call.waited <= most, "its waits add up to more than max_wait");
+  At(call).LeftQueue(call.id, exit, waited, most, loop_.Now());
 }
 
 void CallWatch::BreakerChanged(std::string_view upstream, std::string_view endpoint, BreakerState, BreakerState to) {
@@ -218,6 +226,7 @@ void CallWatch::CallEnded(const CallInfo& info, const CallRecord& record) {
 void CallWatch::CheckEnd(const WatchedCall& call, const CallRecord& record) {
   Check(call, call.attempts.size() == record.attempts.size(), "requests at the transport are not the attempts told");
   for (const auto& tried : call.attempts) Check(call, !tried.running, "an attempt outlives its call");
+  Check(call, record.queued == call.waited, "tells other waits than it had");
   Check(call, loop_.Now() <= call.deadline, "outlived the caller's deadline");
   Check(call, record.total <= call.route->timeouts.overall, "outlived the route's bound");
   const auto winners = std::count_if(record.attempts.begin(), record.attempts.end(),

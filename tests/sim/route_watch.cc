@@ -24,10 +24,9 @@ void RouteWatch::InForce(const RouteConfig& route) {
     if (use.scope == RateLimitUse::Scope::kTenant) tenant_limits_.push_back(use);
   }
   plain_ = tenant_limits_.size() == route.rate_limits.size();
-  if (route.queue) {
-    max_length_ = std::max(max_length_, route.queue->max_length);
-    window_ = std::max(window_, route.queue->window);
-  }
+  written_ = route.queue.has_value();
+  max_length_ = std::max(max_length_, route.waiting().max_length);
+  window_ = std::max(window_, route.waiting().window);
   if (route.hedge) max_hedge_percent_ = std::max(max_hedge_percent_, route.hedge->max_percent);
   max_retry_percent_ = std::max(max_retry_percent_, route.retry.budget.retry_percent);
   max_min_retries_ = std::max(max_min_retries_, route.retry.budget.min_retries);
@@ -68,6 +67,10 @@ bool RouteWatch::waits(uint64_t call) const {
 
 void RouteWatch::Queued(uint64_t call, const std::string& tenant, uint64_t tokens, bool fresh, TimePoint now) {
   findings_.Check(!waits(call), "a call waits twice");
+  if (!written_ && fresh && plain_ && waiters_.empty()) {
+    findings_.Check(!HasRoom(now), name_ + ": a call waits though there is a place that it has not tried");
+    ++coverage_["waited where nothing else was left"];
+  }
   waiters_.push_back({call, tenant, tokens, fresh, now});
   LookAtLimits(now);
 }
@@ -133,18 +136,26 @@ bool RouteWatch::MayBeAside(const std::string& tenant, TimePoint now) const {
 bool RouteWatch::MustNotOvertake(const std::string& tenant, TimePoint now) {
   LookAtLimits(now);
   return std::any_of(waiters_.begin(), waiters_.end(),
-                     [&](const Waiter& w) { return w.tenant == tenant || !MayBeAside(w.tenant, now); });
+                     [&](const Waiter& w) { return w.fresh && (w.tenant == tenant || !MayBeAside(w.tenant, now)); });
 }
 
-// Only who is over its own limit yields its place, and the last of it first.
+bool RouteWatch::MayRest(TimePoint now) {
+  if (!HasRoom(now)) no_room_at_ = now;
+  return !plain_ || now - no_room_at_ <= kLookAgain;
+}
+
+// Only who is over its own limit yields its place, or who waits for a time; and
+// the last of it first. Those that have made attempts, or came with another
+// revision, may wait for other places than the rest, and in another order.
 void RouteWatch::PlaceLost(const Waiter& loser, TimePoint now) {
   ++coverage_["places lost to other tenants"];
+  if (!loser.fresh || MayRest(now)) return;
   const auto over = over_limit_at_.find(loser.tenant);
   findings_.Check(MayBeAside(loser.tenant, now),
                   name_ + ": tenant " + loser.tenant + " lost a place that it may hold; over its limit " +
                       (over == over_limit_at_.end() ? "never" : absl::FormatDuration(now - over->second) + " ago"));
   for (const Waiter& waiter : waiters_) {
-    findings_.Check(waiter.tenant != loser.tenant || waiter.since <= loser.since || waiter.since == now,
+    findings_.Check(!waiter.fresh || waiter.tenant != loser.tenant || waiter.since <= loser.since || waiter.since == now,
                     name_ + ": not the last of tenant " + loser.tenant + " lost its place");
   }
 }
@@ -153,15 +164,21 @@ void RouteWatch::PlaceLost(const Waiter& loser, TimePoint now) {
 // moment does not count: it leaves by a timer of its own.
 void RouteWatch::CheckOrder(const Waiter& admitted) {
   for (const Waiter& waiter : waiters_) {
-    if (waiter.tenant == admitted.tenant && waiter.since < admitted.since) overtaken_.emplace_back(waiter.call, admitted.tenant);
+    if (waiter.tenant == admitted.tenant && waiter.fresh && admitted.fresh && waiter.since < admitted.since) overtaken_.emplace_back(waiter.call, admitted.tenant);
   }
 }
 
 // Who is aside has no turns that others could take.
 void RouteWatch::CheckFairness(const std::string& admitted, TimePoint now) {
   LookAtLimits(now);
+  const bool equal = std::all_of(waiters_.begin(), waiters_.end(), [](const Waiter& w) { return w.fresh; });
+  const bool rested = MayRest(now) || !equal;
   for (const auto& [other, first] : Firsts()) {
     if (other == admitted) continue;
+    if (rested) {
+      ForgetTurns(other);
+      continue;
+    }
     if (MayBeAside(other, now)) {
       ++coverage_["went past a tenant over its limit"];
       ForgetTurns(other);
@@ -181,6 +198,7 @@ void RouteWatch::InstantOver(TimePoint now) {
   }
   overtaken_.clear();
   LookAtLimits(now);
+  MayRest(now);
   const size_t length = state_->queue().figures(now).length;
   findings_.Check(length == waiters_.size(), name_ + ": the queue's length is " + std::to_string(length) + ", not " +
                                                  std::to_string(waiters_.size()));

@@ -69,6 +69,8 @@ class RouteWatch {
   bool MayBeAside(const std::string& tenant, TimePoint now) const;
   void ForgetTurns(const std::string& tenant);
   bool HasRoom(TimePoint now) const;
+  // Those that waited for a time may not have looked yet since it is over.
+  bool MayRest(TimePoint now);
   void CheckWakeUp(TimePoint now);
 
   Findings& findings_;
@@ -77,7 +79,9 @@ class RouteWatch {
   std::vector<TargetConfig> targets_;
   std::string name_;
   std::vector<RateLimitUse> tenant_limits_;
-  bool plain_ = false;  // nothing but room and these lets its waiters wait
+  bool plain_ = false;  // nothing but room, times and these lets its waiters wait
+  bool written_ = false;  // it waits for limits
+  TimePoint no_room_at_ = absl::InfinitePast();  // the last time that this was seen
   size_t max_length_ = 0;
   Duration window_ = absl::ZeroDuration();
   double max_hedge_percent_ = 0;
