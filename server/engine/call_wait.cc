@@ -84,8 +84,10 @@ bool CallImpl::MustStandBehind() const {
 
 CallImpl::Step CallImpl::StandBehind() {
   const Waiting behind{Now(), Hold::kShared};
-  if (record_.attempts.empty()) return Wait(behind, OthersWait(route_name()));
-  return Wait(behind, ErrorOfNowhere(planner_->Left(Now())));
+  const EndpointsLeft left = planner_->Left(Now());
+  // Those before it wait for a time that came sooner, or for another place.
+  if (left.soonest <= Now()) route_->state->queue().PokeOldest(Places());
+  return Wait(behind, record_.attempts.empty() ? OthersWait(route_name()) : ErrorOfNowhere(left));
 }
 
 // Not only where the policy would let it, but where it could go on at once.

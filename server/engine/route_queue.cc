@@ -88,7 +88,8 @@ std::optional<RouteQueue::Release> RouteQueue::Leave(Id id, bool admitted, TimeP
     std::lock_guard lock(mutex_);
     const auto found = waiting_.find(id);
     if (found == waiting_.end()) return std::nullopt;
-    if (front_ == id && admitted) {
+    // In its turn or not, its tenant pays for it.
+    if (admitted) {
       queue_.Admit(id);
     } else {
       queue_.Remove(id);
@@ -184,6 +185,19 @@ void RouteQueue::Poke() {
   {
     std::lock_guard lock(mutex_);
     const auto found = waiting_.find(front_);
+    if (found == waiting_.end()) return;
+    wake = found->second.wake;
+  }
+  wake();
+}
+
+void RouteQueue::PokeOldest(std::string_view places) {
+  Wake wake;
+  {
+    std::lock_guard lock(mutex_);
+    const auto found = std::find_if(waiting_.begin(), waiting_.end(), [&](const auto& each) {
+      return each.second.party->first == places && (each.first == front_ || queue_.IsFirstAside(each.first));
+    });
     if (found == waiting_.end()) return;
     wake = found->second.wake;
   }

@@ -96,6 +96,9 @@ class RouteQueue {
 
   // Room was given back somewhere: the first one looks again.
   void Poke();
+  // Some place takes calls again before the time that they wait for: the oldest of
+  // those that may go to the same places looks.
+  void PokeOldest(std::string_view places);
   // Times that were known are over (an operator lifted them): everybody looks.
   void PokeAll();
 

@@ -117,6 +117,8 @@ void CallWatch::AttemptEnded(const CallInfo& info, const AttemptRecord& record) 
   } else {
     call.places.insert(place);
   }
+  call.particular |= record.outcome == AttemptOutcome::kFailed &&
+                     (fault == Fault::kConfiguration || record.failure == FailureKind::kQuota);
   if (record.failure == FailureKind::kTruncated && call.at->retry.transient) call.counted = 0;
 }
 
@@ -163,7 +165,7 @@ void CallWatch::FallbackEntered(const CallInfo& info, std::string_view, FailureK
   At(call).CallLeft();
   call.at = next;
   call.counted = call.hedges = 0;
-  call.budget_refused = false;
+  call.budget_refused = call.particular = false;
   call.places.clear();
   At(call).CallEntered();
 }
@@ -183,7 +185,8 @@ void CallWatch::Queued(const CallInfo& info) {
     Check(call, call.counted < call.at->retry.max_attempts, "waits without an attempt left");
     ++coverage_["waits by default"];
   }
-  const bool fresh = call.attempts.empty() && in_force_[call.at->state.get()] == call.at;
+  const bool in_force = in_force_[call.at->state.get()] == call.at;
+  const bool fresh = call.attempts.empty() && in_force;
   coverage_["queued anew"] += !call.attempts.empty();
   // At exhaustion a call may wait and start anew; else it goes on counting.
   const bool exhausted = call.counted >= call.at->retry.max_attempts || call.at->retry.adaptive || call.budget_refused;
@@ -191,7 +194,7 @@ void CallWatch::Queued(const CallInfo& info) {
     call.counted = 0;
     call.places.clear();
   }
-  At(call).Queued(call.id, call.tenant, call.estimated, fresh, loop_.Now());
+  At(call).Queued({call.id, call.tenant, call.estimated, fresh, in_force && !call.particular, loop_.Now()});
 }
 
 void CallWatch::LeftQueue(const CallInfo& info, QueueExit exit, Duration waited) {
@@ -199,7 +202,7 @@ void CallWatch::LeftQueue(const CallInfo& info, QueueExit exit, Duration waited)
   const Duration most = call.at->waiting().max_wait;
   call.waited += waited;
   Check(call, call.waited <= most, "its waits add up to more than max_wait");
-  At(call).LeftQueue(call.id, exit, waited, most, loop_.Now());
+  At(call).LeftQueue(call.id, exit, waited, most, call.waited == most, loop_.Now());
 }
 
 void CallWatch::BreakerChanged(std::string_view upstream, std::string_view endpoint, BreakerState, BreakerState to) {

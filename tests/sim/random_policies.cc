@@ -49,7 +49,7 @@ RandomPolicies::UpstreamTraits RandomPolicies::MakeUpstreamTraits() {
 
 RandomPolicies::RouteTraits RandomPolicies::MakeRouteTraits(int limits) {
   RouteTraits traits;
-  traits.queue = dice_.Chance(0.5);
+  traits.queue = dice_.Chance(0.55);
   traits.never_waits = !traits.queue && dice_.Chance(0.15);
   traits.window_ms = dice_.Chance(0.25) ? dice_.Number(50, 500) : 0;
   traits.hedge = dice_.Chance(0.4);

@@ -16,7 +16,7 @@ constexpr Duration kLookAgain = absl::Seconds(1);
 
 void RouteWatch::InForce(const RouteConfig& route) {
   state_ = route.state;
-  for (Waiter& waiter : waiters_) waiter.fresh = false;  // they keep the table they came with
+  for (Waiter& waiter : waiters_) waiter.fresh = waiter.equal = false;  // they keep the table they came with
   targets_ = route.targets;
   name_ = route.name;
   tenant_limits_.clear();
@@ -65,17 +65,19 @@ bool RouteWatch::waits(uint64_t call) const {
   return std::any_of(waiters_.begin(), waiters_.end(), [&](const Waiter& w) { return w.call == call; });
 }
 
-void RouteWatch::Queued(uint64_t call, const std::string& tenant, uint64_t tokens, bool fresh, TimePoint now) {
-  findings_.Check(!waits(call), "a call waits twice");
-  if (!written_ && fresh && plain_ && waiters_.empty()) {
+void RouteWatch::Queued(Waiter waiter) {
+  const TimePoint now = waiter.since;
+  findings_.Check(!waits(waiter.call), "a call waits twice");
+  if (!written_ && waiter.fresh && plain_ && waiters_.empty()) {
     findings_.Check(!HasRoom(now), name_ + ": a call waits though there is a place that it has not tried");
     ++coverage_["waited where nothing else was left"];
   }
-  waiters_.push_back({call, tenant, tokens, fresh, now});
+  waiters_.push_back(std::move(waiter));
   LookAtLimits(now);
 }
 
-void RouteWatch::LeftQueue(uint64_t call, QueueExit exit, Duration waited, Duration max_wait, TimePoint now) {
+void RouteWatch::LeftQueue(uint64_t call, QueueExit exit, Duration waited, Duration max_wait, bool at_its_end,
+                           TimePoint now) {
   if (exit == QueueExit::kFull && !waits(call)) {
     ++coverage_["queue full"];
     return;
@@ -93,8 +95,11 @@ void RouteWatch::LeftQueue(uint64_t call, QueueExit exit, Duration waited, Durat
   coverage_["queued and timed out"] += exit == QueueExit::kTimedOut;
   if (exit == QueueExit::kAdmitted) {
     ++coverage_["queued and let go"];
-    CheckOrder(left);
-    CheckFairness(left.tenant, now);
+    // One that waited elsewhere before may be through with it sooner.
+    if (!at_its_end) {
+      CheckOrder(left);
+      CheckFairness(left.tenant, now);
+    }
   }
   const bool last = std::none_of(waiters_.begin(), waiters_.end(), [&](const Waiter& w) { return w.tenant == left.tenant; });
   if (!last) return;
@@ -136,12 +141,12 @@ bool RouteWatch::MayBeAside(const std::string& tenant, TimePoint now) const {
 bool RouteWatch::MustNotOvertake(const std::string& tenant, TimePoint now) {
   LookAtLimits(now);
   return std::any_of(waiters_.begin(), waiters_.end(),
-                     [&](const Waiter& w) { return w.fresh && (w.tenant == tenant || !MayBeAside(w.tenant, now)); });
+                     [&](const Waiter& w) { return w.equal && (w.tenant == tenant || !MayBeAside(w.tenant, now)); });
 }
 
 bool RouteWatch::MayRest(TimePoint now) {
-  if (!HasRoom(now)) no_room_at_ = now;
-  return !plain_ || now - no_room_at_ <= kLookAgain;
+  if (!AdmitsEverywhere(now)) rested_at_ = now;
+  return now - rested_at_ <= kLookAgain;
 }
 
 // Only who is over its own limit yields its place, or who waits for a time; and
@@ -149,13 +154,13 @@ bool RouteWatch::MayRest(TimePoint now) {
 // revision, may wait for other places than the rest, and in another order.
 void RouteWatch::PlaceLost(const Waiter& loser, TimePoint now) {
   ++coverage_["places lost to other tenants"];
-  if (!loser.fresh || MayRest(now)) return;
+  if (!loser.equal || MayRest(now)) return;
   const auto over = over_limit_at_.find(loser.tenant);
   findings_.Check(MayBeAside(loser.tenant, now),
                   name_ + ": tenant " + loser.tenant + " lost a place that it may hold; over its limit " +
                       (over == over_limit_at_.end() ? "never" : absl::FormatDuration(now - over->second) + " ago"));
   for (const Waiter& waiter : waiters_) {
-    findings_.Check(!waiter.fresh || waiter.tenant != loser.tenant || waiter.since <= loser.since || waiter.since == now,
+    findings_.Check(!waiter.equal || waiter.tenant != loser.tenant || waiter.since <= loser.since || waiter.since == now,
                     name_ + ": not the last of tenant " + loser.tenant + " lost its place");
   }
 }
@@ -164,23 +169,23 @@ void RouteWatch::PlaceLost(const Waiter& loser, TimePoint now) {
 // moment does not count: it leaves by a timer of its own.
 void RouteWatch::CheckOrder(const Waiter& admitted) {
   for (const Waiter& waiter : waiters_) {
-    if (waiter.tenant == admitted.tenant && waiter.fresh && admitted.fresh && waiter.since < admitted.since) overtaken_.emplace_back(waiter.call, admitted.tenant);
+    if (waiter.tenant == admitted.tenant && waiter.equal && admitted.equal && waiter.since < admitted.since) overtaken_.emplace_back(waiter.call, admitted.tenant);
   }
 }
 
 // Who is aside has no turns that others could take.
 void RouteWatch::CheckFairness(const std::string& admitted, TimePoint now) {
   LookAtLimits(now);
-  const bool equal = std::all_of(waiters_.begin(), waiters_.end(), [](const Waiter& w) { return w.fresh; });
+  const bool equal = std::all_of(waiters_.begin(), waiters_.end(), [](const Waiter& w) { return w.equal; });
   const bool rested = MayRest(now) || !equal;
   for (const auto& [other, first] : Firsts()) {
     if (other == admitted) continue;
-    if (rested) {
+    if (MayBeAside(other, now)) {
+      ++coverage_["went past a tenant over its limit"];
       ForgetTurns(other);
       continue;
     }
-    if (MayBeAside(other, now)) {
-      ++coverage_["went past a tenant over its limit"];
+    if (rested) {
       ForgetTurns(other);
       continue;
     }
@@ -206,16 +211,29 @@ void RouteWatch::InstantOver(TimePoint now) {
   CheckWakeUp(now);
 }
 
+bool RouteWatch::Admits(const EndpointConfig& endpoint, TimePoint now) {
+  const EndpointView view = endpoint.state->View(now);
+  return endpoint.active && endpoint.weight > 0 && view.healthy && view.admits_at <= now && view.ejected_until <= now &&
+         std::all_of(endpoint.cooldowns.begin(), endpoint.cooldowns.end(),
+                     [&](const auto& rest) { return rest->until() <= now; });
+}
+
 bool RouteWatch::HasRoom(TimePoint now) const {
   return std::any_of(targets_.begin(), targets_.end(), [&](const TargetConfig& target) {
     const UpstreamConfig& upstream = *target.upstream;
     if (upstream.throttle || upstream.state->admits_at(now) > now || !upstream.state->HasRoom(1000)) return false;
-    return std::any_of(upstream.endpoints.begin(), upstream.endpoints.end(), [&](const EndpointConfig& endpoint) {
-      const EndpointView view = endpoint.state->View(now);
-      return endpoint.active && endpoint.weight > 0 && view.healthy && view.admits_at <= now && view.ejected_until <= now &&
-             std::all_of(endpoint.cooldowns.begin(), endpoint.cooldowns.end(),
-                         [&](const auto& rest) { return rest->until() <= now; });
-    });
+    return std::any_of(upstream.endpoints.begin(), upstream.endpoints.end(),
+                       [&](const EndpointConfig& endpoint) { return Admits(endpoint, now); });
+  });
+}
+
+bool RouteWatch::AdmitsEverywhere(TimePoint now) const {
+  return std::all_of(targets_.begin(), targets_.end(), [&](const TargetConfig& target) {
+    const UpstreamConfig& upstream = *target.upstream;
+    return upstream.state->admits_at(now) <= now &&
+           std::all_of(upstream.endpoints.begin(), upstream.endpoints.end(), [&](const EndpointConfig& endpoint) {
+             return !endpoint.active || endpoint.weight == 0 || Admits(endpoint, now);
+           });
   });
 }
 
