@@ -291,6 +291,26 @@ TEST_F(WaitingTest, WhoWaitsForOnePlaceHoldsUpNobodyWhoHasAnother) {
   EXPECT_EQ(barred.record().outcome, CallOutcome::kComplete);
 }
 
+// b has room again before the time that was known for a; nobody is woken by room.
+TEST_F(WaitingTest, WhoComesToAPlaceThatIsFreeAgainLetsTheOldestGoFirst) {
+  h.Add("b/1");
+  h.On("b/1", {SlowAnswer(Milliseconds(100))});
+  h.upstream("b").limits = ConcurrencyConfig{.max_requests = 1};
+  Begin();
+  Rest("a/1", Seconds(3));
+  Call();
+  Running& older = Call("anna");
+  h.loop.RunFor(Milliseconds(200));
+  EXPECT_EQ(waiting().length, 1u);
+  Running& newcomer = Call("anna");
+  h.loop.RunFor(Milliseconds(150));
+  EXPECT_EQ(older.record().outcome, CallOutcome::kComplete);
+  EXPECT_EQ(older.record().queued, Milliseconds(200));
+  EXPECT_EQ(newcomer.sink.finishes, 0);
+  h.loop.RunUntilIdle();
+  EXPECT_THAT(Outcomes(), Each(CallOutcome::kComplete));
+}
+
 TEST_F(WaitingTest, AConcurrencyLimitIsNotWaitedFor) {
   h.upstream("a").limits = ConcurrencyConfig{.max_requests = 1};
   Begin();
