@@ -122,7 +122,8 @@ CallImpl::Step CallImpl::WaitHere(Waiting what, CallError otherwise) {
   if (!CanWaitUntil(what.until)) {
     const bool off = route_->waiting().max_length == 0 || what.until == absl::InfiniteFuture();
     if (off || shown()) return GiveUp(std::move(otherwise));
-    return GiveUp(NotWaited(std::move(otherwise), WaitLeft(), what.until >= deadline_));
+    const bool fits = what.until <= Now() + WaitLeft();
+    return GiveUp(NotWaited(std::move(otherwise), WaitLeft(), /*deadline=*/fits));
   }
   const bool again = seat_.taken();
   if (!again) {
@@ -207,11 +208,11 @@ bool CallImpl::GoFromQueue() {
   return true;
 }
 
-// One that waited for a time which is over is not refused for those that were let
-// go before it: that it would fit was told when it came.
+// One that waited for a time which is over is not refused for those that are let
+// go before it, unless one of them failed: it would have fitted.
 CallImpl::Step CallImpl::QueueOver() {
   if (!seat_.taken()) return Step::kStay;
-  if (for_a_time_ && planner_->Left(Now()).soonest <= Now() &&
+  if (for_a_time_ && planner_->Left(Now()).soonest <= Now() && !route_->state->queue().Stopped(Places()) &&
       !charges_.Pass(*route_, params_.info.tenant, estimated_tokens_, Now()) && GoFromQueue()) {
     return Step::kStay;
   }

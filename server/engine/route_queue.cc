@@ -229,6 +229,12 @@ bool RouteQueue::Awaits(std::string_view places) const {
   return party != parties_.end() && party->second.ramp.awaits();
 }
 
+bool RouteQueue::Stopped(std::string_view places) const {
+  std::lock_guard lock(mutex_);
+  const auto party = parties_.find(places);
+  return party != parties_.end() && party->second.ramp.stopped();
+}
+
 bool RouteQueue::empty() const {
   std::lock_guard lock(mutex_);
   return waiting_.empty();

@@ -106,6 +106,8 @@ class RouteQueue {
   bool MustWait(std::string_view tenant, std::string_view places) const;
   // One that went to these places first is under way, and its end is awaited.
   bool Awaits(std::string_view places) const;
+  // The last that was heard of those that went there is a failure.
+  bool Stopped(std::string_view places) const;
   // Without a lock, for the many calls that meet nobody here.
   bool quiet() const { return length_.load(std::memory_order_relaxed) == 0; }
   bool empty() const;

@@ -4,6 +4,7 @@ namespace sluice {
 
 void ReleaseRamp::Begin(TimePoint opens) {
   holds_ = true;
+  stopped_ = false;
   ++release_;
   may_go_ = 1;
   opens_ = opens;
@@ -34,13 +35,16 @@ ReleaseRamp::Release ReleaseRamp::Went(TimePoint now) {
 void ReleaseRamp::Succeeded(Release release) {
   if (release != release_ || under_way_ == 0) return;
   --under_way_;
+  stopped_ = false;
   if (undecided_ == 0) return;  // it was counted already
   --undecided_;
   may_go_ += 2;
 }
 
 void ReleaseRamp::Failed(Release release, TimePoint now) {
-  if (release == release_ && holds_) Begin(now + kPause);
+  if (release != release_ || !holds_) return;
+  Begin(now + kPause);
+  stopped_ = true;
 }
 
 void ReleaseRamp::Lost(Release release) {

@@ -36,6 +36,8 @@ class ReleaseRamp {
   void Lost(Release release);
 
   bool holds() const { return holds_; }
+  // The last that is known of those that went is a failure.
+  bool stopped() const { return stopped_; }
   // Somebody went of whom the end is not known yet.
   bool awaits() const { return under_way_ > 0; }
 
@@ -43,6 +45,7 @@ class ReleaseRamp {
   void Begin(TimePoint opens);
 
   bool holds_ = false;  // else everybody goes
+  bool stopped_ = false;
   Release release_ = 1;
   uint64_t may_go_ = 0;
   TimePoint opens_ = absl::InfinitePast();

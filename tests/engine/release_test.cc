@@ -1,5 +1,4 @@
-// When a time is over that many waited for: how they go. Breakers, rests that end
-// otherwise.
+// When a time is over that many waited for: how they go. Breakers, lifted rests.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -83,6 +82,20 @@ TEST_F(ReleaseTest, AFailureWithoutATimeStopsItForAMoment) {
   int failed = 0;
   for (const auto& running : calls_) failed += running->record().outcome == CallOutcome::kFailed;
   EXPECT_EQ(failed, 1);
+}
+
+// They are not sent after those that fail, not at the end of their waits either.
+TEST_F(ReleaseTest, WhereAllFailOneTriesAtATimeAndTheOthersAreTold) {
+  h.route.retry.max_attempts = 1;
+  h.On("a/1", {Script::Status(500)});
+  Begin();
+  Rest("a/1", Seconds(1));
+  for (int i = 0; i < 30; ++i) Call();
+  h.loop.RunUntilIdle();
+  EXPECT_LE(h.transport.started.size(), 9u);
+  int told = 0;
+  for (const auto& running : calls_) told += running->record().error.reason == "QUEUE_TIMEOUT";
+  EXPECT_EQ(told + static_cast<int>(h.transport.started.size()), 30);
 }
 
 TEST_F(ReleaseTest, OneThatIsCancelledAfterItWasLetGoHoldsUpNobody) {

@@ -81,6 +81,20 @@ TEST_F(ReleaseRampTest, AFailureStopsTheRelease) {
   EXPECT_EQ(LetGo(kStart + ReleaseRamp::kPause).size(), 1u);
 }
 
+TEST_F(ReleaseRampTest, ItIsStoppedUntilASuccessOrTheNextTime) {
+  ramp_.Hold();
+  EXPECT_FALSE(ramp_.stopped());
+  ramp_.Failed(ramp_.Went(kStart), kStart);
+  EXPECT_TRUE(ramp_.stopped());
+  const auto next = ramp_.Went(kStart + ReleaseRamp::kPause);
+  EXPECT_TRUE(ramp_.stopped());
+  ramp_.Succeeded(next);
+  EXPECT_FALSE(ramp_.stopped());
+  ramp_.Failed(ramp_.Went(kStart + ReleaseRamp::kPause), kStart);
+  ramp_.Hold();
+  EXPECT_FALSE(ramp_.stopped());
+}
+
 TEST_F(ReleaseRampTest, AKnownTimeTakesThePlaceOfThePause) {
   ramp_.Hold();
   ramp_.Failed(ramp_.Went(kStart), kStart);
