@@ -271,7 +271,7 @@ class RowsC(IntegrationTest):
             self.assertNotIn(word, self.server.stderr())
         self.reaches("sluice_attempts_total", 2, route="chat")
 
-    def breaker(self, fields, retry="retry: {max_attempts: 1}"):
+    def breaker(self, fields, retry="retry: {max_attempts: 1}\nqueue: {max_length: 0}"):
         (self.alpha,) = self.upstreams("alpha")
         return self.gateway(upstream_yaml("alpha", self.alpha.url, extra=f"circuit_breaker: {{{fields}}}"),
                             route_yaml(["alpha"], extra=retry))
