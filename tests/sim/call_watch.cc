@@ -74,7 +74,8 @@ void CallWatch::CheckStart(WatchedCall& call, const AttemptRecord& record) {
     At(call).Hedged();
   }
   RouteWatch& route = At(call);
-  const bool first = call.counted == 1 && call.attempts.empty();
+  // One that came with another revision may go to other places.
+  const bool first = call.counted == 1 && call.attempts.empty() && in_force_[call.at->state.get()] == call.at;
   Check(call, !first || call.at->waiting().max_length == 0 || route.waits(call.id) || !route.MustNotOvertake(call.tenant, loop_.Now()),
         "overtook those who wait");
 }
