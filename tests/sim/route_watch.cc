@@ -140,6 +140,8 @@ bool RouteWatch::MayBeAside(const std::string& tenant, TimePoint now) const {
 
 bool RouteWatch::MustNotOvertake(const std::string& tenant, TimePoint now) {
   LookAtLimits(now);
+  // One that lost its place at this moment has not heard of it yet.
+  if (state_->queue().figures(now).length < waiters_.size()) return false;
   return std::any_of(waiters_.begin(), waiters_.end(),
                      [&](const Waiter& w) { return w.equal && (w.tenant == tenant || !MayBeAside(w.tenant, now)); });
 }
