@@ -130,6 +130,18 @@ ExitCode ExplainBreakers(Session& session, const BreakerOptions& options) {
   return TellFailures(session, request, response);
 }
 
+// "openai/primary on edge-1: rest ended, was until 14:05:33 (58 m 20 s left)".
+void TellEnded(Session& session, const std::vector<Seen>& all) {
+  std::set<std::string> nodes;
+  for (const Seen& seen : all) nodes.insert(*seen.node);
+  for (const Seen& seen : all) {
+    if (!seen.breaker->has_ended()) continue;
+    const v1::EndpointHold& ended = seen.breaker->ended();
+    session.out() << Heading(seen, true, nodes.size() > 1) << "rest ended, was until "
+                  << HoldUntilText(ended, session.zone()) << " (" << SpanText(ToAbsl(ended.remaining())) << " left)\n";
+  }
+}
+
 // "openai/primary tripped on 2/2 data planes in 12 ms".
 ExitCode Operate(Session& session, const BreakerOptions& options, v1::CommandRequest request, const std::string& done,
                  const std::string& until) {
@@ -147,6 +159,7 @@ ExitCode Operate(Session& session, const BreakerOptions& options, v1::CommandReq
     session.out() << options.target << " " << done << " on " << worked << "/" << meant
                   << (meant == 1 ? " data plane" : " data planes") << " in "
                   << ElapsedText(ToAbsl(response.elapsed())) << until << "\n";
+    TellEnded(session, Breakers(response));
   }
   return TellFailures(session, request, response);
 }
@@ -219,7 +232,8 @@ void AddOperating(CommandSet& commands, CLI::App& group) {
   AddCommon(trip_app, *trip, true, {"text", "json"});
   trip_app.add_option("--for", trip->lasting, "How long, as in 5m; then probes go first. Left out: until it is reset");
   auto reset = std::make_shared<BreakerOptions>();
-  CLI::App& reset_app = commands.Add(group, "reset", "Close a breaker by hand and forget what it has counted",
+  CLI::App& reset_app = commands.Add(group, "reset", "Close a breaker by hand, forget what it has counted, and end the rest "
+                                     "of what is COOLING there (Retry-After, rate limit, quota)",
                                      "sluicectl breaker reset openai/primary\n"
                                      "sluicectl breaker reset openai --node edge-1",
                                      [reset](Session& session) { return Reset(session, *reset); });

@@ -67,6 +67,11 @@ class RouteChoices {
                in_place ? "QUEUE needs a queue, and this route has none; set queue"
                         : absl::StrCat("is missing: on_exhaustion is QUEUE", Holder(chosen_),
                                        "; set queue, or take another retry policy"));
+    } else if (written == v1::EXHAUSTION_QUEUE && route_.queue().has_max_length() && route_.queue().max_length() == 0) {
+      out_.Add(in_place ? "retry.on_exhaustion" : "queue.max_length", "CONFLICT",
+               absl::StrCat(in_place ? "" : "0 lets no call wait, and on_exhaustion is ", "QUEUE", Holder(chosen_),
+                            in_place ? " needs a queue in which calls may wait, and this one's max_length is 0" : "",
+                            "; raise max_length, or ", in_place ? "set another on_exhaustion" : "take another retry policy"));
     }
     if (written == v1::EXHAUSTION_FALLBACK && fallback_.policy == nullptr && !chosen_.by_default &&
         !of_default_fallback_ && !route_.has_fallback()) {

@@ -105,6 +105,15 @@ void Check(const v1::Hedge& hedge, const std::string& path, Violations& out) {
 
 void Check(const v1::Queue& queue, const std::string& path, Violations& out) {
   CheckWithin(SLUICE_WRITTEN_TIME(queue, window), SLUICE_WRITTEN_TIME(queue, max_wait), path, out);
+  if (!queue.has_max_length() || queue.max_length() > 0) return;
+  const auto idle = [&](bool written, const char* field) {
+    if (!written) return;
+    out.Add(FieldPath(path, field), "CONFLICT",
+            "has no effect, for max_length is 0 and no call waits; leave one of them out");
+  };
+  idle(queue.has_max_wait(), "max_wait");
+  idle(queue.has_window(), "window");
+  idle(queue.has_max_bytes(), "max_bytes");
 }
 
 void Check(const v1::Route& route, const std::string& path, Violations& out) {

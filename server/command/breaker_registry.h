@@ -3,6 +3,7 @@
 #ifndef SLUICE_SERVER_COMMAND_BREAKER_REGISTRY_H_
 #define SLUICE_SERVER_COMMAND_BREAKER_REGISTRY_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,7 +51,11 @@ class BreakerRegistry {
   virtual std::vector<BreakerView> List(TimePoint now) const = 0;
   // False: it is gone, or its mode keeps it from holding calls back.
   virtual bool Trip(const BreakerName& name, TimePoint now, Duration lasting, const std::string& reason) = 0;
-  virtual void Reset(const BreakerName& name, TimePoint now) = 0;
+  // Closes the breaker and ends what is cooling there. Tells the rest that it
+  // ended: `until` when the last of the credentials would have rested.
+  virtual std::optional<EndpointHold> Reset(const BreakerName& name, TimePoint now) = 0;
+  // What waits for this upstream looks again.
+  virtual void WakeWaiters(const std::string& upstream) = 0;
 };
 
 }  // namespace sluice

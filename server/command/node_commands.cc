@@ -3,6 +3,8 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <map>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -80,6 +82,17 @@ v1::Answer PolicyForbids(const std::vector<const BreakerView*>& views, const cha
       absl::StrCat(what, " by policy: ", absl::StrJoin(views.begin(), views.begin() + shown, ", ", describe),
                    shown < views.size() ? absl::StrCat(" and ", views.size() - shown, " more") : "",
                    "; change the mode of the CircuitBreaker")));
+}
+
+// A pool's are told by the first few.
+void LogEnded(const std::map<std::string, EndpointHold>& ended, TimePoint now) {
+  constexpr size_t kMostLines = 5;
+  size_t lines = 0;
+  for (const auto& [name, rest] : ended) {
+    if (++lines > kMostLines) break;
+    spdlog::warn("{}: its rest is ended, {} of which were left", name, FormatDurationText(rest.until - now));
+  }
+  if (ended.size() > kMostLines) spdlog::warn("… and that of {} other endpoints", ended.size() - kMostLines);
 }
 
 void AddFirstToken(const LiveTally& tally, v1::EndpointFigures& figures) {
@@ -230,15 +243,25 @@ v1::Answer NodeCommands::Reset(const v1::BreakerReset& reset, const v1::NodeComm
   const absl::StatusOr<std::vector<BreakerView>> named = Named(reset.target(), now);
   if (!named.ok()) return Refusal(named.status());
   std::vector<const BreakerView*> forbidden;
+  std::map<std::string, EndpointHold> ended;
   for (const BreakerView& view : *named) {
-    sources_.breakers.Reset(view.name, now);
+    if (const auto rest = sources_.breakers.Reset(view.name, now)) ended.emplace(view.name.ToString(), *rest);
     if (view.config.mode == BreakerMode::kForcedOpen) forbidden.push_back(&view);
   }
+  std::set<std::string> upstreams;
+  for (const BreakerView& view : *named) upstreams.insert(view.name.upstream);
+  for (const std::string& upstream : upstreams) sources_.breakers.WakeWaiters(upstream);
   spdlog::warn("breaker {} reset {}", OneLine(reset.target(), kMaxWords), WhoAndWhy(command));
+  LogEnded(ended, now);
   if (!forbidden.empty()) return PolicyForbids(forbidden, "calls are still held back");
   v1::BreakersQuery query;
   query.set_target(reset.target());
-  return Breakers(query);
+  v1::Answer answer = Breakers(query);
+  for (v1::BreakerStatus& breaker : *answer.mutable_breakers()->mutable_breakers()) {
+    const auto rest = ended.find(BreakerName{breaker.upstream(), breaker.endpoint()}.ToString());
+    if (rest != ended.end()) *breaker.mutable_ended() = ToProto(rest->second, sources_.clock());
+  }
+  return answer;
 }
 
 }  // namespace sluice

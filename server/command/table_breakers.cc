@@ -94,15 +94,34 @@ bool TableBreakers::Trip(const BreakerName& name, TimePoint now, Duration lastin
   return endpoint != nullptr && endpoint->state->TripBreaker(now, lasting, reason);
 }
 
-void TableBreakers::Reset(const BreakerName& name, TimePoint now) {
+std::optional<EndpointHold> TableBreakers::Reset(const BreakerName& name, TimePoint now) {
   const UpstreamPtr upstream = FindUpstream(tables_().get(), name.upstream);
-  if (upstream == nullptr) return;
+  if (upstream == nullptr) return std::nullopt;
   if (name.endpoint.empty()) {
     upstream->state->ResetBreaker(now);
-    return;
+    return std::nullopt;
   }
   const EndpointConfig* endpoint = FindEndpoint(*upstream, name.endpoint);
-  if (endpoint != nullptr) endpoint->state->ResetBreaker(now);
+  if (endpoint == nullptr) return std::nullopt;
+  endpoint->state->ResetBreaker(now);
+  std::optional<EndpointHold> ended = CoolingOf(*endpoint, now);
+  for (const auto& cooldown : endpoint->cooldowns) {
+    if (ended && cooldown->until() > ended->until) ended->until = cooldown->until();
+    cooldown->Lift();
+  }
+  return ended;
+}
+
+void TableBreakers::WakeWaiters(const std::string& upstream) {
+  const std::shared_ptr<const RouteTable> table = tables_();
+  if (table == nullptr) return;
+  const auto goes_there = [&](const TargetConfig& target) { return target.upstream->name == upstream; };
+  for (const auto& route : table->routes()) {
+    for (const RouteConfig* each = route.get(); each != nullptr;
+         each = each->fallback ? each->fallback->route.get() : nullptr) {
+      if (std::any_of(each->targets.begin(), each->targets.end(), goes_there)) each->state->queue().PokeAll();
+    }
+  }
 }
 
 }  // namespace sluice

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,7 +23,8 @@ class TableBreakers : public BreakerRegistry {
 
   std::vector<BreakerView> List(TimePoint now) const override;
   bool Trip(const BreakerName& name, TimePoint now, Duration lasting, const std::string& reason) override;
-  void Reset(const BreakerName& name, TimePoint now) override;
+  std::optional<EndpointHold> Reset(const BreakerName& name, TimePoint now) override;
+  void WakeWaiters(const std::string& upstream) override;
 
  private:
   const Tables tables_;

@@ -24,6 +24,7 @@ QueueConfig QueueOf(const v1::Queue& queue, bool wait_written) {
   out.max_length = queue.max_length();
   out.max_wait = ToAbsl(queue.max_wait());
   if (queue.has_window()) out.window = ToAbsl(queue.window());
+  out.max_bytes = queue.max_bytes();
   if (!wait_written) out.max_wait = std::max(out.max_wait, out.window);
   return out;
 }
@@ -69,6 +70,7 @@ std::shared_ptr<RouteConfig> MakeFallbackRoute(const RouteConfig& failed, Target
   out->stream = failed.stream;
   out->after_cut = failed.after_cut;
   out->max_restarts = failed.max_restarts;
+  out->queue = failed.queue;
   out->affinity = failed.affinity;
   // The call has passed the others when it came; this one is charged by attempts.
   for (const RateLimitUse& use : failed.rate_limits) {

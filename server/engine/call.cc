@@ -43,7 +43,7 @@ CallImpl::CallImpl(const EngineContext& context, CallParams params, StreamSink& 
       deadline_(EffectiveDeadline(started_, params_.deadline, params_.route->timeouts.overall)),
       estimated_tokens_(params_.request->EstimatedTokens()),
       requests_(*params_.request),
-      seat_(context.loop, [this] { Push(CallMessage::Kind::kTurn); }),
+      seat_(context.loop, [this] { Woken(); }),
       retry_timer_(context.loop),
       hedge_timer_(context.loop),
       queue_timer_(context.loop),
@@ -133,6 +133,7 @@ void CallImpl::Deliver(const CallMessage& message) {
   const bool held = !event.is_content() && running.held.Hold(event);
   if (!held && (event.is_content() || event.kind == StreamEvent::Kind::kExtras)) {
     attempts_.FirstContent(running);
+    released_.Tell(RouteQueue::Outcome::kSuccess, Now());
     if (!record_.time_to_first_token) record_.time_to_first_token = Now() - started_;
     Win(running);
     return OnEvent(event);
@@ -204,6 +205,7 @@ CallImpl::Step CallImpl::Answered(RunningAttempt& running) {
   winner_ = nullptr;
   shown_index_ = running.index;
   attempts_.End(running, AttemptOutcome::kOk, FailureKind::kNone, "");
+  released_.Tell(RouteQueue::Outcome::kSuccess, Now());
   record_.outcome = record_.fallback.empty() ? CallOutcome::kComplete : CallOutcome::kFallback;
   return Step::kEnd;
 }
@@ -249,6 +251,7 @@ void CallImpl::Finish() {
   deadline_timer_.Cancel();
   presence_.Leave();
   next_charge_.Release();
+  released_.Tell(RouteQueue::Outcome::kLost, Now());
   Tally();
   context_.observer.CallEnded(params_.info, record_);
   sink_.Finish(record_);

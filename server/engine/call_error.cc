@@ -36,7 +36,8 @@ CallError ErrorOf(FailureKind kind, std::string message) {
 std::optional<Duration> ShortestRetryAfter(const std::vector<AttemptRecord>& attempts) {
   std::optional<Duration> shortest;
   for (const AttemptRecord& attempt : attempts) {
-    if (attempt.retry_after && (!shortest || *attempt.retry_after < *shortest)) shortest = attempt.retry_after;
+    const std::optional<Duration>& told = attempt.retry_after ? attempt.retry_after : attempt.rest;
+    if (told && (!shortest || *told < *shortest)) shortest = told;
   }
   return shortest;
 }
@@ -59,7 +60,7 @@ FailureKind TellingKind(const std::vector<AttemptRecord>& attempts) {
 std::string WhyNoMore(const RetryDecision& why) {
   switch (why.verdict) {
     case RetryDecision::Verdict::kAllCooling:
-      return "; every endpoint is cooling down";
+      return "; every endpoint is cooling down, for " + ShortDuration(why.cooldown);
     case RetryDecision::Verdict::kNoBudget:
       return "; the retry budget allows no other now";
     case RetryDecision::Verdict::kPastDeadline:
@@ -157,9 +158,16 @@ CallError OthersWait(std::string_view route) {
   return error;
 }
 
-CallError QueueFull(std::string_view route, size_t max_length, const CallError& cause) {
-  CallError error = ErrorOf(FailureKind::kShed, Prefix(route) + "the queue is full (max_length " +
-                                                    std::to_string(max_length) + "); " + WithoutPrefix(cause));
+CallError NotWaited(CallError cause, Duration may_wait, bool deadline) {
+  const std::string why = deadline ? "the call's deadline comes before that"
+                                   : "that is longer than the " + ShortDuration(may_wait) + " that the call may wait";
+  cause.message = OneLine(cause.message, kMaxStatusMessage - why.size() - 2) + "; " + why;
+  return cause;
+}
+
+CallError QueueFull(std::string_view route, std::string_view bound, const CallError& cause) {
+  CallError error = ErrorOf(FailureKind::kShed, Prefix(route) + "the queue is full (" + std::string(bound) + "); " +
+                                                    WithoutPrefix(cause));
   error.reason = "QUEUE_FULL";
   error.retry_after = cause.retry_after.value_or(kRoomRetryAfter);
   return error;

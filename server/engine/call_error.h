@@ -37,10 +37,14 @@ CallError NoRoom(std::string_view route, const std::optional<LimitRefusal>& refu
 CallError OverLimit(std::string_view route, const LimitRefusal& refusal);
 
 // The route's queue: why a call is in it that only waits behind others; no
-// place left; waited in vain. `cause`: what made the call wait.
+// place left (`bound`: by which setting); waited in vain. `cause`: what made the call wait.
 CallError OthersWait(std::string_view route);
-CallError QueueFull(std::string_view route, size_t max_length, const CallError& cause);
+CallError QueueFull(std::string_view route, std::string_view bound, const CallError& cause);
 CallError QueueTimedOut(std::string_view route, Duration waited, const CallError& cause);
+
+// The time that `cause` tells of does not fit: into the call's deadline, or into
+// what it may wait altogether.
+CallError NotWaited(CallError cause, Duration may_wait, bool deadline);
 
 // The request cannot be put into any target's wire format.
 CallError CannotEncode(std::string_view route, const absl::Status& why);

@@ -15,6 +15,16 @@ namespace {
 // find out.
 constexpr Duration kCredentialRest = absl::Minutes(1);
 
+// A rate limit that told no time: sooner than that nothing has changed.
+constexpr Duration kLeastRest = absl::Milliseconds(250);
+
+// What a failure of a call that was let go first says to those behind it.
+RouteQueue::Outcome WordOf(FailureKind kind) {
+  const FailureTraits& traits = TraitsOf(kind);
+  if (traits.counts_for_breaker || traits.cools_down) return RouteQueue::Outcome::kFailure;
+  return kind == FailureKind::kShed ? RouteQueue::Outcome::kLost : RouteQueue::Outcome::kSuccess;
+}
+
 }  // namespace
 
 CallImpl::Step CallImpl::Failed(RunningAttempt& running) {
@@ -29,8 +39,9 @@ CallImpl::Step CallImpl::Failed(RunningAttempt& running) {
   last_upstream_ = plan.upstream().state.get();
   winner_ = nullptr;
   attempts_.End(running, AttemptOutcome::kFailed, cut ? FailureKind::kTruncated : failure.kind, failure.message);
-  CoolDown(plan, failure);
+  CoolDown(plan, failure, record_.attempts[index]);
   Learn(plan, failed);
+  released_.Tell(WordOf(failure.kind), Now());
 
   if (won && !cut) {
     sink_.Discard();
@@ -55,7 +66,7 @@ CallImpl::Step CallImpl::Failed(RunningAttempt& running) {
   return Decide(failed, index, failure.field);
 }
 
-void CallImpl::CoolDown(const Plan& plan, const AttemptFailure& failure) {
+void CallImpl::CoolDown(const Plan& plan, const AttemptFailure& failure, AttemptRecord& record) {
   // A refused credential rests where others can take its place. The only one is
   // tried all the same: it may have been mended, and nothing else can be done.
   const bool refused = failure.kind == FailureKind::kAuth && plan.upstream().credentials.size() > 1;
@@ -68,6 +79,14 @@ void CallImpl::CoolDown(const Plan& plan, const AttemptFailure& failure) {
     }
   } else if (failure.retry_after) {
     plan.cooldown().RestUntil(Now() + *failure.retry_after);
+    if (failure.kind == FailureKind::kRateLimited) planner_->Excuse(plan);
+  } else if (failure.kind == FailureKind::kRateLimited) {
+    // While it rests, one that was under way before adds little that is new.
+    const bool first = plan.cooldown().until() <= Now();
+    const int in_a_row = plan.cooldown().RefusedWithoutTime(Now());
+    const Duration rest = first ? BackoffAfter(route_->retry.backoff, in_a_row, context_.random) : kLeastRest;
+    plan.cooldown().RestUntil(Now() + std::max(rest, kLeastRest));
+    record.rest = plan.cooldown().until() - Now();
   }
 }
 
@@ -93,11 +112,12 @@ bool CallImpl::MayBeginAnew() const {
 CallImpl::Step CallImpl::Decide(const FailedAttempt& failed, size_t index, std::string field) {
   using Verdict = RetryDecision::Verdict;
   const int max_attempts = MaxAttempts();
-  const RetryDecision decision = DecideRetry(route_->retry, AttemptsMade(), max_attempts, failed,
-                                             planner_->Left(Now()), Now(), deadline_, *backoff_, context_.random);
-  if (decision.retry()) return Retry(decision, index);
+  const EndpointsLeft left = planner_->Left(Now());
+  const RetryDecision decision = DecideRetry(route_->retry, AttemptsMade(), max_attempts, failed, left, Now(),
+                                             deadline_, *backoff_, context_.random);
+  if (decision.retry()) return Retry(decision.delay, index);
   CallError error = AttemptsFailed(route_name(), record_.attempts, decision, std::move(field));
-  if (decision.verdict == Verdict::kAllCooling) return Wait(Now() + decision.cooldown, std::move(error));
+  if (decision.verdict == Verdict::kAllCooling) return RetryAfterRest(left, index, std::move(error));
   if (decision.verdict != Verdict::kAttemptsExhausted) return GiveUp(std::move(error));
   if (AttemptsMade() < route_->retry.max_attempts) {
     context_.observer.RetryRefused(params_.info, record_.attempts[index].upstream, RetryRefusal::kAdaptive);
@@ -111,7 +131,11 @@ CallImpl::Step CallImpl::Exhausted(CallError error) {
   attempts_before_ = record_.attempts.size();
   planner_->ForgetTries();
   next_backoff_ = backoff_->Next(context_.random);
-  return Wait(Now() + next_backoff_, std::move(error));
+  // The attempts between the waits take their time too.
+  if (anew_until_ == absl::InfiniteFuture()) anew_until_ = Now() + WaitLeft();
+  not_before_ = Now() + next_backoff_;
+  if (not_before_ >= anew_until_) return GiveUp(std::move(error));
+  return WaitHere({not_before_, Hold::kShared}, std::move(error));
 }
 
 CallImpl::Step CallImpl::GiveUp(CallError error) {

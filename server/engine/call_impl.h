@@ -1,6 +1,7 @@
 // The call's state and its steps, spread over four files by what they decide:
 //   call.cc          its life: messages in, events out, the end
-//   call_way.cc      where to go and when: limits, plan, queue, retry, hedge
+//   call_way.cc      where to go and when: limits, plan, retry, hedge
+//   call_wait.cc     waiting for a time or for room, in the route's queue
 //   call_failure.cc  what a failure means: again, anew after a cut, fallback, error
 //   call_form.cc     a refused form of the request, and another one
 // Private to the engine.
@@ -63,23 +64,11 @@ class CallImpl final : public Call, private StreamEventHandler {
   // The first attempt of a route, by its limits and its queue.
   Step Go();
   // An attempt where one can be made now; `preferred` if that can.
-  bool Launch(const Plan* preferred, Duration backoff, RetryCharge charge);
+  bool Launch(const Plan* preferred, Duration backoff, RetryCharge& charge);
   std::optional<Plan> Choose(TimePoint when);
   bool TryStart(const Plan& plan, Duration backoff, RetryCharge& charge, bool hedge);
-  Step NowhereNow();
-  bool CanWaitUntil(TimePoint when) const;
-  Step Limited(const LimitRefusal& refusal);
-  // What keeps a call waiting keeps others too, or only its own tenant.
-  enum class Hold { kShared, kOwn };
-  Step Wait(TimePoint until, CallError otherwise, Hold hold = Hold::kShared);
-  Step WaitLooking(TimePoint until, CallError otherwise, Hold hold = Hold::kShared);
-  bool TakeSeat();
-  void AwaitTurn(TimePoint at);
-  Step Turn();
-  Step QueueOver();
-  Step PlaceLost();
-  void LeaveQueue(QueueExit exit);
-  Step Retry(const RetryDecision& decision, size_t failed);
+  Step Retry(Duration delay, size_t failed);
+  bool Schedule(const Plan& plan, Duration delay, size_t failed);
   bool ChargeRepeat(const Plan& plan, RetryCharge& charge);
   Step RetryDue();
   void SetHedgeTimer();
@@ -88,9 +77,40 @@ class CallImpl final : public Call, private StreamEventHandler {
   int MaxAttempts() const;
   CallError ErrorOfNowhere(const EndpointsLeft& left) const;
 
+  // --- call_wait.cc
+  // What keeps a call waiting: what keeps others too (room), a time that is known
+  // at each of its places, or a limit of its own tenant's.
+  enum class Hold { kShared, kTime, kOwn };
+  struct Waiting {
+    TimePoint until;  // in the past: nobody knows
+    Hold hold;
+  };
+  std::optional<Waiting> WaitingFor(const EndpointsLeft& left) const;
+  Step NowhereNow();
+  Step Limited(const LimitRefusal& refusal);
+  Step RetryAfterRest(const EndpointsLeft& left, size_t failed, CallError error);
+  bool MustStandBehind() const;
+  Step StandBehind();
+  bool FallbackTakesNow(const CallError& error) const;
+  Duration WaitLeft() const { return route_->waiting().max_wait - record_.queued; }
+  bool CanWaitUntil(TimePoint when) const;
+  // Where no fallback takes it now; or whether one does or not.
+  Step Wait(Waiting what, CallError otherwise);
+  Step WaitHere(Waiting what, CallError otherwise);
+  CallError QueueFullError(QueueBound bound, const CallError& cause) const;
+  std::optional<QueueBound> TakeSeat();
+  std::string Places() const;
+  void Woken();
+  void AwaitTurn();
+  Step Turn();
+  bool GoFromQueue();
+  Step QueueOver();
+  Step PlaceLost();
+  void LeaveQueue(QueueExit exit);
+
   // --- call_failure.cc
   Step Failed(RunningAttempt& running);
-  void CoolDown(const Plan& plan, const AttemptFailure& failure);
+  void CoolDown(const Plan& plan, const AttemptFailure& failure, AttemptRecord& record);
   void Learn(const Plan& plan, const FailedAttempt& failed);
   bool MayBeginAnew() const;
   Step Decide(const FailedAttempt& failed, size_t index, std::string field);
@@ -132,6 +152,7 @@ class CallImpl final : public Call, private StreamEventHandler {
   CallPresence presence_;
   absl::Status encode_error_;
   std::optional<LimitRefusal> refused_;  // by what the last Launch was refused
+  bool no_budget_ = false;               // … or the retry budget
 
   // Between a failure and its retry.
   std::optional<Plan> next_plan_;
@@ -140,9 +161,13 @@ class CallImpl final : public Call, private StreamEventHandler {
 
   // In the queue.
   QueueSeat seat_;
-  TimePoint queue_until_ = absl::InfiniteFuture();  // set at the first wait
-  TimePoint not_before_ = absl::InfinitePast();
-  CallError wait_error_;  // told when the wait was in vain
+  ReleasedCall released_;
+  TimePoint wait_until_;                         // no longer
+  TimePoint look_at_;                            // the next look, if nothing wakes it
+  TimePoint not_before_ = absl::InfinitePast();  // a backoff that goes on meanwhile
+  bool for_a_time_ = false;  // waits for what the default queue is for
+  CallError wait_error_;     // told when the wait was in vain
+  TimePoint anew_until_ = absl::InfiniteFuture();  // at exhaustion: set at the first
 
   CallRecord record_;
   RunningAttempt* winner_ = nullptr;  // the one whose content goes to the sink

@@ -33,6 +33,8 @@ struct AttemptRecord {
   std::optional<Duration> time_to_first_token;
   Duration duration;
   std::optional<Duration> retry_after;
+  // The rest that a refusal without a time gave its endpoint and credential.
+  std::optional<Duration> rest;
   UsageCounts usage;
   // By its name in the policy ("env:KEY_A"); empty: none. Never the secret.
   std::string credential;
@@ -61,7 +63,7 @@ struct CallRecord {
   CallError error;
   std::string fallback;  // the name of the fallback that answered or failed
   int restarts = 0;      // how often the stream began anew after a cut
-  Duration queued;       // waited in the route's queue
+  Duration queued;       // waited in queues of routes, over all waits
   TimePoint started;
   std::optional<Duration> time_to_first_token;
   Duration total;

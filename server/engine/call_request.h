@@ -36,6 +36,8 @@ class CallRequest {
   virtual uint64_t EstimatedTokens() const = 0;
   // The prompt's share of it.
   virtual uint64_t PromptTokens() const { return EstimatedTokens(); }
+  // What it takes in memory, as far as its own bytes go.
+  virtual uint64_t Bytes() const = 0;
   // The beginning of the prompt, for affinity; at most `bytes` of it.
   virtual std::string PromptPrefix(size_t bytes) const = 0;
   // The caller agreed to a stream that begins anew after a cut.

@@ -1,4 +1,4 @@
-// Where a call goes, and when: limits, plan, queue, retry, hedge.
+// Where a call goes, and when: limits, plan, retry, hedge.
 #include <algorithm>
 #include <utility>
 
@@ -6,13 +6,6 @@
 #include "server/engine/call_impl.h"
 
 namespace sluice {
-namespace {
-
-// Who waits for room is told when some is given back; this is for room that
-// comes without a word (a limit that was raised, a throttle that eases).
-constexpr Duration kLookForRoom = absl::Seconds(1);
-
-}  // namespace
 
 void CallImpl::EnterRoute(const RouteConfig& route) {
   route_ = &route;
@@ -20,21 +13,24 @@ void CallImpl::EnterRoute(const RouteConfig& route) {
   backoff_.emplace(route.retry.backoff);
   attempts_before_ = record_.attempts.size();
   hedges_ = 0;
+  next_plan_.reset();
   next_backoff_ = absl::ZeroDuration();
-  queue_until_ = absl::InfiniteFuture();
+  next_charge_.Release();
+  not_before_ = absl::InfinitePast();
+  anew_until_ = absl::InfiniteFuture();
   encode_error_ = absl::OkStatus();
+  // It is no call of the route that it leaves any more, though it may wait before
+  // it goes anywhere: that route's share of retries is taken of its own calls.
+  presence_.Leave();
   route.state->CallStarted();
 }
 
 CallImpl::Step CallImpl::Go() {
-  // Who came earlier goes earlier.
-  if (route_->queue && route_->state->queue().MustWait(params_.info.tenant)) {
-    return Wait(Now(), OthersWait(route_name()));
-  }
+  if (MustStandBehind()) return StandBehind();
   if (const auto refusal = charges_.Pass(*route_, params_.info.tenant, estimated_tokens_, Now())) {
     return Limited(*refusal);
   }
-  if (Launch(nullptr, absl::ZeroDuration(), RetryCharge())) return Step::kStay;
+  if (Launch(nullptr, absl::ZeroDuration(), next_charge_)) return Step::kStay;
   return NowhereNow();
 }
 
@@ -49,8 +45,9 @@ std::optional<Plan> CallImpl::Choose(TimePoint when) {
   return std::nullopt;
 }
 
-bool CallImpl::Launch(const Plan* preferred, Duration backoff, RetryCharge charge) {
+bool CallImpl::Launch(const Plan* preferred, Duration backoff, RetryCharge& charge) {
   refused_.reset();
+  no_budget_ = false;
   bool started = preferred != nullptr && preferred->cooldown().until() <= Now() &&
                  TryStart(*preferred, backoff, charge, /*hedge=*/false);
   while (!started) {
@@ -58,7 +55,8 @@ bool CallImpl::Launch(const Plan* preferred, Duration backoff, RetryCharge charg
     if (!plan) break;
     // Another place than the one that the charge was made for pays for itself.
     if (!charge.IsFor(plan->upstream().name)) charge.Release();
-    if (planner_->IsRepeat(*plan) && !charge.held() && !ChargeRepeat(*plan, charge)) break;
+    no_budget_ = planner_->IsRepeat(*plan) && !charge.held() && !ChargeRepeat(*plan, charge);
+    if (no_budget_) break;
     started = TryStart(*plan, backoff, charge, /*hedge=*/false);
   }
   planner_->TakeBack();
@@ -99,126 +97,12 @@ bool CallImpl::TryStart(const Plan& plan, Duration backoff, RetryCharge& charge,
 CallError CallImpl::ErrorOfNowhere(const EndpointsLeft& left) const {
   const bool known = left.soonest > Now() && left.soonest != absl::InfiniteFuture();
   if (!record_.attempts.empty()) {
-    RetryDecision why{.verdict = RetryDecision::Verdict::kNoEndpoint};
+    RetryDecision why{.verdict = no_budget_ ? RetryDecision::Verdict::kNoBudget : RetryDecision::Verdict::kNoEndpoint};
     if (known) why = {.verdict = RetryDecision::Verdict::kAllCooling, .cooldown = left.soonest - Now()};
     return AttemptsFailed(route_name(), record_.attempts, why, "");
   }
   if (!known && (refused_ || left.crowded)) return NoRoom(route_name(), refused_);
   return NowhereToGo(route_name(), left, Now());
-}
-
-CallImpl::Step CallImpl::NowhereNow() {
-  const EndpointsLeft left = planner_->Left(Now());
-  if (!encode_error_.ok() && left.soonest == absl::InfiniteFuture() && !left.crowded) {
-    return GiveUp(CannotEncode(route_name(), encode_error_));
-  }
-  if (!refused_ && (left.crowded || left.hold == EndpointsLeft::Hold::kLimit)) {
-    const Duration wait = left.crowded ? absl::InfiniteDuration() : left.soonest - Now();
-    refused_ = LimitRefusal{std::string(left.limit), std::string(left.upstream), wait};
-  }
-  if (refused_ && !seat_.taken()) context_.observer.Limited(params_.info, *refused_);
-  // Where something is free, or only crowded, the time is not known.
-  const bool room_may_come = left.crowded || left.soonest <= Now();
-  return WaitLooking(room_may_come ? Now() : left.soonest, ErrorOfNowhere(left));
-}
-
-// --- the queue --------------------------------------------------------------
-
-CallImpl::Step CallImpl::Limited(const LimitRefusal& refusal) {
-  if (!seat_.taken()) context_.observer.Limited(params_.info, refusal);
-  CallError error = OverLimit(route_name(), refusal);
-  return WaitLooking(Now() + refusal.wait, std::move(error), refusal.own ? Hold::kOwn : Hold::kShared);
-}
-
-bool CallImpl::CanWaitUntil(TimePoint when) const {
-  if (!route_->queue || shown()) return false;
-  return when < std::min({queue_until_, Now() + route_->queue->max_wait, deadline_});
-}
-
-// A call that cannot make it is told so at once.
-CallImpl::Step CallImpl::Wait(TimePoint until, CallError otherwise, Hold hold) {
-  if (!CanWaitUntil(until)) return GiveUp(std::move(otherwise));
-  if (queue_until_ == absl::InfiniteFuture()) queue_until_ = std::min(deadline_, Now() + route_->queue->max_wait);
-  const bool again = seat_.taken();
-  if (!again && !TakeSeat()) return GiveUp(QueueFull(route_name(), route_->queue->max_length, otherwise));
-  if (hold == Hold::kOwn) {
-    seat_.StepAside();
-  } else if (again) {
-    seat_.Refused();
-  }
-  not_before_ = until;
-  wait_error_ = std::move(otherwise);
-  // The first look after coming is at once: room given back before was not told.
-  AwaitTurn(again && until <= Now() ? Now() + kLookForRoom : until);
-  return Step::kStay;
-}
-
-bool CallImpl::TakeSeat() {
-  if (!seat_.Take(route_->state->queue(), params_.info.tenant, 1, queue_until_)) {
-    context_.observer.LeftQueue(params_.info, QueueExit::kFull, absl::ZeroDuration());
-    return false;
-  }
-  context_.observer.Queued(params_.info);
-  queue_timer_.Set(queue_until_, [this] { Push(CallMessage::Kind::kQueueOver); });
-  return true;
-}
-
-// The time that is known may come sooner: a probe goes well, a call gives back
-// tokens that it did not use.
-CallImpl::Step CallImpl::WaitLooking(TimePoint until, CallError otherwise, Hold hold) {
-  const Step step = Wait(until, std::move(otherwise), hold);
-  if (step == Step::kStay && not_before_ > Now() + kLookForRoom) {
-    not_before_ = Now() + kLookForRoom;
-    AwaitTurn(not_before_);
-  }
-  return step;
-}
-
-void CallImpl::AwaitTurn(TimePoint at) {
-  const auto may = seat_.MayTry();
-  // Others come first, or it lost its place: the seat is woken.
-  if (!may || *may == absl::InfiniteFuture()) return;
-  retry_timer_.Set(std::max(at, *may), [this] { Push(CallMessage::Kind::kTurn); });
-}
-
-CallImpl::Step CallImpl::Turn() {
-  if (!seat_.taken()) return Step::kStay;
-  if (not_before_ <= Now()) seat_.Rejoin();
-  const auto may = seat_.MayTry();
-  if (!may) return PlaceLost();
-  if (std::max(*may, not_before_) > Now()) {
-    AwaitTurn(not_before_);
-    return Step::kStay;
-  }
-  if (const auto refusal = charges_.Pass(*route_, params_.info.tenant, estimated_tokens_, Now())) {
-    return Limited(*refusal);
-  }
-  if (!Launch(nullptr, std::exchange(next_backoff_, absl::ZeroDuration()), RetryCharge())) return NowhereNow();
-  LeaveQueue(QueueExit::kAdmitted);
-  return Step::kStay;
-}
-
-CallImpl::Step CallImpl::QueueOver() {
-  if (!seat_.taken()) return Step::kStay;
-  const Duration waited = Now() - seat_.since();
-  LeaveQueue(QueueExit::kTimedOut);
-  if (!record_.attempts.empty()) return GiveUp(std::move(wait_error_));
-  return GiveUp(QueueTimedOut(route_name(), waited, wait_error_));
-}
-
-// To a call of another tenant, which held fewer places.
-CallImpl::Step CallImpl::PlaceLost() {
-  LeaveQueue(QueueExit::kFull);
-  return GiveUp(QueueFull(route_name(), route_->queue->max_length, wait_error_));
-}
-
-void CallImpl::LeaveQueue(QueueExit exit) {
-  const Duration waited = Now() - seat_.since();
-  record_.queued += waited;
-  retry_timer_.Cancel();
-  queue_timer_.Cancel();
-  seat_.Leave(exit == QueueExit::kAdmitted);
-  context_.observer.LeftQueue(params_.info, exit, waited);
 }
 
 // --- again ------------------------------------------------------------------
@@ -242,31 +126,40 @@ bool CallImpl::ChargeRepeat(const Plan& plan, RetryCharge& charge) {
   return false;
 }
 
-CallImpl::Step CallImpl::Retry(const RetryDecision& decision, size_t failed) {
-  const auto plan = Choose(Now() + decision.delay);
-  if (!plan) return NowhereNow();
+// A retry counts from here on, whatever it waits for. False: the budget allows
+// none.
+bool CallImpl::Schedule(const Plan& plan, Duration delay, size_t failed) {
   RetryCharge charge;
   // A first visit is a failover: it loads nothing that has failed this call.
-  if (planner_->IsRepeat(*plan) && !ChargeRepeat(*plan, charge)) {
+  if (planner_->IsRepeat(plan) && !ChargeRepeat(plan, charge)) return false;
+  const AttemptRecord& before = record_.attempts[failed];
+  const bool elsewhere = plan.upstream().name != before.upstream || plan.endpoint->name != before.endpoint;
+  presence_.MoveTo(*route_->state, plan.upstream().name);
+  context_.observer.RetryScheduled(params_.info, before, delay, elsewhere);
+  next_charge_ = std::move(charge);
+  return true;
+}
+
+CallImpl::Step CallImpl::Retry(Duration delay, size_t failed) {
+  const auto plan = Choose(Now() + delay);
+  if (!plan) return NowhereNow();
+  if (!Schedule(*plan, delay, failed)) {
     const RetryDecision none{.verdict = RetryDecision::Verdict::kNoBudget};
     return Exhausted(AttemptsFailed(route_name(), record_.attempts, none, ""));
   }
-  const AttemptRecord& before = record_.attempts[failed];
-  const bool elsewhere = plan->upstream().name != before.upstream || plan->endpoint->name != before.endpoint;
-  presence_.MoveTo(*route_->state, plan->upstream().name);
-  context_.observer.RetryScheduled(params_.info, before, decision.delay, elsewhere);
   next_plan_ = plan;
-  next_backoff_ = decision.delay;
-  next_charge_ = std::move(charge);
-  if (decision.delay == absl::ZeroDuration()) return RetryDue();
-  retry_timer_.Set(Now() + decision.delay, [this] { Push(CallMessage::Kind::kRetryDue); });
+  next_backoff_ = delay;
+  if (delay == absl::ZeroDuration()) return RetryDue();
+  retry_timer_.Set(Now() + delay, [this] { Push(CallMessage::Kind::kRetryDue); });
   return Step::kStay;
 }
 
 // Another call may have been told meanwhile that the endpoint needs rest.
 CallImpl::Step CallImpl::RetryDue() {
   const Plan plan = *std::exchange(next_plan_, std::nullopt);
-  if (Launch(&plan, next_backoff_, std::move(next_charge_))) {
+  // Who waits for the same places was told to come now too.
+  if (MustStandBehind() && CanWaitUntil(Now())) return StandBehind();
+  if (Launch(&plan, next_backoff_, next_charge_)) {
     next_backoff_ = absl::ZeroDuration();
     return Step::kStay;
   }

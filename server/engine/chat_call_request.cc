@@ -58,6 +58,8 @@ class ChatCallRequest final : public CallRequest {
 
   uint64_t PromptTokens() const override { return TokensOfPrompt(request_); }
 
+  uint64_t Bytes() const override { return request_.ByteSizeLong(); }
+
   std::string PromptPrefix(size_t bytes) const override {
     std::string prefix;
     const auto add = [&](std::string_view text) { prefix.append(text.substr(0, bytes - prefix.size())); };

@@ -18,10 +18,18 @@ class Cooldown {
   void RestUntil(TimePoint until);
   // InfinitePast if it never rested.
   TimePoint until() const;
+  // By an operator: the rest is over, and what led to it forgotten.
+  void Lift();
+
+  // A refusal that told no time: after how many others in a row. Those that come
+  // while it rests were under way before, and do not count.
+  int RefusedWithoutTime(TimePoint now);
+  void Succeeded();
 
  private:
   static constexpr int64_t kNever = INT64_MIN;
   std::atomic<int64_t> until_ns_{kNever};
+  std::atomic<int> refusals_{0};
 };
 
 }  // namespace sluice

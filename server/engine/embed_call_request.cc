@@ -32,6 +32,8 @@ class EmbedCallRequest final : public CallRequest {
     return bytes / kBytesPerToken;
   }
 
+  uint64_t Bytes() const override { return request_.ByteSizeLong(); }
+
   std::string PromptPrefix(size_t bytes) const override {
     std::string prefix;
     for (const std::string& input : request_.inputs()) {

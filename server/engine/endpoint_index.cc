@@ -99,6 +99,8 @@ void EndpointIndex::FillEligible(const UpstreamConfig& upstream, TimePoint when,
     for (const Member& member : levels_[l].members) {
       const EndpointStanding& standing = standings[next++];
       const TimePoint free = panic ? standing.admits_at : std::max(standing.admits_at, standing.healthy_at);
+      health.probing = health.probing || standing.view.probing;
+      if (!standing.view.probing) health.known = std::min(health.known, free);
       if (free < health.soonest) {
         health.soonest = free;
         health.soonest_rests = free == standing.rested_at && free > standing.view.admits_at &&

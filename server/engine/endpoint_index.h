@@ -57,6 +57,9 @@ struct PoolHealth {
   // as the upstream asked, or it is down.
   TimePoint soonest = absl::InfiniteFuture();
   bool soonest_rests = false;
+  // The first for which that time is known, and whether any other's is not.
+  TimePoint known = absl::InfiniteFuture();
+  bool probing = false;
 };
 
 class EndpointIndex {

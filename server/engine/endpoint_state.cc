@@ -28,6 +28,7 @@ EndpointView EndpointState::View(TimePoint now) const {
   view.healthy = healthy_;
   view.ejected_until = outlier_.ejected_until();
   view.admits_at = breaker_.AdmitsAt(now);
+  view.probing = view.admits_at > now && breaker_.AwaitsProbes(now);
   view.in_flight = in_flight_;
   view.ewma = ewma_.Value(now, ewma_decay_);
   view.available_since = std::max(available_since_, view.ejected_until);

@@ -25,6 +25,7 @@ struct EndpointView {
   bool healthy = true;      // by its health checks; true where there are none
   TimePoint ejected_until = absl::InfinitePast();
   TimePoint admits_at = absl::InfinitePast();  // the breaker; in the past: now
+  bool probing = false;     // it is half-open and has no permit left: admits_at is a guess
   int in_flight = 0;
   Duration ewma;            // of the time to first token; zero: not known
   TimePoint available_since = absl::InfinitePast();  // slow start counts from here

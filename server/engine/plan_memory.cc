@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
+
 namespace sluice {
 namespace {
 
@@ -16,7 +18,7 @@ PlanMemory::Try& PlanMemory::At(const Plan& plan) {
   for (Try& known : tries_) {
     if (known.endpoint == plan.endpoint && known.credential == plan.credential) return known;
   }
-  return tries_.emplace_back(Try{plan.endpoint, plan.credential, 0, 0});
+  return tries_.emplace_back(Try{plan.endpoint, plan.credential, 0, 0, 0});
 }
 
 void PlanMemory::Tried(const Plan& plan) { ++At(plan).times; }
@@ -62,6 +64,24 @@ int PlanMemory::TriesOf(const EndpointConfig& endpoint, size_t credential) const
     tries += known.times + (known.credential == credential ? known.blamed : 0);
   }
   return tries;
+}
+
+int PlanMemory::RepeatsOf(const EndpointConfig& endpoint, size_t credential) const {
+  int repeats = TriesOf(endpoint, credential);
+  for (const Try& known : tries_) {
+    if (known.endpoint == &endpoint && known.credential == credential) repeats -= known.excused;
+  }
+  return std::max(repeats, 0);
+}
+
+std::string PlanMemory::Bars() const {
+  const auto name = [](const auto* object) { return absl::Hex(reinterpret_cast<uintptr_t>(object)); };
+  std::string bars;
+  for (const UpstreamConfig* upstream : barred_upstreams_) absl::StrAppend(&bars, " u", name(upstream));
+  for (const auto& [upstream, credential] : barred_credentials_) absl::StrAppend(&bars, " c", name(upstream), ".", credential);
+  for (const Plan& plan : barred_plans_) absl::StrAppend(&bars, " p", name(plan.endpoint), ".", name(plan.target));
+  if (context_above_) absl::StrAppend(&bars, " x", *context_above_);
+  return bars;
 }
 
 bool PlanMemory::Barred(const UpstreamConfig& upstream, size_t credential) const {

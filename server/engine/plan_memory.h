@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -19,6 +20,7 @@ class PlanMemory {
  public:
   void Tried(const Plan& plan);
   void BlameCredential(const Plan& plan);
+  void Excuse(const Plan& plan) { ++At(plan).excused; }
   void ForgetTries() { tries_.clear(); }
 
   void Bar(const UpstreamConfig& upstream) { barred_upstreams_.push_back(&upstream); }
@@ -38,6 +40,10 @@ class PlanMemory {
   // How often this call has tried it with this credential; what was blamed on
   // other credentials does not count.
   int TriesOf(const EndpointConfig& endpoint, size_t credential) const;
+  // Of these, those that were not answered with a time to come back.
+  int RepeatsOf(const EndpointConfig& endpoint, size_t credential) const;
+  // Equal for calls that may go to the same places; empty: everywhere.
+  std::string Bars() const;
 
   struct Credential {
     size_t number;
@@ -56,6 +62,7 @@ class PlanMemory {
     size_t credential;
     int times;   // held against the endpoint
     int blamed;  // held against the credential
+    int excused;
   };
   Try& At(const Plan& plan);
   bool Barred(const UpstreamConfig& upstream, size_t credential) const;

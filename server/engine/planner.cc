@@ -114,6 +114,13 @@ EndpointsLeft Planner::Left(TimePoint now) const {
       left.limit = kConcurrency;
       continue;
     }
+    const bool upstream_probes = target->upstream->state->probing(now);
+    left.probing = left.probing || endpoint.probing || upstream_probes;
+    // A limit that is free by the time that is known does not stand in the way.
+    if (!upstream_probes && (upstream.limit.empty() || endpoint.known >= upstream.at)) {
+      const TimePoint known = std::max(upstream.at, endpoint.known);
+      if (known > now) left.known = std::min(left.known, known);
+    }
     if (free < left.soonest) {
       left.soonest = free;
       const bool limited = !upstream.limit.empty() && upstream.at >= endpoint.at;

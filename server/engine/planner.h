@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -38,8 +39,9 @@ class Planner {
   // that does not rest. None if nothing can take it.
   std::optional<Plan> Pick(TimePoint when, Random& random) const;
 
-  // This call has tried it, and the failure was not the credential's alone.
-  bool IsRepeat(const Plan& plan) const { return memory_.TriesOf(*plan.endpoint, plan.credential) > 0; }
+  // This call has tried it, the failure was not another credential's alone, and it
+  // was not told when to come back.
+  bool IsRepeat(const Plan& plan) const { return memory_.RepeatsOf(*plan.endpoint, plan.credential) > 0; }
 
   // What Pick could still give, for the retry decision. Where nothing is free,
   // an upstream that only lacks room shows as `crowded`.
@@ -49,6 +51,10 @@ class Planner {
   // The failure was the account's, not the endpoint's: with another credential
   // the endpoint counts as not tried.
   void BlameCredential(const Plan& plan) { memory_.BlameCredential(plan); }
+  // The try was answered with a time to come back: who keeps to it repeats nothing.
+  void Excuse(const Plan& plan) { memory_.Excuse(plan); }
+  // Equal for calls of the route that may go to the same places.
+  std::string Bars() const { return memory_.Bars(); }
   // The call goes there no more: the upstream cannot carry it.
   void Bar(const UpstreamConfig& upstream) { memory_.Bar(upstream); }
   // Nor with this credential at this upstream, which was refused or is used up.

@@ -13,6 +13,25 @@
 
 namespace sluice {
 
+// What a call that was let go owes to those that wait behind it: a word about how
+// it went. One that ends without a word is lost.
+class ReleasedCall {
+ public:
+  ReleasedCall() = default;
+  ReleasedCall(const ReleasedCall&) = delete;
+  ReleasedCall& operator=(const ReleasedCall&) = delete;
+  ~ReleasedCall() { Tell(RouteQueue::Outcome::kLost, TimePoint()); }
+
+  // The queue outlives it.
+  void Begin(RouteQueue& queue, std::optional<RouteQueue::Release> release);
+  // The first word counts.
+  void Tell(RouteQueue::Outcome outcome, TimePoint now);
+
+ private:
+  RouteQueue* queue_ = nullptr;
+  std::optional<RouteQueue::Release> release_;
+};
+
 class QueueSeat {
  public:
   // `wake` runs on the loop, never from within Take, and not after the seat was
@@ -20,16 +39,18 @@ class QueueSeat {
   QueueSeat(Loop& loop, std::function<void()> wake);
   ~QueueSeat();
 
-  // False: the room is full. The queue must outlive the seat.
-  bool Take(RouteQueue& queue, std::string_view tenant, uint64_t cost, TimePoint until);
+  // False: the room is full, by `*bound`. The queue must outlive the seat.
+  bool Take(RouteQueue& queue, const QueueEntrant& entrant, TimePoint until, QueueBound* bound);
   bool taken() const { return queue_ != nullptr; }
   TimePoint since() const { return since_; }
 
   std::optional<TimePoint> MayTry() const { return queue_->MayTry(id_, loop_.Now()); }
   void Refused() { queue_->Refused(id_, loop_.Now()); }
-  void StepAside() { queue_->StepAside(id_, loop_.Now()); }
+  void StepAside(bool timed) { queue_->StepAside(id_, timed, loop_.Now()); }
   void Rejoin() { queue_->Rejoin(id_, loop_.Now()); }
   void Leave(bool admitted);
+  // Leave(true), into `call`.
+  void LeaveFor(ReleasedCall& call);
 
  private:
   Loop& loop_;

@@ -38,8 +38,10 @@ void ConfigureRoute(const RouteConfig& route, TimePoint now) {
   if (route.hedge) policy.max_hedge_percent = route.hedge->max_percent;
   policy.hedges_at_p95 = route.hedge && !route.hedge->delay;
   policy.adaptive = route.retry.adaptive;
-  if (route.queue) policy.queue = {route.queue->max_length, route.queue->window};
+  const QueueConfig waiting = route.waiting();
+  policy.queue = {waiting.max_length, waiting.window, waiting.max_bytes};
   route.state->Configure(policy);
+  // Who waits for times only need not hear of room.
   if (!route.queue) return;
   for (const TargetConfig& target : route.targets) target.upstream->state->AddWaiter(route.state->queue_ref());
 }

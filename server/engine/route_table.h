@@ -127,7 +127,7 @@ struct HedgeConfig {
 enum class AfterCut { kFail, kRestart };
 
 struct QueueConfig {
-  size_t max_length = 1000;
+  size_t max_length = 1000;  // 0: no call waits
   Duration max_wait = absl::Seconds(5);
   Duration window = absl::ZeroDuration();  // zero: as soon as there is room
   uint64_t max_bytes = 64 << 20;
@@ -172,11 +172,15 @@ struct RouteConfig {
   std::optional<HedgeConfig> hedge;
   AfterCut after_cut = AfterCut::kFail;
   int max_restarts = 3;
+  // As it is written. Not set: calls wait by the defaults of QueueConfig, and for
+  // times that are known only.
   std::optional<QueueConfig> queue;
   std::optional<AffinityConfig> affinity;
   std::vector<RateLimitUse> rate_limits;
   std::shared_ptr<const FallbackConfig> fallback;  // may be null
   std::shared_ptr<RouteState> state;
+
+  QueueConfig waiting() const { return queue.value_or(QueueConfig{}); }
 };
 
 // The value of a caller's metadata key; empty if absent.

@@ -178,9 +178,13 @@ void RunningAttempts::TellStates(RunningAttempt& running) {
   const std::string& upstream = running.plan.upstream().name;
   if (record.outcome == AttemptOutcome::kOk) {
     route.AttemptSucceeded(upstream, Now());
+    running.plan.cooldown().Succeeded();
   } else if (record.outcome == AttemptOutcome::kFailed) {
     const FailedAttempt failed{running.attempt->failure().kind, record.http_status};
-    const bool retryable = ScopeOf(running.route->retry, failed) != RetryScope::kNever;
+    // A rate limit with a time is no sign of an outage: who keeps to it adds
+    // nothing to a load that is too high.
+    const bool told_when = failed.kind == FailureKind::kRateLimited && record.retry_after;
+    const bool retryable = !told_when && ScopeOf(running.route->retry, failed) != RetryScope::kNever;
     route.AttemptFailed(upstream, retryable, Now());
   }
   AttemptResult result;

@@ -242,8 +242,10 @@ size_t TargetSurvey::Balance(const Candidates& among, uint32_t level) const {
 }
 
 TargetSurvey::Opening TargetSurvey::Soonest() const {
-  if (!candidates_.empty()) return {absl::InfinitePast(), false};
-  if (index_->large() && !context_.memory.picky()) return {shared_->soonest, shared_->soonest_rests};
+  if (!candidates_.empty()) return {absl::InfinitePast(), false, absl::InfinitePast(), false};
+  if (index_->large() && !context_.memory.picky()) {
+    return {shared_->soonest, shared_->soonest_rests, shared_->known, shared_->probing};
+  }
   Opening soonest;
   for (uint32_t l = 0; l < index_->levels().size(); ++l) {
     for (const auto& member : index_->levels()[l].members) {
@@ -253,8 +255,13 @@ TargetSurvey::Opening TargetSurvey::Soonest() const {
       TimePoint up = standing.view.admits_at;
       if (!health().load.panic[l]) up = std::max(up, standing.healthy_at);
       const TimePoint rested = context_.memory.CredentialAt(upstream(), config);
-      const Opening opening{std::max(up, rested), rested > up};
-      if (opening.at < soonest.at) soonest = opening;
+      const TimePoint at = std::max(up, rested);
+      if (standing.view.probing) {
+        soonest.probing = true;
+      } else {
+        soonest.known = std::min(soonest.known, at);
+      }
+      if (at < soonest.at) soonest.at = at, soonest.rests = rested > up;
     }
   }
   return soonest;

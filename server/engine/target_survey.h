@@ -45,6 +45,10 @@ class TargetSurvey {
   struct Opening {
     TimePoint at = absl::InfiniteFuture();
     bool rests = false;  // until then it rests, as the upstream asked; else it is down
+    // The first of which the time is known, and whether one's is not: a half-open
+    // breaker that waits for its probes.
+    TimePoint known = absl::InfiniteFuture();
+    bool probing = false;
   };
   Opening Soonest() const;
 

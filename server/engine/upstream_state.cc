@@ -39,6 +39,11 @@ TimePoint UpstreamState::admits_at(TimePoint now) const {
   return breaker_ ? breaker_->AdmitsAt(now) : absl::InfinitePast();
 }
 
+bool UpstreamState::probing(TimePoint now) const {
+  std::lock_guard lock(mutex_);
+  return breaker_ && breaker_->AwaitsProbes(now);
+}
+
 bool UpstreamState::HasRoom(uint64_t tokens) const {
   std::lock_guard lock(mutex_);
   return !limit_.Exceeds(tokens);

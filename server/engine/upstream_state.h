@@ -49,6 +49,8 @@ class UpstreamState {
 
   // When its breaker may let an attempt pass; in the past: now.
   TimePoint admits_at(TimePoint now) const;
+  // That time is a guess: the breaker is half-open and has no permit left.
+  bool probing(TimePoint now) const;
   // Whether another attempt of this size would be within the limits.
   bool HasRoom(uint64_t tokens) const;
 

@@ -70,4 +70,12 @@ void Backoff::Reset() {
   previous_ = absl::ZeroDuration();
 }
 
+Duration BackoffAfter(const BackoffPolicy& policy, int retries, Random& random) {
+  // By then every strategy has reached its longest wait.
+  static constexpr int kMostSteps = 64;
+  Backoff backoff(policy);
+  for (int i = 0; i < std::min(retries, kMostSteps); ++i) backoff.Next(random);
+  return backoff.Next(random);
+}
+
 }  // namespace sluice

@@ -57,6 +57,9 @@ class Backoff {
   Duration previous_;  // what kDecorrelated grows from
 };
 
+// The wait after so many in a row (from 0), as a call's own would be drawn.
+Duration BackoffAfter(const BackoffPolicy& policy, int retries, Random& random);
+
 }  // namespace sluice
 
 #endif  // SLUICE_SERVER_RESILIENCE_BACKOFF_H_

@@ -99,6 +99,10 @@ TimePoint CircuitBreaker::AdmitsAt(TimePoint now) const {
   return PhaseAt(half_open_until_).open_until;
 }
 
+bool CircuitBreaker::AwaitsProbes(TimePoint now) const {
+  return Acts() && PhaseAt(now).state == BreakerState::kHalfOpen && !PhaseAdmits(now);
+}
+
 std::optional<CircuitBreaker::Permit> CircuitBreaker::TryAcquire(TimePoint now, Random& random) {
   if (config_.mode == BreakerMode::kDisabled) return Permit{};
   Advance(now);

@@ -122,6 +122,8 @@ class CircuitBreaker {
   // InfiniteFuture when forced open. Half-open with all permits out: a probe's
   // answer may come at any time, so a short while (min(open, 1 s)) from now.
   TimePoint AdmitsAt(TimePoint now) const;
+  // Half-open with all permits out: AdmitsAt is a guess, not a time that is known.
+  bool AwaitsProbes(TimePoint now) const;
   // The first call after the end of open makes the breaker half-open.
   std::optional<Permit> TryAcquire(TimePoint now, Random& random);
 

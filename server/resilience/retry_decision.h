@@ -29,6 +29,12 @@ struct EndpointsLeft {
   // When the first of all of them is free of cooldown (in the past: now);
   // InfiniteFuture if there are none.
   TimePoint soonest = absl::InfiniteFuture();
+  // The first time to come at which a cooldown, an ejection or a breaker's open
+  // time ends and nothing else is in the way; InfiniteFuture: none is known.
+  TimePoint known = absl::InfiniteFuture();
+  // A half-open breaker has given out its permits: the answers of its probes come
+  // at no known time.
+  bool probing = false;
   // Why not before: the upstream asked for rest, it is held to be down (breaker
   // open, ejected), or a rate limit of ours for it is used up.
   enum class Hold { kRest, kDown, kLimit };

@@ -46,7 +46,7 @@ void AddRoute(const RouteConfig& route, TimePoint now, ResilienceFigures& out) {
     out.budgets.push_back(
         {route.name, each.upstream, budget.tokens, budget.max_tokens, budget.retries, budget.limit});
   }
-  if (route.queue) out.queues.push_back({route.name, figures.queue.length, figures.queue.oldest});
+  if (route.waiting().max_length > 0) out.queues.push_back({route.name, figures.queue.length, figures.queue.oldest});
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -42,13 +43,22 @@ class FakeRegistry : public BreakerRegistry {
     return At(name.upstream, name.endpoint).Trip(now, lasting, reason);
   }
 
-  void Reset(const BreakerName& name, TimePoint now) override {
+  std::optional<EndpointHold> Reset(const BreakerName& name, TimePoint now) override {
     std::lock_guard lock(mutex_);
     At(name.upstream, name.endpoint).Reset(now);
+    return name.endpoint.empty() ? std::nullopt : rest;
+  }
+
+  void WakeWaiters(const std::string& upstream) override {
+    std::lock_guard lock(mutex_);
+    woken.push_back(upstream);
   }
 
   // Of every endpoint.
   std::vector<EndpointHold> holds;
+  // Of every endpoint, what a reset ends.
+  std::optional<EndpointHold> rest;
+  std::vector<std::string> woken;
 
  private:
   mutable std::mutex mutex_;

@@ -170,6 +170,20 @@ TEST_F(NodeCommandsTest, AnUpstreamIsTrippedAndResetWithAllItsEndpoints) {
   EXPECT_TRUE(Admits("local", "one"));
 }
 
+TEST_F(NodeCommandsTest, AResetTellsTheRestThatItEndedAndWakesWhoWaited) {
+  registry_.rest = EndpointHold{EndpointHold::Cause::kCooling, kStart + absl::Hours(1), 2, 2};
+  const v1::Answer answer = Reset("local");
+  ASSERT_THAT(answer.breakers().breakers(), SizeIs(2));
+  EXPECT_FALSE(answer.breakers().breakers(0).has_ended()) << "the upstream as a whole rests nowhere";
+  const v1::EndpointHold& ended = answer.breakers().breakers(1).ended();
+  EXPECT_EQ(ended.cause(), v1::HOLD_CAUSE_COOLING);
+  EXPECT_EQ(ToAbsl(ended.until()), kWallStart + absl::Hours(1));
+  EXPECT_EQ(ToAbsl(ended.remaining()), absl::Hours(1));
+  EXPECT_EQ(ended.resting(), 2u);
+  EXPECT_THAT(registry_.woken, testing::ElementsAre("local"));
+  EXPECT_FALSE(AskBreakers("local").breakers().breakers(1).has_ended());
+}
+
 TEST_F(NodeCommandsTest, AModeThatLetsCallsThroughIsToldByTrip) {
   registry_.Add("watched", "a", {.mode = BreakerMode::kObserveOnly}, kStart);
   const v1::Answer answer = Trip("watched/a");

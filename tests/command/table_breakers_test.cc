@@ -107,6 +107,39 @@ TEST_F(TableBreakersTest, CountsTheCredentialsThatRest) {
   EXPECT_THAT(HoldsOf("two", kNow + absl::Seconds(40)), IsEmpty());
 }
 
+TEST_F(TableBreakersTest, AResetEndsTheRestOfEveryCredentialThere) {
+  const auto& endpoints = table_->upstreams()[1]->endpoints;
+  endpoints[0].cooldowns[0]->RestUntil(kNow + absl::Seconds(8));
+  endpoints[0].cooldowns[1]->RestUntil(kNow + absl::Hours(1));
+  const auto ended = breakers_.Reset({"a", "two"}, kNow);
+  ASSERT_TRUE(ended.has_value());
+  EXPECT_THAT(*ended, Hold(Cause::kCooling, kNow + absl::Hours(1)));
+  EXPECT_EQ(ended->resting, 2);
+  EXPECT_THAT(HoldsOf("two"), IsEmpty());
+  EXPECT_EQ(endpoints[0].cooldowns[1]->until(), absl::InfinitePast());
+  EXPECT_FALSE(breakers_.Reset({"a", "two"}, kNow).has_value()) << "nothing rests any more";
+  EXPECT_FALSE(breakers_.Reset({"a", ""}, kNow).has_value());
+}
+
+TEST_F(TableBreakersTest, WhoWaitsForAnUpstreamIsWoken) {
+  auto route = std::make_shared<RouteConfig>();
+  route->state = std::make_shared<RouteState>();
+  route->targets.push_back({table_->upstreams()[1], "", 1, 0});
+  route->name = "chat";
+  auto upstreams = table_->upstreams();
+  table_ = std::make_shared<RouteTable>("e", 2, std::vector<std::shared_ptr<const RouteConfig>>{route}, upstreams);
+  table_->ConfigureStates(kNow);
+  int woken = 0;
+  QueueBound bound;
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(route->state->queue().Enter({"anna", "all", 1, 10}, kNow, kNow + absl::Seconds(5), [&] { ++woken; }, &bound));
+  }
+  breakers_.WakeWaiters("z");
+  EXPECT_EQ(woken, 0);
+  breakers_.WakeWaiters("a");
+  EXPECT_EQ(woken, 3);
+}
+
 TEST_F(TableBreakersTest, TripAndResetReachTheEnginesState) {
   ASSERT_TRUE(breakers_.Trip({"a", "one"}, kNow, absl::Minutes(1), "by ann"));
   EXPECT_EQ(StateOf({"a", "one"}), BreakerState::kOpen);

@@ -29,6 +29,9 @@ TEST_F(RouteCompilerTest, NothingWrittenIsOff) {
   const auto route = Route(Chat(""));
   EXPECT_FALSE(route->hedge.has_value());
   EXPECT_FALSE(route->queue.has_value());
+  EXPECT_EQ(route->waiting().max_length, 1000u);
+  EXPECT_EQ(route->waiting().max_wait, absl::Seconds(5));
+  EXPECT_EQ(route->waiting().max_bytes, 64u << 20);
   EXPECT_FALSE(route->affinity.has_value());
   EXPECT_TRUE(route->rate_limits.empty());
   EXPECT_EQ(route->fallback, nullptr);
@@ -43,7 +46,7 @@ TEST_F(RouteCompilerTest, NothingWrittenIsOff) {
 TEST_F(RouteCompilerTest, HedgeQueueAffinityAndRestart) {
   const auto route = Route(
       Chat("hedge: {delay: 300ms, max_hedge_percent: 7, max_hedges: 2}\n"
-           "queue: {max_length: 9, max_wait: 3s, window: 200ms}\n"
+           "queue: {max_length: 9, max_wait: 3s, window: 200ms, max_bytes: 5000}\n"
            "affinity: {metadata_key: session}\nafter_cut: RESTART\nmax_restarts: 4\n"));
   EXPECT_EQ(route->hedge->delay, absl::Milliseconds(300));
   EXPECT_EQ(route->hedge->max_percent, 7);
@@ -51,6 +54,7 @@ TEST_F(RouteCompilerTest, HedgeQueueAffinityAndRestart) {
   EXPECT_EQ(route->queue->max_length, 9u);
   EXPECT_EQ(route->queue->max_wait, absl::Seconds(3));
   EXPECT_EQ(route->queue->window, absl::Milliseconds(200));
+  EXPECT_EQ(route->queue->max_bytes, 5000u);
   EXPECT_EQ(route->affinity->metadata_key, "session");
   EXPECT_EQ(route->after_cut, AfterCut::kRestart);
   EXPECT_EQ(route->max_restarts, 4);
@@ -145,7 +149,7 @@ TEST_F(RouteCompilerTest, AFallbackToATargetIsARouteOfItsOwn) {
   EXPECT_EQ(made.after_cut, AfterCut::kRestart);
   EXPECT_TRUE(made.affinity.has_value());
   EXPECT_FALSE(made.hedge.has_value());
-  EXPECT_FALSE(made.queue.has_value());
+  EXPECT_TRUE(made.queue.has_value());
   EXPECT_EQ(made.fallback, nullptr);
   ASSERT_EQ(made.rate_limits.size(), 1u);
   EXPECT_EQ(made.rate_limits[0].name, "up");

@@ -272,6 +272,20 @@ TEST_F(BreakerCtlTest, ResetSaysOnHowMany) {
   EXPECT_EQ(admin_.command.node_id(), "edge-1");
 }
 
+TEST_F(BreakerCtlTest, ResetTellsTheRestsThatItEnded) {
+  v1::BreakerStatus cooled = Closed();
+  v1::EndpointHold& ended = *cooled.mutable_ended();
+  ended.set_cause(v1::HOLD_CAUSE_COOLING);
+  *ended.mutable_until() = ToProto(kNow + absl::Minutes(50));
+  *ended.mutable_remaining() = ToProto(absl::Minutes(50));
+  *Node("edge-1").mutable_breakers()->add_breakers() = cooled;
+  *Node("edge-2").mutable_breakers()->add_breakers() = Closed();
+  EXPECT_EQ(Run({"breaker", "reset", "openai/primary"}), ExitCode::kOk);
+  EXPECT_EQ(out_,
+            "openai/primary reset on 2/2 data planes in 12 ms\n"
+            "openai/primary on edge-1: rest ended, was until 04:02:18 (50 m left)\n");
+}
+
 TEST_F(BreakerCtlTest, ADataPlaneThatDoesNotAnswerIsNamedAndHasItsOwnStatus) {
   Node("edge-1").mutable_breakers();
   NodeFails("edge-2", grpc::StatusCode::DEADLINE_EXCEEDED, "no answer within 10s");

@@ -291,19 +291,20 @@ TEST_F(CallTest, ResetHeadersOfAnOverloadAreNoCooldown) {
 }
 
 TEST_F(CallTest, RateLimitedEverywhereTellsTheShortestTime) {
-  BAndC(Script::Status(429, "", {{"retry-after", "8"}}), Script::Status(429, "", {{"retry-after", "5"}}));
+  BAndC(Script::Status(429, "", {{"retry-after", "9"}}), Script::Status(429, "", {{"retry-after", "6"}}));
   const CallRecord& record = h.Run();
   EXPECT_EQ(record.error.grpc_code, 8);
-  EXPECT_EQ(record.error.retry_after, Seconds(5));
+  EXPECT_EQ(record.error.retry_after, Seconds(6));
   EXPECT_THAT(h.Places(), ElementsAre("b/1", "c/1"));
-  EXPECT_THAT(record.error.message, HasSubstr("every endpoint is cooling down"));
+  EXPECT_THAT(record.error.message, HasSubstr("every endpoint is cooling down, for 6s; that is longer than the 5s that "
+                                              "the call may wait"));
 }
 
 TEST_F(CallTest, AllCoolingFromTheStartMakesNoAttempt) {
-  h.Add("a/1").cooldowns[0]->RestUntil(h.loop.Now() + Seconds(4));
+  h.Add("a/1").cooldowns[0]->RestUntil(h.loop.Now() + Seconds(6));
   const CallRecord& record = h.Run();
   EXPECT_EQ(record.error.grpc_code, 8);
-  EXPECT_EQ(record.error.retry_after, Seconds(4));
+  EXPECT_EQ(record.error.retry_after, Seconds(6));
   EXPECT_THAT(h.Places(), IsEmpty());
 }
 

@@ -1,8 +1,8 @@
 """Circuit breakers as operators see and move them."""
 
 import grpc
-from harness import (BROKEN_OFF, IntegrationTest, chat_request, ctl, documents, numbered, pool_yaml, route_yaml, stream,
-                     upstream_yaml, wait_for)
+from harness import (BROKEN_OFF, Background, IntegrationTest, chat_request, ctl, numbered, pool_yaml, route_yaml,
+                     seconds, stream, streams, upstream_yaml, wait_for)
 
 
 class Breakers(IntegrationTest):
@@ -53,9 +53,49 @@ class Breakers(IntegrationTest):
 
     def test_a_trip_may_last_for_a_while_only(self):
         stub = self.start()
+        self.operator("set", "route/chat", "queue={max_length: 0}")
         self.operator("breaker", "trip", "alpha", "--for", "500ms", "--reason", "test")
         self.assertEqual(stream(stub, chat_request()).code, BROKEN_OFF)
         wait_for("it to close", lambda: stream(stub, chat_request()).code == grpc.StatusCode.OK, 5)
+
+    def test_an_open_time_that_is_short_is_waited_for(self):
+        stub = self.start()
+        self.operator("breaker", "trip", "alpha", "--for", "3s", "--reason", "test")
+        for answer in streams(stub, [chat_request(f"call {i}") for i in range(20)]):
+            self.ok(answer, numbered("alpha"))
+        self.assertEqual(self.alpha.stats()["requests"], 20)
+        self.reaches("sluice_queue_wait_seconds_count", 1, route="chat", result="admitted")
+
+    def test_a_reset_ends_the_rest_of_an_endpoint(self):
+        stub = self.start(extra="")
+        self.alpha.script(faults=["status:429:retry-after=86400"], once=True)
+        refused = stream(stub, chat_request())
+        self.assertEqual(refused.code, grpc.StatusCode.RESOURCE_EXHAUSTED)
+        # However much it asks for, an hour at most; and nothing else ends that.
+        delay = seconds(refused.details()["RetryInfo"].retry_delay)
+        self.assertTrue(3000 < delay <= 3600, delay)
+        self.assertEqual(stream(stub, chat_request()).code, grpc.StatusCode.RESOURCE_EXHAUSTED)
+        self.assertRegex(self.operator("breaker", "list"), r"alpha/main\s.*COOLING")
+        self.assertRegex(self.operator("breaker", "explain", "alpha/main"), r"COOLING until .* left")
+        out = self.operator("breaker", "reset", "alpha/main", "--reason", "it is well")
+        self.assertRegex(out, r"alpha/main: rest ended, was until \d\d:\d\d:\d\d \(\d+ m .*left\)")
+        self.assertRegex(self.operator("breaker", "list"), r"alpha/main\s.*CLOSED")
+        self.ok(stream(stub, chat_request()), numbered("alpha"))
+        self.assertEqual(self.alpha.stats()["requests"], 2)
+        self.assertIn("its rest is ended", self.server.stderr())
+
+    def test_a_reset_of_an_upstream_frees_those_who_wait(self):
+        stub = self.start(extra="")
+        self.operator("set", "route/chat", "queue={max_wait: 60s}", "timeouts.overall=120s")
+        self.alpha.script(faults=["status:429:retry-after=50"], once=True)
+        stream(stub, chat_request())
+        waiting = [Background(stub, chat_request(f"call {i}"), timeout=100) for i in range(10)]
+        self.reaches("sluice_queue_length", 10, route="chat")
+        self.operator("breaker", "reset", "alpha")
+        for call in waiting:
+            answer = self.ok(call.answer(), numbered("alpha"))
+            self.assertLess(seconds(answer.end.queued), 50)
+        self.assertEqual(self.alpha.stats()["requests"], 11)
 
     def test_what_there_is_not_is_named(self):
         self.start()

@@ -208,8 +208,9 @@ class RowsC(IntegrationTest):
         self.check_other_goes_on("status:401", "auth")
 
     def test_row_c4_when_all_credentials_rest_the_wait_is_told(self):
-        spellings = {"seconds": ("retry-after=3", 3), "date": ("retry-after=date+3", 3),
-                     "millis": ("retry-after-ms=2500", 2.5), "reset": ("reset=2s", 2)}
+        # More than a call waits for.
+        spellings = {"seconds": ("retry-after=13", 13), "date": ("retry-after=date+13", 13),
+                     "millis": ("retry-after-ms=12500", 12.5), "reset": ("reset=12s", 12)}
         simulators = dict(zip(spellings, self.upstreams(*spellings)))
         policies = []
         for name, (pushback, _) in spellings.items():
@@ -266,7 +267,7 @@ class RowsC(IntegrationTest):
             self.assertNotIn(word, self.server.stderr())
         self.reaches("sluice_attempts_total", 2, route="chat")
 
-    def breaker(self, fields, retry="retry: {max_attempts: 1}"):
+    def breaker(self, fields, retry="retry: {max_attempts: 1}\nqueue: {max_length: 0}"):
         (self.alpha,) = self.upstreams("alpha")
         return self.gateway(upstream_yaml("alpha", self.alpha.url, extra=f"circuit_breaker: {{{fields}}}"),
                             route_yaml(["alpha"], extra=retry))

@@ -316,7 +316,7 @@ class RowsD(IntegrationTest):
 
     def test_row_d9_the_rate_over_a_window_opens_it_and_probes_close_it(self):
         stub = self.one(extra="circuit_breaker: {time_window: 30s, min_calls: 10, failure_percent: 50, open: 500ms, "
-                        "half_open_permits: 2}", route="retry: {max_attempts: 1}")
+                        "half_open_permits: 2}", route="retry: {max_attempts: 1}\nqueue: {max_length: 0}")
         for fault in ["ok", "status:503"] * 4 + ["ok"]:
             stream(stub, chat_request(f"[[alpha {fault}]] x"))
         self.ok(stream(stub, chat_request()))  # 4 of 10: 40 %

@@ -119,6 +119,15 @@ INSTANTIATE_TEST_SUITE_P(
         Row{"WindowAboveWait", One("queue: {max_wait: 1s, window: 2s}"),
             "CONFLICT route/chat queue.window: 2s is above max_wait (1s); must be <= max_wait"},
         Row{"WindowAboveDefaultWait", One("queue: {window: 20s}"), ""},
+        Row{"NoWaitsAtAll", One("queue: {max_length: 0}"), ""},
+        Row{"NoWaitsOfSomeLength", One("queue: {max_length: 0, max_wait: 3s}"),
+            "CONFLICT route/chat queue.max_wait: has no effect, for max_length is 0 and no call waits; leave one of them "
+            "out"},
+        Row{"NoWaitsInBatches", One("queue: {max_length: 0, window: 1s}"),
+            "CONFLICT route/chat queue.window: has no effect, for max_length is 0 and no call waits; leave one of them out"},
+        Row{"NoWaitsOfSomeSize", One("queue: {max_length: 0, max_bytes: 1000}"),
+            "CONFLICT route/chat queue.max_bytes: has no effect, for max_length is 0 and no call waits; leave one of them "
+            "out"},
         Row{"WindowAboveTheDeadline", One("queue: {window: 20s}\ntimeouts: {overall: 5s}"),
             "CONFLICT route/chat queue.window: 20s is above timeouts.overall (5s); must be <= timeouts.overall"},
         Row{"BackoffAboveTheDeadline", One("retry: {backoff: {fixed: {delay: 1m}}}\ntimeouts: {overall: 30s}"),
@@ -130,6 +139,9 @@ INSTANTIATE_TEST_SUITE_P(
             One("retry: patient") + Named("RetryPolicy", "patient", "on_exhaustion: QUEUE"),
             "CONFLICT route/chat queue: is missing: on_exhaustion is QUEUE (retrypolicy/patient); set queue, or take "
             "another retry policy"},
+        Row{"ExhaustionWithAQueueForNobody", One("queue: {max_length: 0}\nretry: {on_exhaustion: QUEUE}"),
+            "CONFLICT route/chat retry.on_exhaustion: QUEUE needs a queue in which calls may wait, and this one's "
+            "max_length is 0; raise max_length, or set another on_exhaustion"},
         Row{"ExhaustionWithQueue", One("queue: {}\nretry: {on_exhaustion: QUEUE}"), ""}),
     NameOf);
 

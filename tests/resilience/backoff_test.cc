@@ -112,6 +112,17 @@ TEST(BackoffTest, RowB2CustomRepeatsItsLastWait) {
   EXPECT_EQ(backoff.Next(random), Milliseconds(70));
 }
 
+// As if a call had waited so often before.
+TEST(BackoffTest, TheWaitAfterSoManyInARowIsThatOfACall) {
+  Random random(1);
+  const BackoffPolicy doubling = ExponentialBackoff{.base = Milliseconds(100), .max = Seconds(1), .jitter = Jitter::kNone};
+  EXPECT_EQ(BackoffAfter(doubling, 0, random), Milliseconds(100));
+  EXPECT_EQ(BackoffAfter(doubling, 3, random), Milliseconds(800));
+  EXPECT_EQ(BackoffAfter(doubling, 1'000'000'000, random), Seconds(1));
+  const BackoffPolicy custom = CustomBackoff{{Milliseconds(10), Milliseconds(70)}};
+  EXPECT_EQ(BackoffAfter(custom, 5, random), Milliseconds(70));
+}
+
 TEST(BackoffTest, ASeedReplaysItsWaits) {
   const BackoffPolicy policy = ExponentialBackoff{};
   Random first(42), again(42), other(43);

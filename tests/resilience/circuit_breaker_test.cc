@@ -406,8 +406,13 @@ TEST_F(CircuitBreakerTest, AFailedProbeLengthensTheOpenTimeEvenIfTheOthersNeverC
 
 TEST_F(CircuitBreakerTest, WhoAsksWhileProbesAreUnderWayIsToldAShortWhile) {
   TripByFailures();
+  EXPECT_FALSE(breaker_.AwaitsProbes(now_)) << "its open time is known";
   PassOpenTime();
-  for (int i = 0; i < 3; ++i) Acquire();
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_FALSE(breaker_.AwaitsProbes(now_)) << i;
+    Acquire();
+  }
+  EXPECT_TRUE(breaker_.AwaitsProbes(now_));
   EXPECT_EQ(breaker_.AdmitsAt(now_), now_ + Seconds(1));
   Pass(Seconds(29.5));  // nothing comes in between any more
   const TimePoint at = breaker_.AdmitsAt(now_);

@@ -74,8 +74,9 @@ void CallWatch::CheckStart(WatchedCall& call, const AttemptRecord& record) {
     At(call).Hedged();
   }
   RouteWatch& route = At(call);
-  const bool first = call.counted == 1 && call.attempts.empty();
-  Check(call, !first || !call.at->queue || route.waits(call.id) || !route.MustNotOvertake(call.tenant, loop_.Now()),
+  // One that came with another revision may go to other places.
+  const bool first = call.counted == 1 && call.attempts.empty() && in_force_[call.at->state.get()] == call.at;
+  Check(call, !first || call.at->waiting().max_length == 0 || route.waits(call.id) || !route.MustNotOvertake(call.tenant, loop_.Now()),
         "overtook those who wait");
 }
 
@@ -117,6 +118,8 @@ void CallWatch::AttemptEnded(const CallInfo& info, const AttemptRecord& record) 
   } else {
     call.places.insert(place);
   }
+  call.particular |= record.outcome == AttemptOutcome::kFailed &&
+                     (fault == Fault::kConfiguration || record.failure == FailureKind::kQuota);
   if (record.failure == FailureKind::kTruncated && call.at->retry.transient) call.counted = 0;
 }
 
@@ -163,7 +166,7 @@ void CallWatch::FallbackEntered(const CallInfo& info, std::string_view, FailureK
   At(call).CallLeft();
   call.at = next;
   call.counted = call.hedges = 0;
-  call.budget_refused = false;
+  call.budget_refused = call.particular = false;
   call.places.clear();
   At(call).CallEntered();
 }
@@ -177,8 +180,14 @@ void CallWatch::Limited(const CallInfo& info, const LimitRefusal& refusal) {
 
 void CallWatch::Queued(const CallInfo& info) {
   WatchedCall& call = Of(info);
-  Check(call, call.at->queue.has_value(), "waits in a queue that is none");
-  const bool fresh = call.attempts.empty() && in_force_[call.at->state.get()] == call.at;
+  Check(call, call.at->waiting().max_length > 0, "waits in a queue that is none");
+  Check(call, !call.sink->shows || call.sink->started.empty() || call.allows_restart, "waits after content was shown");
+  if (!call.at->queue) {
+    Check(call, call.counted < call.at->retry.max_attempts, "waits without an attempt left");
+    ++coverage_["waits by default"];
+  }
+  const bool in_force = in_force_[call.at->state.get()] == call.at;
+  const bool fresh = call.attempts.empty() && in_force;
   coverage_["queued anew"] += !call.attempts.empty();
   // At exhaustion a call may wait and start anew; else it goes on counting.
   const bool exhausted = call.counted >= call.at->retry.max_attempts || call.at->retry.adaptive || call.budget_refused;
@@ -186,12 +195,15 @@ void CallWatch::Queued(const CallInfo& info) {
     call.counted = 0;
     call.places.clear();
   }
-  At(call).Queued(call.id, call.tenant, call.estimated, fresh, loop_.Now());
+  At(call).Queued({call.id, call.tenant, call.estimated, fresh, in_force && !call.particular, loop_.Now()});
 }
 
 void CallWatch::LeftQueue(const CallInfo& info, QueueExit exit, Duration waited) {
   WatchedCall& call = Of(info);
-  At(call).LeftQueue(call.id, exit, waited, call.at->queue->max_wait, loop_.Now());
+  const Duration most = call.at->waiting().max_wait;
+  call.waited += waited;
+  Check(call, call.waited <= most, "its waits add up to more than max_wait");
+  At(call).LeftQueue(call.id, exit, waited, most, call.waited == most, loop_.Now());
 }
 
 void CallWatch::BreakerChanged(std::string_view upstream, std::string_view endpoint, BreakerState, BreakerState to) {
@@ -218,6 +230,7 @@ void CallWatch::CallEnded(const CallInfo& info, const CallRecord& record) {
 void CallWatch::CheckEnd(const WatchedCall& call, const CallRecord& record) {
   Check(call, call.attempts.size() == record.attempts.size(), "requests at the transport are not the attempts told");
   for (const auto& tried : call.attempts) Check(call, !tried.running, "an attempt outlives its call");
+  Check(call, record.queued == call.waited, "tells other waits than it had");
   Check(call, loop_.Now() <= call.deadline, "outlived the caller's deadline");
   Check(call, record.total <= call.route->timeouts.overall, "outlived the route's bound");
   const auto winners = std::count_if(record.attempts.begin(), record.attempts.end(),

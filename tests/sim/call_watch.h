@@ -48,6 +48,8 @@ struct WatchedCall {
   std::set<std::string> places;  // tried, and to blame themselves
   int counted = 0;               // attempts since the count began anew
   int hedges = 0;
+  Duration waited;  // in queues, of all its routes
+  bool particular = false;  // its route's places do not all do for it any more
   int calls_then = 0;  // of its route, when its retry was scheduled
   bool budget_refused = false;
   bool over = false;

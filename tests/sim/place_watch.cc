@@ -138,6 +138,12 @@ void PlaceWatch::Ended(uint64_t attempt, const AttemptRecord& record, TimePoint 
     rest = std::max(rest, now + *record.retry_after);
     ++coverage["cooldowns"];
   }
+  // One without a time rests for a backoff, of which there is a least.
+  if (record.outcome == AttemptOutcome::kFailed && record.failure == FailureKind::kRateLimited && !record.retry_after) {
+    TimePoint& rest = rests_.try_emplace(found->second.place + " " + record.credential, now).first->second;
+    rest = std::max(rest, now + absl::Milliseconds(250));
+    ++coverage["cooldowns without a time"];
+  }
   running_.erase(found);
 }
 

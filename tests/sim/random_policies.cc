@@ -49,7 +49,8 @@ RandomPolicies::UpstreamTraits RandomPolicies::MakeUpstreamTraits() {
 
 RandomPolicies::RouteTraits RandomPolicies::MakeRouteTraits(int limits) {
   RouteTraits traits;
-  traits.queue = dice_.Chance(0.6);
+  traits.queue = dice_.Chance(0.55);
+  traits.never_waits = !traits.queue && dice_.Chance(0.15);
   traits.window_ms = dice_.Chance(0.25) ? dice_.Number(50, 500) : 0;
   traits.hedge = dice_.Chance(0.4);
   traits.p95 = dice_.Chance(0.4);
@@ -256,7 +257,9 @@ std::shared_ptr<const RouteConfig> RandomPolicies::MakeRoute(int number, std::sh
   if (traits.queue) {
     route->queue = QueueConfig{static_cast<size_t>(dice_.Number(1, traits.limits.empty() ? 20 : 5)), dice_.Time(Milliseconds(200), Seconds(5)),
                                Milliseconds(traits.window_ms)};
+    if (dice_.Chance(0.2)) route->queue->max_bytes = static_cast<uint64_t>(dice_.Number(10, 100));
   }
+  if (traits.never_waits) route->queue = QueueConfig{.max_length = 0};
   for (int limit : traits.limits) route->rate_limits.push_back(rate_limits_[static_cast<size_t>(limit)]);
   route->state = Kept(route_states_, route->name);
   route->fallback = MakeFallback(*route, traits.fallback, std::move(next));

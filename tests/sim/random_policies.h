@@ -27,7 +27,7 @@ class RandomPolicies {
 
  private:
   struct RouteTraits {
-    bool queue, hedge, p95, restart, at_exhaustion_queue, backoff_first, adaptive;
+    bool queue, never_waits, hedge, p95, restart, at_exhaustion_queue, backoff_first, adaptive;
     int window_ms;
     int fallback;  // 0 none, 1 static, 2 target, 3 the next route
     std::vector<int> limits;

@@ -16,7 +16,7 @@ constexpr Duration kLookAgain = absl::Seconds(1);
 
 void RouteWatch::InForce(const RouteConfig& route) {
   state_ = route.state;
-  for (Waiter& waiter : waiters_) waiter.fresh = false;  // they keep the table they came with
+  for (Waiter& waiter : waiters_) waiter.fresh = waiter.equal = false;  // they keep the table they came with
   targets_ = route.targets;
   name_ = route.name;
   tenant_limits_.clear();
@@ -24,10 +24,9 @@ void RouteWatch::InForce(const RouteConfig& route) {
     if (use.scope == RateLimitUse::Scope::kTenant) tenant_limits_.push_back(use);
   }
   plain_ = tenant_limits_.size() == route.rate_limits.size();
-  if (route.queue) {
-    max_length_ = std::max(max_length_, route.queue->max_length);
-    window_ = std::max(window_, route.queue->window);
-  }
+  written_ = route.queue.has_value();
+  max_length_ = std::max(max_length_, route.waiting().max_length);
+  window_ = std::max(window_, route.waiting().window);
   if (route.hedge) max_hedge_percent_ = std::max(max_hedge_percent_, route.hedge->max_percent);
   max_retry_percent_ = std::max(max_retry_percent_, route.retry.budget.retry_percent);
   max_min_retries_ = std::max(max_min_retries_, route.retry.budget.min_retries);
@@ -66,13 +65,19 @@ bool RouteWatch::waits(uint64_t call) const {
   return std::any_of(waiters_.begin(), waiters_.end(), [&](const Waiter& w) { return w.call == call; });
 }
 
-void RouteWatch::Queued(uint64_t call, const std::string& tenant, uint64_t tokens, bool fresh, TimePoint now) {
-  findings_.Check(!waits(call), "a call waits twice");
-  waiters_.push_back({call, tenant, tokens, fresh, now});
+void RouteWatch::Queued(Waiter waiter) {
+  const TimePoint now = waiter.since;
+  findings_.Check(!waits(waiter.call), "a call waits twice");
+  if (!written_ && waiter.fresh && plain_ && waiters_.empty()) {
+    findings_.Check(!HasRoom(now), name_ + ": a call waits though there is a place that it has not tried");
+    ++coverage_["waited where nothing else was left"];
+  }
+  waiters_.push_back(std::move(waiter));
   LookAtLimits(now);
 }
 
-void RouteWatch::LeftQueue(uint64_t call, QueueExit exit, Duration waited, Duration max_wait, TimePoint now) {
+void RouteWatch::LeftQueue(uint64_t call, QueueExit exit, Duration waited, Duration max_wait, bool at_its_end,
+                           TimePoint now) {
   if (exit == QueueExit::kFull && !waits(call)) {
     ++coverage_["queue full"];
     return;
@@ -90,8 +95,11 @@ void RouteWatch::LeftQueue(uint64_t call, QueueExit exit, Duration waited, Durat
   coverage_["queued and timed out"] += exit == QueueExit::kTimedOut;
   if (exit == QueueExit::kAdmitted) {
     ++coverage_["queued and let go"];
-    CheckOrder(left);
-    CheckFairness(left.tenant, now);
+    // One that waited elsewhere before may be through with it sooner.
+    if (!at_its_end) {
+      CheckOrder(left);
+      CheckFairness(left.tenant, now);
+    }
   }
   const bool last = std::none_of(waiters_.begin(), waiters_.end(), [&](const Waiter& w) { return w.tenant == left.tenant; });
   if (!last) return;
@@ -132,19 +140,29 @@ bool RouteWatch::MayBeAside(const std::string& tenant, TimePoint now) const {
 
 bool RouteWatch::MustNotOvertake(const std::string& tenant, TimePoint now) {
   LookAtLimits(now);
+  // One that lost its place at this moment has not heard of it yet.
+  if (state_->queue().figures(now).length < waiters_.size()) return false;
   return std::any_of(waiters_.begin(), waiters_.end(),
-                     [&](const Waiter& w) { return w.tenant == tenant || !MayBeAside(w.tenant, now); });
+                     [&](const Waiter& w) { return w.equal && (w.tenant == tenant || !MayBeAside(w.tenant, now)); });
 }
 
-// Only who is over its own limit yields its place, and the last of it first.
+bool RouteWatch::MayRest(TimePoint now) {
+  if (!AdmitsEverywhere(now)) rested_at_ = now;
+  return now - rested_at_ <= kLookAgain;
+}
+
+// Only who is over its own limit yields its place, or who waits for a time; and
+// the last of it first. Those that have made attempts, or came with another
+// revision, may wait for other places than the rest, and in another order.
 void RouteWatch::PlaceLost(const Waiter& loser, TimePoint now) {
   ++coverage_["places lost to other tenants"];
+  if (!loser.equal || MayRest(now)) return;
   const auto over = over_limit_at_.find(loser.tenant);
   findings_.Check(MayBeAside(loser.tenant, now),
                   name_ + ": tenant " + loser.tenant + " lost a place that it may hold; over its limit " +
                       (over == over_limit_at_.end() ? "never" : absl::FormatDuration(now - over->second) + " ago"));
   for (const Waiter& waiter : waiters_) {
-    findings_.Check(waiter.tenant != loser.tenant || waiter.since <= loser.since || waiter.since == now,
+    findings_.Check(!waiter.equal || waiter.tenant != loser.tenant || waiter.since <= loser.since || waiter.since == now,
                     name_ + ": not the last of tenant " + loser.tenant + " lost its place");
   }
 }
@@ -153,17 +171,23 @@ void RouteWatch::PlaceLost(const Waiter& loser, TimePoint now) {
 // moment does not count: it leaves by a timer of its own.
 void RouteWatch::CheckOrder(const Waiter& admitted) {
   for (const Waiter& waiter : waiters_) {
-    if (waiter.tenant == admitted.tenant && waiter.since < admitted.since) overtaken_.emplace_back(waiter.call, admitted.tenant);
+    if (waiter.tenant == admitted.tenant && waiter.equal && admitted.equal && waiter.since < admitted.since) overtaken_.emplace_back(waiter.call, admitted.tenant);
   }
 }
 
 // Who is aside has no turns that others could take.
 void RouteWatch::CheckFairness(const std::string& admitted, TimePoint now) {
   LookAtLimits(now);
+  const bool equal = std::all_of(waiters_.begin(), waiters_.end(), [](const Waiter& w) { return w.equal; });
+  const bool rested = MayRest(now) || !equal;
   for (const auto& [other, first] : Firsts()) {
     if (other == admitted) continue;
     if (MayBeAside(other, now)) {
       ++coverage_["went past a tenant over its limit"];
+      ForgetTurns(other);
+      continue;
+    }
+    if (rested) {
       ForgetTurns(other);
       continue;
     }
@@ -181,6 +205,7 @@ void RouteWatch::InstantOver(TimePoint now) {
   }
   overtaken_.clear();
   LookAtLimits(now);
+  MayRest(now);
   const size_t length = state_->queue().figures(now).length;
   findings_.Check(length == waiters_.size(), name_ + ": the queue's length is " + std::to_string(length) + ", not " +
                                                  std::to_string(waiters_.size()));
@@ -188,16 +213,29 @@ void RouteWatch::InstantOver(TimePoint now) {
   CheckWakeUp(now);
 }
 
+bool RouteWatch::Admits(const EndpointConfig& endpoint, TimePoint now) {
+  const EndpointView view = endpoint.state->View(now);
+  return endpoint.active && endpoint.weight > 0 && view.healthy && view.admits_at <= now && view.ejected_until <= now &&
+         std::all_of(endpoint.cooldowns.begin(), endpoint.cooldowns.end(),
+                     [&](const auto& rest) { return rest->until() <= now; });
+}
+
 bool RouteWatch::HasRoom(TimePoint now) const {
   return std::any_of(targets_.begin(), targets_.end(), [&](const TargetConfig& target) {
     const UpstreamConfig& upstream = *target.upstream;
     if (upstream.throttle || upstream.state->admits_at(now) > now || !upstream.state->HasRoom(1000)) return false;
-    return std::any_of(upstream.endpoints.begin(), upstream.endpoints.end(), [&](const EndpointConfig& endpoint) {
-      const EndpointView view = endpoint.state->View(now);
-      return endpoint.active && endpoint.weight > 0 && view.healthy && view.admits_at <= now && view.ejected_until <= now &&
-             std::all_of(endpoint.cooldowns.begin(), endpoint.cooldowns.end(),
-                         [&](const auto& rest) { return rest->until() <= now; });
-    });
+    return std::any_of(upstream.endpoints.begin(), upstream.endpoints.end(),
+                       [&](const EndpointConfig& endpoint) { return Admits(endpoint, now); });
+  });
+}
+
+bool RouteWatch::AdmitsEverywhere(TimePoint now) const {
+  return std::all_of(targets_.begin(), targets_.end(), [&](const TargetConfig& target) {
+    const UpstreamConfig& upstream = *target.upstream;
+    return upstream.state->admits_at(now) <= now &&
+           std::all_of(upstream.endpoints.begin(), upstream.endpoints.end(), [&](const EndpointConfig& endpoint) {
+             return !endpoint.active || endpoint.weight == 0 || Admits(endpoint, now);
+           });
   });
 }
 

@@ -33,9 +33,17 @@ class RouteWatch {
   void Hedged();
 
   // --- the queue
-  // `tokens`: what the call counts for in rate limits.
-  void Queued(uint64_t call, const std::string& tenant, uint64_t tokens, bool fresh, TimePoint now);
-  void LeftQueue(uint64_t call, QueueExit exit, Duration waited, Duration max_wait, TimePoint now);
+  struct Waiter {
+    uint64_t call;
+    std::string tenant;
+    uint64_t tokens;  // what it counts for in rate limits
+    bool fresh;       // made no attempt yet, and under the revision in force
+    bool equal;       // may go wherever the others may, under the revision in force
+    TimePoint since;
+  };
+  void Queued(Waiter waiter);
+  // `at_its_end`: it had waited, in all, for as long as it may.
+  void LeftQueue(uint64_t call, QueueExit exit, Duration waited, Duration max_wait, bool at_its_end, TimePoint now);
   bool waits(uint64_t call) const;
   // The engine says that a limit of the tenant's refused it just now, which may
   // be over before the instant is.
@@ -47,13 +55,6 @@ class RouteWatch {
   void AllOver(TimePoint now);
 
  private:
-  struct Waiter {
-    uint64_t call;
-    std::string tenant;
-    uint64_t tokens;
-    bool fresh;  // made no attempt yet, and under the revision in force
-    TimePoint since;
-  };
   struct Charged {
     int running = 0;
     int most_calls = 0;  // of the route, since nothing charged ran
@@ -69,6 +70,10 @@ class RouteWatch {
   bool MayBeAside(const std::string& tenant, TimePoint now) const;
   void ForgetTurns(const std::string& tenant);
   bool HasRoom(TimePoint now) const;
+  static bool Admits(const EndpointConfig& endpoint, TimePoint now);
+  bool AdmitsEverywhere(TimePoint now) const;
+  // Those that waited for a time may not have looked yet since it is over.
+  bool MayRest(TimePoint now);
   void CheckWakeUp(TimePoint now);
 
   Findings& findings_;
@@ -77,7 +82,9 @@ class RouteWatch {
   std::vector<TargetConfig> targets_;
   std::string name_;
   std::vector<RateLimitUse> tenant_limits_;
-  bool plain_ = false;  // nothing but room and these lets its waiters wait
+  bool plain_ = false;  // nothing but room, times and these lets its waiters wait
+  bool written_ = false;  // it waits for limits
+  TimePoint rested_at_ = absl::InfinitePast();  // the last time that some place did not admit
   size_t max_length_ = 0;
   Duration window_ = absl::ZeroDuration();
   double max_hedge_percent_ = 0;

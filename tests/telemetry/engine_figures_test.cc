@@ -135,14 +135,25 @@ TEST(EngineFiguresTest, RowB6ARouteShowsItsBudgetAtEachUpstream) {
   EXPECT_DOUBLE_EQ(figures.budgets[0].max_tokens, 10);
   EXPECT_EQ(figures.budgets[0].retries, 1u);
   EXPECT_EQ(figures.budgets[0].limit, 3u);
-  EXPECT_TRUE(figures.queues.empty()) << "a route without a queue has none to show";
+}
+
+// Every route's calls may wait, if only for times that are known.
+TEST(EngineFiguresTest, RowD14ARouteWhoseCallsNeverWaitHasNoQueueToShow) {
+  const auto by_default = Route("chat");
+  const auto never = Route("batch");
+  never->queue = QueueConfig{.max_length = 0};
+  const ResilienceFigures figures = Figures({}, {by_default, never});
+  ASSERT_EQ(figures.queues.size(), 1u);
+  EXPECT_EQ(figures.queues[0].route, "chat");
+  EXPECT_EQ(figures.queues[0].length, 0u);
 }
 
 TEST(EngineFiguresTest, RowD14AQueueShowsItsLengthAndOldest) {
   const auto route = Route("chat");
-  route->queue.emplace();
-  route->state->queue().Enter("acme", 1, kNow - absl::Seconds(3), absl::InfiniteFuture(), [] {});
-  route->state->queue().Enter("acme", 1, kNow - absl::Seconds(1), absl::InfiniteFuture(), [] {});
+  QueueBound bound;
+  for (const int age : {3, 1}) {
+    route->state->queue().Enter({"acme", "all"}, kNow - absl::Seconds(age), absl::InfiniteFuture(), [] {}, &bound);
+  }
   const ResilienceFigures figures = Figures({}, {route});
   ASSERT_EQ(figures.queues.size(), 1u);
   EXPECT_EQ(figures.queues[0].route, "chat");
