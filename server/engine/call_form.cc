@@ -26,8 +26,8 @@ bool CallImpl::TakesOtherForm(const Plan& plan, FormParts sent, const AttemptFai
 // Neither a retry that the budget has to allow nor one that waits: nothing was
 // overloaded. But an attempt, as max_attempts counts them.
 CallImpl::Step CallImpl::RepeatInOtherForm(const Plan& plan) {
-  if (Launch(&plan, absl::ZeroDuration(), RetryCharge())) return Step::kStay;
-  return NowhereNow();
+  RetryCharge none;
+  return Launch(&plan, absl::ZeroDuration(), none) ? Step::kStay : NowhereNow();
 }
 
 }  // namespace sluice
