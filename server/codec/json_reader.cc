@@ -57,23 +57,14 @@ JsonError JsonReader::Close() {
   return document_.current_location().get(rest) == SUCCESS ? simdjson::TRAILING_CONTENT : SUCCESS;
 }
 
-JsonError JsonReader::KindOf(JsonValue& value, JsonKind& kind) {
-  const std::string_view token = value.raw_json_token();
+JsonError JsonReader::KindOfWord(std::string_view token, JsonKind& kind) {
   const auto word = [&](std::string_view text, JsonKind its) {
     kind = its;
-    return TrimBlanks(token) == text ? SUCCESS : simdjson::TAPE_ERROR;
+    // The token reaches to whatever comes next, a blank perhaps.
+    return token.starts_with(text) && TrimBlanks(token.substr(text.size())).empty() ? SUCCESS : simdjson::TAPE_ERROR;
   };
-  const char first = token.empty() ? '\0' : token.front();
+  const char first = token.front();
   switch (first) {
-    case '"':
-      kind = JsonKind::kString;
-      return SUCCESS;
-    case '{':
-      kind = JsonKind::kObject;
-      return SUCCESS;
-    case '[':
-      kind = JsonKind::kArray;
-      return SUCCESS;
     case 'n':
       return word("null", JsonKind::kNull);
     case 't':

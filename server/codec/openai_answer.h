@@ -29,13 +29,14 @@ enum class OpenAiEnding {
 
 class OpenAiAnswer {
  public:
-  // `options` must outlive it.
-  explicit OpenAiAnswer(const AnswerOptions& options) : options_(options), extras_(options.include_extras) {}
+  // `options` and `error` must outlive it; `error` says what is wrong once it is.
+  OpenAiAnswer(const AnswerOptions& options, UpstreamError& error)
+      : options_(options), extras_(options.include_extras), error_(error) {}
 
   // Whether a chunk's fields without a place of their own are wanted.
   bool wants_extras() const { return options_.include_extras || !has_content_; }
 
-  // False: the answer is broken; see error().
+  // False: the answer is broken, as the error says.
   bool Apply(const OpenAiChunk& chunk, StreamEventHandler& handler);
 
   // Everything that was asked for has come: as many choices have a finish reason
@@ -46,12 +47,10 @@ class OpenAiAnswer {
   bool is_message() const;
 
   // Gives the last events where the answer is whole for an end like this. False:
-  // it is not; see error().
+  // it is not, as the error says.
   bool End(OpenAiEnding ending, StreamEventHandler& handler);
   // The same without a word about why not: for an end that may yet be another.
   bool MayEnd(OpenAiEnding ending) const;
-
-  const UpstreamError& error() const { return error_; }
 
  private:
   bool Fail(FailureKind kind, std::string message);
@@ -68,7 +67,7 @@ class OpenAiAnswer {
   UsageCounts usage_;
   OpenAiAnswerExtras extras_;
   std::string scratch_;
-  UpstreamError error_;
+  UpstreamError& error_;
 };
 
 }  // namespace sluice

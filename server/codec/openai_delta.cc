@@ -33,7 +33,10 @@ bool IsReasoningType(std::string_view type) {
 
 }  // namespace
 
-bool IsOpenAiMedia(std::string_view key) { return IsAmong(kMediaKeys, key); }
+bool IsOpenAiMedia(std::string_view key) {
+  // Asked about every field that nobody knows: most are longer.
+  return key.size() >= 5 && key.size() <= 6 && IsAmong(kMediaKeys, key);
+}
 
 void OpenAiChoiceDelta::Clear() {
   index = 0;

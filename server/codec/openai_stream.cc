@@ -20,7 +20,7 @@ namespace {
 class OpenAiDecoder final : public ResponseDecoder {
  public:
   explicit OpenAiDecoder(const AnswerOptions& options)
-      : options_(options), events_(options.max_event_bytes, SseParser::Documents::kEachIsAnEvent), answer_(options_) {}
+      : options_(options), events_(options.max_event_bytes, SseParser::Documents::kEachIsAnEvent), answer_(options_, error_) {}
 
   State Feed(std::string_view bytes, StreamEventHandler& handler) override;
   State End(StreamEventHandler& handler) override;
@@ -55,10 +55,10 @@ class OpenAiDecoder final : public ResponseDecoder {
   // All that came is one document.
   bool one_document_ = false;
   SseParser events_;
+  UpstreamError error_;
   OpenAiAnswer answer_;
   std::string document_;  // also blanks before the form is known
   JsonBalance balance_;   // of the document
-  UpstreamError error_;
 };
 
 using State = ResponseDecoder::State;
@@ -182,11 +182,12 @@ State OpenAiDecoder::OnChunk(std::string_view json, const OpenAiChunk& chunk, St
   if (!chunk.has_choices() && !chunk.has_usage()) {
     if (auto error = ReadOpenAiErrorIn200(json)) return FailAs(*std::move(error));
   }
-  return answer_.Apply(chunk, handler) ? state_ : FailAs(answer_.error());
+  if (!answer_.Apply(chunk, handler)) state_ = State::kFailed;
+  return state_;
 }
 
 State OpenAiDecoder::Finish(OpenAiEnding ending, StreamEventHandler& handler) {
-  return answer_.End(ending, handler) ? state_ = State::kDone : FailAs(answer_.error());
+  return state_ = answer_.End(ending, handler) ? State::kDone : State::kFailed;
 }
 
 State OpenAiDecoder::End(StreamEventHandler& handler) {
