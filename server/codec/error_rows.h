@@ -1,4 +1,4 @@
-// The rows of the error table. For error_table.cc alone.
+// The rows of the error table. For error_table.cc and its tests alone.
 #ifndef SLUICE_SERVER_CODEC_ERROR_ROWS_H_
 #define SLUICE_SERVER_CODEC_ERROR_ROWS_H_
 

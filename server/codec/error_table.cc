@@ -19,6 +19,9 @@ constexpr size_t kMaxGap = 96;
 // Groq's copy of what the model made.
 constexpr std::string_view kEchoes[] = {"input_value=", "'input':", "\"input\":", "\"failed_generation\":"};
 
+// Each phrase of kContext has one of them; a test holds the table to it.
+constexpr std::string_view kContextStems[] = {"context", "token", "length", "prompt", "max_", "inputs", "too l"};
+
 bool IsWordCharacter(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
 
 // "rate_limit_exceeded", "RateLimitExceeded" and "Rate limit exceeded" are one;
@@ -98,6 +101,12 @@ ErrorSign SignOf(ErrorPlace place, std::string_view word) {
 ErrorSign SignOfWord(std::string_view word) {
   const std::string normal = Normal(word);
   return normal.empty() ? ErrorSign::kNone : SignOf(ErrorPlace::kWord, normal);
+}
+
+bool MayTellOfContext(std::string_view text) {
+  const std::string lower = AsciiLower(text.substr(0, kMaxMessage));
+  return std::any_of(std::begin(kContextStems), std::end(kContextStems),
+                     [&](std::string_view stem) { return lower.find(stem) != std::string::npos; });
 }
 
 ErrorSign SignOfBaseCode(int code) { return SignOf(ErrorPlace::kBaseCode, std::to_string(code)); }

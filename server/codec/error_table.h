@@ -26,6 +26,10 @@ enum class ErrorSign {
 // Of a code, type or status word. Case, '_', '-' and blanks do not matter.
 ErrorSign SignOfWord(std::string_view word);
 
+// Whether `text` may hold a phrase of kContext at all: cheaper than to look for
+// each, where nothing else would count. Never false for one that does.
+bool MayTellOfContext(std::string_view text);
+
 // Of MiniMax's base_resp.status_code, whose numbers others use for other things.
 ErrorSign SignOfBaseCode(int code);
 

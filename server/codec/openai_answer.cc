@@ -15,11 +15,10 @@ bool OpenAiAnswer::Fail(FailureKind kind, std::string message) {
 }
 
 OpenAiChoice& OpenAiAnswer::ChoiceOf(int index) {
-  for (const auto& choice : choices_) {
-    if (choice->index() == index) return *choice;
+  for (OpenAiChoice& choice : choices_) {
+    if (choice.index() == index) return choice;
   }
-  return *choices_.emplace_back(
-      std::make_unique<OpenAiChoice>(index, options_.max_event_bytes, std::string_view(options_.answer_id)));
+  return choices_.emplace_back(index, options_.max_event_bytes, options_.answer_id);
 }
 
 void OpenAiAnswer::TellModel(std::string_view raw, StreamEventHandler& handler) {
@@ -53,23 +52,23 @@ bool OpenAiAnswer::Apply(const OpenAiChunk& chunk, StreamEventHandler& handler) 
 
 bool OpenAiAnswer::AllFinished() const {
   return !choices_.empty() &&
-         std::all_of(choices_.begin(), choices_.end(), [](const auto& choice) { return choice->finished(); });
+         std::all_of(choices_.begin(), choices_.end(), [](const OpenAiChoice& choice) { return choice.finished(); });
 }
 
 bool OpenAiAnswer::whole() const {
   return AllFinished() && choices_.size() >= static_cast<size_t>(options_.choices) &&
-         std::none_of(choices_.begin(), choices_.end(), [](const auto& choice) { return choice->finished_early(); });
+         std::none_of(choices_.begin(), choices_.end(), [](const OpenAiChoice& choice) { return choice.finished_early(); });
 }
 
 bool OpenAiAnswer::is_message() const {
   return !choices_.empty() &&
-         std::all_of(choices_.begin(), choices_.end(), [](const auto& choice) { return choice->is_message(); });
+         std::all_of(choices_.begin(), choices_.end(), [](const OpenAiChoice& choice) { return choice.is_message(); });
 }
 
 // Something came, and nothing that came is in pieces.
 bool OpenAiAnswer::EndsWithoutFinish() const {
-  return has_content_ && std::all_of(choices_.begin(), choices_.end(), [](const auto& choice) {
-           return choice->finished() || (choice->has_content() && choice->tools_are_whole());
+  return has_content_ && std::all_of(choices_.begin(), choices_.end(), [](const OpenAiChoice& choice) {
+           return choice.finished() || (choice.has_content() && choice.tools_are_whole());
          });
 }
 
@@ -96,9 +95,10 @@ bool OpenAiAnswer::End(OpenAiEnding ending, StreamEventHandler& handler) {
     return Fail(FailureKind::kReset, "the stream ended before the answer was whole");
   }
   extras_.End(has_content_, handler);
-  std::sort(choices_.begin(), choices_.end(), [](const auto& a, const auto& b) { return a->index() < b->index(); });
-  for (const auto& choice : choices_) {
-    if (!choice->End(handler)) return Fail(FailureKind::kProtocol, choice->problem());
+  std::sort(choices_.begin(), choices_.end(),
+            [](const OpenAiChoice& a, const OpenAiChoice& b) { return a.index() < b.index(); });
+  for (OpenAiChoice& choice : choices_) {
+    if (!choice.End(handler)) return Fail(FailureKind::kProtocol, choice.problem());
   }
   return true;
 }

@@ -8,7 +8,6 @@
 #ifndef SLUICE_SERVER_CODEC_OPENAI_ANSWER_H_
 #define SLUICE_SERVER_CODEC_OPENAI_ANSWER_H_
 
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -60,8 +59,7 @@ class OpenAiAnswer {
   void TellModel(std::string_view raw, StreamEventHandler& handler);
 
   const AnswerOptions& options_;
-  // Choices do not move: they hold what cannot be copied.
-  std::vector<std::unique_ptr<OpenAiChoice>> choices_;
+  std::vector<OpenAiChoice> choices_;
   bool model_told_ = false;
   bool has_content_ = false;
   UsageCounts usage_;

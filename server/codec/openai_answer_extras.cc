@@ -8,6 +8,11 @@
 namespace sluice {
 namespace {
 
+// Every answer of some servers has them: not worth being shown where nobody asked.
+bool IsUsual(std::string_view key) {
+  return key == "system_fingerprint" || key == "service_tier" || key == "provider";
+}
+
 // Fields before the first content, of an answer that may turn out to have none.
 constexpr size_t kMaxHeldBytes = 32 << 10;
 // Fields that are told once; beyond, they come as often as they are sent.
@@ -42,9 +47,11 @@ void OpenAiAnswerExtras::Add(int choice, int part, const OpenAiMember& member, b
                              StreamEventHandler& handler) {
   // One image after another may well be the same.
   const bool media = IsOpenAiMedia(member.key);
+  const bool told = wanted_ || media;
+  if (!told && (has_content || IsUsual(member.key))) return;
   if (!media && !IsNews(choice, part, member)) return;
-  if (wanted_ || media) return Tell(choice, part, member.key, member.json, handler);
-  if (has_content || held_bytes_ + member.json.size() > kMaxHeldBytes) return;
+  if (told) return Tell(choice, part, member.key, member.json, handler);
+  if (held_bytes_ + member.json.size() > kMaxHeldBytes) return;
   held_bytes_ += member.json.size();
   held_.push_back({choice, part, std::string(member.key), std::string(member.json)});
 }

@@ -77,9 +77,9 @@ class OpenAiChoice final : private ToolCallSink {
   void AddArguments(int part, std::string_view text) override;
   void EndTool(int part, std::string_view state) override;
 
-  const int index_;
-  const size_t max_held_bytes_;
-  const std::string_view answer_id_;
+  int index_;
+  size_t max_held_bytes_;
+  std::string_view answer_id_;
   StreamEventHandler* handler_ = nullptr;  // during Add and End
 
   int parts_ = 0;

@@ -132,10 +132,17 @@ Verdict OfStatus(int status, const Signs& signs) {
   return too_long ? VerdictOf(ErrorSign::kContext) : Verdict{by_status};
 }
 
+bool TellsOfContext(const ErrorBody& error) {
+  return MayTellOfContext(error.message) || MayTellOfContext(error.hints) || MayTellOfContext(error.code) ||
+         MayTellOfContext(error.type);
+}
+
 Verdict Judge(int http_status, const ErrorBody& error) {
   // The status that a proxy puts around an error says less than the one in it.
   const bool vague = http_status == 0 || KindOfHttpStatus(http_status) == FailureKind::kCaller;
   const int status = vague && error.http_status != 0 ? error.http_status : http_status;
+  // A storm of 503s is not looked through for what would change nothing.
+  if (status >= 500 && !TellsOfContext(error)) return {KindOfHttpStatus(status)};
   const Signs signs = SignsOf(error, status != 0 && KindOfHttpStatus(status) == FailureKind::kCaller);
   return status == 0 ? OfEvent(signs) : OfStatus(status, signs);
 }

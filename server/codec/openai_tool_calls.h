@@ -99,7 +99,7 @@ class OpenAiToolCalls {
   void StartEarlier(ToolCallSink& sink);
   void Show(Call& call, std::string_view text, ToolCallSink& sink);
 
-  const size_t max_held_bytes_;
+  size_t max_held_bytes_;
   std::vector<Call> calls_;
   std::string id_scratch_;
   std::string name_scratch_;

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "server/codec/error_rows.h"
 #include "server/codec/openai_error.h"
 #include "server/codec/wire_format.h"
 
@@ -31,6 +32,14 @@ std::string KindOf(const UpstreamError& error) {
   if (!error.context_exceeded) return kind;
   EXPECT_EQ(kind, "caller");
   return "context";
+}
+
+TEST(ErrorRowsTest, WhatMayTellOfTheContextMissesNoPhrase) {
+  for (const ErrorRow& row : ErrorRows()) {
+    if (row.sign != ErrorSign::kContext || row.place != ErrorPlace::kMessage) continue;
+    EXPECT_TRUE(MayTellOfContext(row.text)) << row.text;
+  }
+  EXPECT_FALSE(MayTellOfContext("The server is overloaded. Try again later."));
 }
 
 class ErrorWords : public testing::TestWithParam<WordsCase> {};

@@ -78,7 +78,7 @@ class Breakers(IntegrationTest):
         self.assertRegex(self.operator("breaker", "list"), r"alpha/main\s.*COOLING")
         self.assertRegex(self.operator("breaker", "explain", "alpha/main"), r"COOLING until .* left")
         out = self.operator("breaker", "reset", "alpha/main", "--reason", "it is well")
-        self.assertRegex(out, r"alpha/main: rest ended, was until \d\d:\d\d:\d\d \(\d+ m .*left\)")
+        self.assertRegex(out, r"alpha/main: rest ended, was until \d\d:\d\d:\d\d \(\d+ (m|h).*left\)")
         self.assertRegex(self.operator("breaker", "list"), r"alpha/main\s.*CLOSED")
         self.ok(stream(stub, chat_request()), numbered("alpha"))
         self.assertEqual(self.alpha.stats()["requests"], 2)

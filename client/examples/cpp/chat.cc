@@ -109,7 +109,8 @@ int main(int argc, char** argv) {
     return 1;
   }
   size_t bytes = 0;
-  for (const v1::Part& part : answer.Message().parts()) bytes += part.text().size();
+  const v1::Message answered = answer.Message();
+  for (const v1::Part& part : answered.parts()) bytes += part.text().size();
   std::cout << "end: " << v1::Outcome_Name(answer.end->outcome()) << ", served by " << answer.end->served_by() << ", "
             << answer.end->attempts_size() << " attempts, " << bytes << " bytes" << std::endl;
   if (answer.end->outcome() == v1::OUTCOME_FALLBACK) {

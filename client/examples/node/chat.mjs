@@ -12,6 +12,8 @@ const definition = protoLoader.loadSync('sluice/v1/gateway.proto', {
   longs: String,
   enums: String,
   oneofs: true,
+  // 0 and "" are there, not undefined.
+  defaults: true,
 });
 const { Gateway } = grpc.loadPackageDefinition(definition).sluice.v1;
 
@@ -50,7 +52,8 @@ async function collect(call, onText) {
   for await (const { events } of call) {
     for (const event of events) {
       if (PART_KINDS.includes(event.kind) && event.choice === 0) {
-        addDelta((parts[event.part] ??= {}), event);
+        const part = (parts[event.part] ??= {});
+        addDelta(part, event);
         if (event.kind === 'content') onText(event.content.text);
       } else if (event.kind === 'continuation' && event.continuation.mode === 'CONTINUATION_MODE_RESTART') {
         parts = [];
