@@ -2,6 +2,7 @@
 
 #include <zlib.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -20,12 +21,21 @@ constexpr size_t kPieceBytes = 16 << 10;
 constexpr size_t kSignBytes = 2;
 constexpr std::string_view kGzipSign = "\x1F\x8B";
 
+// What is no coding of the content: how it is said that there is none, charsets
+// and framing in the wrong header.
+constexpr absl::string_view kNoCodings[] = {"", "identity", "none", "utf-8", "utf8", "us-ascii", "binary", "chunked"};
+
+bool IsNoCoding(absl::string_view token) {
+  return std::any_of(std::begin(kNoCodings), std::end(kNoCodings),
+                     [&](absl::string_view each) { return absl::EqualsIgnoreCase(token, each); });
+}
+
 // The one coding of the list, "" if it is identity.
 std::string CodingOf(std::string_view content_encoding) {
   std::string coding;
   for (const absl::string_view piece : absl::StrSplit(absl::string_view(content_encoding.data(), content_encoding.size()), ',')) {
     const absl::string_view token = absl::StripAsciiWhitespace(piece);
-    if (token.empty() || absl::EqualsIgnoreCase(token, "identity") || absl::EqualsIgnoreCase(token, "none")) continue;
+    if (IsNoCoding(token)) continue;
     coding += (coding.empty() ? "" : ", ") + std::string(token);
   }
   return coding.substr(0, kMaxShownCoding);

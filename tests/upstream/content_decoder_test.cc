@@ -102,6 +102,7 @@ TEST(ContentDecoderTest, ABombYieldsPieces) {
 
 TEST(ContentDecoderTest, NamesWhatItDoesNotKnow) {
   EXPECT_EQ(ContentDecoder::For("identity"), nullptr);
+  EXPECT_EQ(ContentDecoder::For("UTF-8"), nullptr);  // a charset in the wrong header
   EXPECT_EQ(ContentDecoder::For(""), nullptr);
   for (const char* coding : {"br", "zstd", "gzip, br", "gzip, gzip"}) {
     const auto decoder = ContentDecoder::For(coding);
