@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <cstring>
 
 #include "server/codec/ascii_text.h"
 #include "server/codec/utf8_joiner.h"
@@ -43,6 +44,8 @@ JsonError JsonReader::Open(std::string_view json, JsonObject& root) {
   original_ = json;
   padded_.resize(json.size() + simdjson::SIMDJSON_PADDING);
   json.copy(padded_.data(), json.size());
+  // What an earlier document left there must not decide about one without end.
+  std::memset(padded_.data() + json.size(), 0, simdjson::SIMDJSON_PADDING);
   JsonError error = parser_.iterate(padded_.data(), json.size(), padded_.size()).get(document_);
   if (error == simdjson::UTF8_ERROR) {
     MaskInvalidUtf8(padded_, json.size());
