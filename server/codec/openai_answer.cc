@@ -57,7 +57,8 @@ bool OpenAiAnswer::AllFinished() const {
 
 bool OpenAiAnswer::whole() const {
   return AllFinished() && choices_.size() >= static_cast<size_t>(options_.choices) &&
-         std::none_of(choices_.begin(), choices_.end(), [](const OpenAiChoice& choice) { return choice.finished_early(); });
+         std::none_of(choices_.begin(), choices_.end(),
+                      [](const OpenAiChoice& choice) { return choice.finished_early(); });
 }
 
 bool OpenAiAnswer::is_message() const {

@@ -72,13 +72,7 @@ JsonError OpenAiDeltaReader::ReadMember(std::string_view key, JsonKind kind, Jso
   if (IsAmong(kReasoningKeys, key)) return ReadReasoning(key, kind, value);
   if (key == "reasoning_details") return ReadDetails(value);
   // The form before tool_calls.
-  if (key == "function_call") {
-    return kind == JsonKind::kObject ? ForEachMemberOf(value, [&, &tool = out_.tools.emplace_back()](
-                                                                  std::string_view name, JsonKind its, JsonValue part) {
-      return ReadFunction(name, its, part, tool);
-    })
-                                     : SUCCESS;
-  }
+  if (key == "function_call" && kind == JsonKind::kObject) return ReadFunctionOf(value, out_.tools.emplace_back());
   if (IsAmong(kStateKeys, key)) {
     std::string_view json;
     SLUICE_JSON_TRY(reader_.ReadRaw(kind, value, json));
@@ -204,11 +198,7 @@ JsonError OpenAiDeltaReader::ReadTool(JsonValue value) {
     }
     if (key == "id") return reader_.ReadText(kind, member, tool.id);
     if (key == "type") return SUCCESS;
-    if (key == "function" && kind == JsonKind::kObject) {
-      return ForEachMemberOf(member, [&](std::string_view name, JsonKind its, JsonValue part) {
-        return ReadFunction(name, its, part, tool);
-      });
-    }
+    if (key == "function" && kind == JsonKind::kObject) return ReadFunctionOf(member, tool);
     if (key == "name" || key == "arguments") return ReadFunction(key, kind, member, tool);
     std::string_view json;
     SLUICE_JSON_TRY(reader_.ReadRaw(kind, member, json));
@@ -218,6 +208,12 @@ JsonError OpenAiDeltaReader::ReadTool(JsonValue value) {
   const bool says_nothing = tool.id.empty() && tool.name.empty() && tool.arguments.empty() && tool.state.empty();
   if (says_nothing) out_.tools.pop_back();
   return SUCCESS;
+}
+
+JsonError OpenAiDeltaReader::ReadFunctionOf(JsonValue object, OpenAiToolDelta& tool) {
+  return ForEachMemberOf(object, [&](std::string_view key, JsonKind kind, JsonValue member) {
+    return ReadFunction(key, kind, member, tool);
+  });
 }
 
 JsonError OpenAiDeltaReader::ReadFunction(std::string_view key, JsonKind kind, JsonValue value, OpenAiToolDelta& tool) {

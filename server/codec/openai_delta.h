@@ -101,6 +101,7 @@ class OpenAiDeltaReader {
   JsonError ReadDetails(JsonValue value);
   JsonError ReadTools(JsonKind kind, JsonValue value);
   JsonError ReadTool(JsonValue value);
+  JsonError ReadFunctionOf(JsonValue object, OpenAiToolDelta& tool);
   JsonError ReadFunction(std::string_view key, JsonKind kind, JsonValue value, OpenAiToolDelta& tool);
 
   JsonReader& reader_;

@@ -20,7 +20,9 @@ namespace {
 class OpenAiDecoder final : public ResponseDecoder {
  public:
   explicit OpenAiDecoder(const AnswerOptions& options)
-      : options_(options), events_(options.max_event_bytes, SseParser::Documents::kEachIsAnEvent), answer_(options_, error_) {}
+      : options_(options),
+        events_(options.max_event_bytes, SseParser::Documents::kEachIsAnEvent),
+        answer_(options_, error_) {}
 
   State Feed(std::string_view bytes, StreamEventHandler& handler) override;
   State End(StreamEventHandler& handler) override;

@@ -66,7 +66,8 @@ JsonError ReadOpenAiUsage(const JsonReader& reader, JsonValue value, UsageCounts
 
 bool ReplaceUsage(const UsageCounts& later, UsageCounts& usage) {
   const auto tells = [](const UsageCounts& counts) {
-    return std::any_of(std::begin(kCounts), std::end(kCounts), [&](auto count) { return (counts.*count).value_or(0) > 0; });
+    return std::any_of(std::begin(kCounts), std::end(kCounts),
+                       [&](auto count) { return (counts.*count).value_or(0) > 0; });
   };
   if (!tells(later) && tells(usage)) return false;
   bool changed = false;
