@@ -118,6 +118,13 @@ class Server {
   std::string address_;
 };
 
+// gRPC's executors and its timer wait for work, not for sockets: on a busy machine
+// they end now and then what one of ours had begun. The pollers that it adds have
+// other names (nexting_thread, grpcpp_sync_ser).
+bool PollsNothing(const std::string& thread) {
+  return thread == "default-executo" || thread == "resolver-execut" || thread == "grpc_global_tim";
+}
+
 TEST(CallerReadsTest, StayOnTheNotificationThreads) {
   Server server;
   ASSERT_FALSE(server.address().empty()) << "sluice-server did not start";
@@ -144,10 +151,9 @@ TEST(CallerReadsTest, StayOnTheNotificationThreads) {
   int64_t ours = 0;
   for (const auto& [name, count] : server.ReadsWhenItEnds()) {
     RecordProperty(name, std::to_string(count));
-    // A loop may read where it has much to do. gRPC's executor polls nothing: on
-    // a busy machine it ends now and then what one of ours had begun.
+    // A loop may read where it has much to do.
     const bool is_ours = absl::StartsWith(name, "sluice-notify-") || absl::StartsWith(name, "sluice-loop-");
-    EXPECT_TRUE(is_ours || name == "default-executo") << name << " read callers' sockets " << count << " times";
+    EXPECT_TRUE(is_ours || PollsNothing(name)) << name << " read callers' sockets " << count << " times";
     ours += count;
   }
   // One request at a time on each connection, so each is a read of its own.
