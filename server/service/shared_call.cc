@@ -46,6 +46,9 @@ void SharedCall::Discard() {
 }
 
 void SharedCall::Finish(const CallRecord& record) {
+  // Once the end is in the log, the last reader may leave on another thread, and
+  // nobody else need hold this.
+  auto self = shared_from_this();
   const bool keep = WorthKeeping(record);
   bool left;
   {
@@ -56,7 +59,7 @@ void SharedCall::Finish(const CallRecord& record) {
   Append(CallStep::Finished(record));
   if (!left) store_.Ended(this, keep, loop_.Now());
   // The engine's call must not be destroyed from within.
-  loop_.Post([self = shared_from_this()] { self->call_.reset(); });
+  loop_.Post([self = std::move(self)] { self->call_.reset(); });
 }
 
 void SharedCall::Append(CallStep step) {
