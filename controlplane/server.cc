@@ -14,7 +14,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "controlplane/store/sqlite_store.h"
-#include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/grpcpp.h"
 #include "spdlog/spdlog.h"
 
@@ -151,14 +150,16 @@ absl::Status ControlPlaneServer::StartGrpc() {
   if (!credentials.ok()) return credentials.status();
   admin_ = std::make_unique<AdminService>(*store_, *hub_, metrics_.get(), options_.editor_limits);
   push_ = std::make_unique<PushService>(*hub_);
+  reflection_ = std::make_unique<ServerReflection>(std::vector<std::string>{
+      v1::Admin::service_full_name(), v1::Push::service_full_name(), "grpc.health.v1.Health"});
   grpc::EnableDefaultHealthCheckService(true);
-  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   SetChannelArguments(options_, builder);
   int port = 0;
   builder.AddListeningPort(options_.listen, *credentials, &port);
   builder.RegisterService(admin_.get());
   builder.RegisterService(push_.get());
+  reflection_->AddTo(builder);
   server_ = builder.BuildAndStart();
   if (server_ == nullptr || port == 0) {
     std::string why = WhyNotListening(options_.listen);

@@ -16,6 +16,7 @@
 #include "controlplane/store/store.h"
 #include "controlplane/telemetry/metrics.h"
 #include "controlplane/telemetry/metrics_server.h"
+#include "proto/reflection/server_reflection.h"
 
 namespace sluice {
 
@@ -47,6 +48,7 @@ class ControlPlaneServer {
   PushTimer timer_;
   std::unique_ptr<AdminService> admin_;
   std::unique_ptr<PushService> push_;
+  std::unique_ptr<ServerReflection> reflection_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<ControlPlaneMetricsServer> metrics_server_;
   std::string address_;

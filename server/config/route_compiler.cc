@@ -5,6 +5,7 @@
 
 #include "proto/policy/defaults.h"
 #include "proto/policy/duration_text.h"
+#include "sluice/v1/gateway.pb.h"
 
 namespace sluice {
 namespace {
@@ -33,6 +34,20 @@ AffinityConfig AffinityOf(const v1::Affinity& affinity) {
   return {affinity.metadata_key(), affinity.prompt_prefix_bytes()};
 }
 
+// Of the gateway's own bounds those that the route sets; the face knows its own.
+std::shared_ptr<const v1::Model> OfferOf(const v1::Route& route) {
+  auto out = std::make_shared<v1::Model>();
+  const v1::ModelOffer& offer = route.offer();
+  out->set_description(offer.description());
+  if (offer.has_abilities()) *out->mutable_abilities() = offer.abilities();
+  v1::ModelLimits& limits = *out->mutable_limits();
+  if (offer.has_context_tokens()) limits.set_context_tokens(offer.context_tokens());
+  if (offer.has_max_output_tokens()) limits.set_max_output_tokens(offer.max_output_tokens());
+  limits.set_max_response_bytes(route.stream().max_response_bytes());
+  *limits.mutable_max_duration() = route.timeouts().overall();
+  return out;
+}
+
 }  // namespace
 
 std::shared_ptr<RouteConfig> CompileRouteFields(const std::string& name, v1::Route route) {
@@ -56,6 +71,7 @@ std::shared_ptr<RouteConfig> CompileRouteFields(const std::string& name, v1::Rou
   if (route.has_affinity()) out->affinity = AffinityOf(route.affinity());
   out->after_cut = route.after_cut() == v1::AFTER_CUT_RESTART ? AfterCut::kRestart : AfterCut::kFail;
   out->max_restarts = static_cast<int>(route.max_restarts());
+  out->offer = OfferOf(route);
   return out;
 }
 

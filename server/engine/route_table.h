@@ -29,6 +29,10 @@
 
 namespace sluice {
 
+namespace v1 {
+class Model;
+}
+
 // A secret of this data plane, known by the policy's name for it.
 struct CredentialConfig {
   std::string name;    // "env:OPENAI_API_KEY"; empty: none is sent
@@ -179,6 +183,8 @@ struct RouteConfig {
   std::vector<RateLimitUse> rate_limits;
   std::shared_ptr<const FallbackConfig> fallback;  // may be null
   std::shared_ptr<RouteState> state;
+  // What ListModels tells of it but its name; null: nothing.
+  std::shared_ptr<const v1::Model> offer;
 
   QueueConfig waiting() const { return queue.value_or(QueueConfig{}); }
 };

@@ -171,6 +171,7 @@ v1::ListModelsResponse ModelsFor(const CallerMetadata& metadata, const RouteTabl
     auto match = Match(table, route->model, metadata);
     if (match == nullptr || match->model != route->model) continue;
     v1::Model* model = response.add_models();
+    if (match->offer != nullptr) *model = *match->offer;
     model->set_name(route->model);
     model->set_route(match->name);
   }

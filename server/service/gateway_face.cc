@@ -1,7 +1,5 @@
 #include "server/service/gateway_face.h"
 
-#include <grpcpp/ext/proto_server_reflection_plugin.h>
-
 #include <chrono>
 #include <future>
 #include <utility>
@@ -79,14 +77,10 @@ void GatewayFace::SetLimits() {
 
 absl::Status GatewayFace::Serve(const RouteTableSource& tables) {
   services_.tables = &tables;
-  static const bool kReflection = [] {
-    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
-    return true;
-  }();
-  (void)kReflection;
   SetLimits();
   builder_.RegisterService(&services_.gateway);
   builder_.RegisterService(&services_.health);
+  reflection_.AddTo(builder_);
   builder_.AddListeningPort(services_.options.listen, Credentials(), &port_);
   server_ = builder_.BuildAndStart();
   if (server_ == nullptr || port_ == 0) {

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "proto/reflection/server_reflection.h"
 #include "server/config/route_table_source.h"
 #include "server/service/face_loop.h"
 #include "server/service/face_services.h"
@@ -65,6 +66,7 @@ class GatewayFace {
   void ArmAll();
 
   FaceServices services_;
+  ServerReflection reflection_{{v1::Gateway::service_full_name(), grpc::health::v1::Health::service_full_name()}};
   grpc::ServerBuilder builder_;
   std::vector<std::unique_ptr<Notifier>> notifiers_;
   std::vector<std::unique_ptr<FaceLoop>> loops_;

@@ -15,6 +15,9 @@ void ListModelsRpc::Begin() {
   // Before the first configuration nothing is on offer, which is no error.
   v1::ListModelsResponse response;
   if (auto table = services_.tables->Current()) response = ModelsFor(CallerMetadata(context()), *table);
+  for (v1::Model& model : *response.mutable_models()) {
+    model.mutable_limits()->set_max_request_bytes(static_cast<int64_t>(services_.options.max_request_bytes));
+  }
   writer_.Finish(response, grpc::Status::OK, StartFinish());
 }
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "sluice/v1/gateway.pb.h"
 #include "tests/config/compile_fixture.h"
 
 namespace sluice {
@@ -41,6 +42,23 @@ TEST_F(RouteCompilerTest, NothingWrittenIsOff) {
   EXPECT_FALSE(route->retry.adaptive.has_value());
   EXPECT_EQ(route->retry.budget, RetryBudgetConfig());
   EXPECT_NE(route->state, nullptr);
+}
+
+TEST_F(RouteCompilerTest, AnOfferTellsWhatIsWrittenAndTheRoutesOwnBounds) {
+  const auto silent = Route(Chat(""));
+  EXPECT_FALSE(silent->offer->has_abilities());
+  EXPECT_FALSE(silent->offer->limits().has_context_tokens());
+  EXPECT_EQ(silent->offer->limits().max_response_bytes(), 4 << 20);
+  EXPECT_EQ(silent->offer->limits().max_duration().seconds(), 600);
+  const auto route = Route(
+      Chat("offer: {description: small, context_tokens: 8000, abilities: {output: [text], json_schema: true}}\n"
+           "timeouts: {overall: 5s}\n"));
+  EXPECT_EQ(route->offer->description(), "small");
+  EXPECT_THAT(route->offer->abilities().output(), ElementsAre(v1::MODALITY_TEXT));
+  EXPECT_TRUE(route->offer->abilities().json_schema());
+  EXPECT_FALSE(route->offer->abilities().has_tools());
+  EXPECT_EQ(route->offer->limits().context_tokens(), 8000);
+  EXPECT_EQ(route->offer->limits().max_duration().seconds(), 5);
 }
 
 TEST_F(RouteCompilerTest, HedgeQueueAffinityAndRestart) {
