@@ -56,10 +56,13 @@ class Operation {
     }
   }
 
+  // After the end. A call that failed before content has it in its trailers.
   std::string CallId() const {
-    const auto& metadata = context_.GetServerInitialMetadata();
-    const auto found = metadata.find("sluice-call-id");
-    return found == metadata.end() ? "" : std::string(found->second.data(), found->second.size());
+    for (const auto* metadata : {&context_.GetServerInitialMetadata(), &context_.GetServerTrailingMetadata()}) {
+      const auto found = metadata->find("sluice-call-id");
+      if (found != metadata->end()) return std::string(found->second.data(), found->second.size());
+    }
+    return "";
   }
 
   grpc::ClientContext& context() { return context_; }
@@ -129,7 +132,8 @@ CallResult Client::StreamChat(const v1::ChatRequest& request, const CallOptions&
   CallResult result;
   void* const tag = &operation;
   auto reader = stub_->AsyncStreamChat(&operation.context(), request, &operation.queue(), tag);
-  if (operation.Wait()) {
+  const bool begun = operation.Wait();
+  if (begun) {
     v1::StreamChatResponse message;
     while (reader->Read(&message, tag), operation.Wait()) {
       for (const v1::ChatEvent& event : message.events()) {
@@ -137,11 +141,11 @@ CallResult Client::StreamChat(const v1::ChatRequest& request, const CallOptions&
         on_event(event);
       }
     }
-    result.call_id = operation.CallId();
   }
   grpc::Status status;
   reader->Finish(&status, tag);
   operation.Wait();
+  if (begun) result.call_id = operation.CallId();
   result.failure = DecodeStatus(status);
   Settle(result);
   return result;

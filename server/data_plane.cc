@@ -80,6 +80,7 @@ class DataPlane::Impl {
   int port() const { return face_->port(); }
   int metrics_port() const { return metrics_server_->port(); }
   ConfigManager& config() { return *config_; }
+  GatewayFace& face() { return *face_; }
 
  private:
   void MakeLoops();
@@ -209,6 +210,7 @@ std::string DataPlane::metrics_address() const {
   return WithPort(impl_->options().metrics_listen, impl_->metrics_port());
 }
 void DataPlane::Reload() { impl_->config().Reload(); }
+void DataPlane::StopServing() { impl_->face().StopServing(); }
 void DataPlane::Stop() { impl_->Stop(); }
 
 }  // namespace sluice

@@ -27,6 +27,8 @@ class DataPlane {
 
   // Reads policies and secrets again.
   void Reload();
+  // Health says that this data plane is not to get new calls; it serves on.
+  void StopServing();
   // Lets running calls end (FaceOptions::drain_timeout), then stops all.
   void Stop();
 

@@ -1,11 +1,16 @@
 // sluice-server: the data plane.
 //
+// Stops at SIGTERM or SIGINT: first --drain-grace, in which health says
+// NOT_SERVING and all is served, then --drain-timeout for the calls that run. A
+// second signal skips the grace, one after that ends the program at once.
+//
 // Exit status: 0 after SIGTERM or SIGINT; 1 when it cannot start (address in
 // use, policies not valid); 2 for a wrong command line.
 #include <pthread.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <iostream>
 #include <string>
@@ -13,6 +18,8 @@
 
 #include "absl/strings/str_split.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "server/data_plane.h"
 #include "server/log_setup.h"
 #include "server/options.h"
@@ -39,7 +46,13 @@ int WaitForSignal(const sigset_t& signals) {
   return signal;
 }
 
-// Whoever asks twice does not want to wait.
+// The signal, or 0 when none came in that time.
+int WaitForSignal(const sigset_t& signals, absl::Duration wait) {
+  const timespec limit = absl::ToTimespec(std::max(wait, absl::ZeroDuration()));
+  return std::max(sigtimedwait(&signals, nullptr, &limit), 0);
+}
+
+// Whoever asks again does not want to wait for calls either.
 void ExitAtNextSignal(const sigset_t& signals) {
   std::thread([signals] {
     while (WaitForSignal(signals) == SIGHUP) {
@@ -56,7 +69,20 @@ int Complain(const absl::Status& status) {
   return kCannotStart;
 }
 
+// Balancers learn that new calls are to go elsewhere; until they do, all are
+// served. Whoever asks twice does not want to wait for them.
+void BeGracious(sluice::DataPlane& data_plane, absl::Duration grace, const sigset_t& signals) {
+  data_plane.StopServing();
+  if (grace <= absl::ZeroDuration()) return;
+  spdlog::info("stopping in {}: health says NOT_SERVING, calls are served as always until then",
+               absl::FormatDuration(grace));
+  const absl::Time end = absl::Now() + grace;
+  // A SIGHUP ends no grace.
+  while (WaitForSignal(signals, end - absl::Now()) == SIGHUP) data_plane.Reload();
+}
+
 int Run(sluice::ServerOptions options, const sigset_t& signals) {
+  const absl::Duration grace = options.face.drain_grace;
   sluice::DataPlane data_plane(std::move(options));
   absl::Status started = data_plane.Start();
   if (!started.ok()) return Complain(started);
@@ -65,6 +91,7 @@ int Run(sluice::ServerOptions options, const sigset_t& signals) {
     spdlog::info("SIGHUP: reading policies and secrets again");
     data_plane.Reload();
   }
+  BeGracious(data_plane, grace, signals);
   spdlog::info("stopping: running calls may end");
   ExitAtNextSignal(signals);
   data_plane.Stop();

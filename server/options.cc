@@ -27,7 +27,9 @@ struct Flags {
   std::string tls_cert, tls_key;
   std::string control_plane_ca;
   bool control_plane_tls = false;
+  std::string drain_grace = "10s";
   std::string drain_timeout = "30s";
+  std::string min_ping_interval = "5s";
   std::string shed_at_lag = "1s";
   std::string idempotency_ttl = "10m";
   std::string log_format = "text";
@@ -43,6 +45,17 @@ std::string ReadFile(const std::string& flag, const std::string& path) {
   return text.str();
 }
 
+void AddConnectionFlags(CLI::App& app, ServerOptions& options, Flags& flags) {
+  app.add_option("--min-ping-interval", flags.min_ping_interval,
+                 "Callers may ping a connection (keepalive) as often as this, with and without calls; gRPC's clients do "
+                 "at most every 10 s")
+      ->capture_default_str();
+  app.add_option("--max-ping-strikes", options.face.max_ping_strikes,
+                 "Pings before that time, with no data of ours in between, that cost no connection; 0: any")
+      ->check(CLI::Range(0, 1000000))
+      ->capture_default_str();
+}
+
 void AddFaceFlags(CLI::App& app, ServerOptions& options, Flags& flags) {
   app.add_option("--listen", options.face.listen,
                  "Address for callers, HOST:PORT; port 0 takes a free one. On loopback by default: the gateway spends "
@@ -52,11 +65,12 @@ void AddFaceFlags(CLI::App& app, ServerOptions& options, Flags& flags) {
   app.add_option("--tls-cert", flags.tls_cert, "PEM file of the certificate for callers; with --tls-key");
   app.add_option("--tls-key", flags.tls_key, "PEM file of its key");
   app.add_option("--max-request-bytes", options.face.max_request_bytes,
-                 "Largest request; the default leaves room for images")
+                 "Largest request; the default leaves room for images. One that is a quarter larger is not received to its "
+                 "end and gets gRPC's own status, without details")
       ->check(CLI::Range(size_t{1024}, size_t{1} << 30))
       ->capture_default_str();
   app.add_option("--max-metadata-bytes", options.face.max_metadata_bytes,
-                 "Largest metadata of a call; a larger one costs the caller its connection")
+                 "Largest metadata of a call, as HTTP/2 counts it. Four times as much costs a caller its connection")
       ->check(CLI::Range(size_t{8192}, size_t{1} << 20))
       ->capture_default_str();
   app.add_option("--max-concurrent-calls", options.face.max_concurrent_calls,
@@ -67,8 +81,13 @@ void AddFaceFlags(CLI::App& app, ServerOptions& options, Flags& flags) {
   app.add_option("--shed-at-lag", flags.shed_at_lag,
                  "Refuse new calls, with a time to wait, while an event loop is later than this; 0s: never")
       ->capture_default_str();
+  AddConnectionFlags(app, options, flags);
+  app.add_option("--drain-grace", flags.drain_grace,
+                 "How long after SIGTERM the port stays open and calls are served as always, while health says "
+                 "NOT_SERVING: longer than balancers take to see it. Another SIGTERM skips the rest of it")
+      ->capture_default_str();
   app.add_option("--drain-timeout", flags.drain_timeout,
-                 "How long running calls may go on after SIGTERM before they are cancelled")
+                 "How long running calls may go on after that before they are ended")
       ->capture_default_str();
   app.add_option("--loops", options.loops, "Event loops, a thread each; up to four share one more that waits for callers. 0: one loop a core")
       ->check(CLI::Range(0, 1024))
@@ -222,6 +241,10 @@ void Complete(const Flags& flags, ServerOptions& options) {
     throw std::invalid_argument("--control-plane-cert and --control-plane-key belong together: give both or none");
   }
   subscription.tls = flags.control_plane_tls || !flags.control_plane_ca.empty() || !subscription.cert_file.empty();
+  options.face.drain_grace = ReadDuration("--drain-grace", flags.drain_grace, absl::ZeroDuration(), absl::Hours(24),
+                                          "from 0s to 24h (\"10s\")");
+  options.face.min_ping_interval = ReadDuration("--min-ping-interval", flags.min_ping_interval, absl::Milliseconds(1),
+                                                absl::Hours(2), "from 1ms to 2h (\"5s\")");
   options.face.drain_timeout = ReadDuration("--drain-timeout", flags.drain_timeout, absl::ZeroDuration(),
                                             absl::Hours(24), "from 0s to 24h (\"30s\")");
   options.face.shed_at_lag = ReadDuration("--shed-at-lag", flags.shed_at_lag, absl::ZeroDuration(), absl::Hours(1),

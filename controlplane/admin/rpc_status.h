@@ -1,5 +1,5 @@
-// Statuses that an operator can act on: one line of at most 1 KiB, typed details
-// of at most 4 KiB (above 8 KiB gRPC replaces the whole error). Pure functions.
+// Statuses that an operator can act on, within the bounds of proto/status. Pure
+// functions.
 #ifndef SLUICE_CONTROLPLANE_ADMIN_RPC_STATUS_H_
 #define SLUICE_CONTROLPLANE_ADMIN_RPC_STATUS_H_
 
@@ -12,7 +12,7 @@
 
 namespace sluice {
 
-// Same code, message made one line and cut to 1 KiB.
+// Same code, message made one line and cut.
 grpc::Status ToGrpcStatus(const absl::Status& status);
 grpc::Status MakeStatus(grpc::StatusCode code, const std::string& message);
 

@@ -4,6 +4,9 @@
 #include <memory>
 #include <optional>
 
+#include "proto/status/bounded_text.h"
+#include "proto/status/rich_status.h"
+
 namespace sluice {
 namespace {
 
@@ -12,7 +15,8 @@ namespace {
 constexpr size_t kMaxUnreadCommands = 64;
 
 grpc::Status ToGrpc(const absl::Status& status) {
-  return grpc::Status(static_cast<grpc::StatusCode>(status.code()), std::string(status.message()));
+  return grpc::Status(static_cast<grpc::StatusCode>(status.code()),
+                      StatusText({status.message().data(), status.message().size()}, kMaxStatusMessageBytes));
 }
 
 // Two locks, always in the order hub, stream: the hub calls Send, Drain and End

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "server/codec/stream_event.h"
@@ -51,6 +52,8 @@ struct CallError {
   std::string message;  // the status message, one line
   std::string field;    // of the caller's request, where it is to blame
   std::optional<Duration> retry_after;  // RetryInfo and pushback
+  // ErrorInfo.metadata beside what every error has: {"bound", "65536"}.
+  std::vector<std::pair<std::string, std::string>> facts = {};
 };
 
 struct CallRecord {

@@ -10,7 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "server/resilience/hash_ring.h"
-#include "server/service/bounded_text.h"
+#include "proto/status/bounded_text.h"
 #include "server/engine/trace_context.h"
 
 namespace sluice {

@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "server/service/caller_bounds.h"
 #include "server/service/shared_reader.h"
 #include "server/service/status_mapping.h"
 
@@ -21,23 +22,23 @@ void CallRpc::GiveBackSlot() {
 void CallRpc::Begin() {
   CallParams params;
   CallerMetadata metadata(context());
-  auto refusal = Admit(metadata, &params);
+  const size_t bytes = message().ByteSizeLong();
+  auto refusal = Admit(metadata, bytes, &params);
   call_id_ = params.info.call_id;
-  if (!refusal) refusal = TakeSlot();
+  if (!refusal) refusal = TakeSlot(static_cast<int64_t>(bytes));
   if (!refusal) Admitted();
   const auto key = metadata.Find("idempotency-key");
   if (!refusal && key) refusal = Follow(*key, metadata, &params);
   keyed_ = key.has_value();
-  // Goes out with the first message: until then the call can still be retried
-  // by the caller's own gRPC (gRFC A6).
-  context().AddInitialMetadata("sluice-call-id", call_id_);
   if (refusal) return Refuse(params.info, std::move(*refusal));
   if (!call_) RunAlone(metadata, std::move(params));
   call_->Start();
 }
 
-std::optional<CallError> CallRpc::Admit(const CallerMetadata& metadata, CallParams* params) {
+std::optional<CallError> CallRpc::Admit(const CallerMetadata& metadata, size_t bytes, CallParams* params) {
   Welcome(traits_, metadata, face().random(), params);
+  if (auto fault = CheckMetadata(context(), services_.options.max_metadata_bytes)) return fault;
+  if (auto fault = CheckRequestBytes(bytes, services_.options.max_request_bytes)) return fault;
   if (auto fault = Check()) return fault;
   auto table = services_.tables->Current();
   if (auto fault = FindRoute(model(), metadata, table.get(), params)) return fault;
@@ -45,8 +46,7 @@ std::optional<CallError> CallRpc::Admit(const CallerMetadata& metadata, CallPara
   return CheckFor(*route_);
 }
 
-std::optional<CallError> CallRpc::TakeSlot() {
-  const auto bytes = static_cast<int64_t>(message().ByteSizeLong());
+std::optional<CallError> CallRpc::TakeSlot(int64_t bytes) {
   auto refusal = services_.load.TryTake(bytes, waited());
   if (!refusal) slot_bytes_ = bytes;
   return refusal;
@@ -134,9 +134,13 @@ const StreamBounds& CallRpc::bounds() const {
 }
 
 grpc::Status CallRpc::StatusFor(const CallRecord& record) {
-  if (auto pushback = RetryPushback(record)) context().AddTrailingMetadata("grpc-retry-pushback-ms", *pushback);
+  if (auto pushback = RetryPushback(record)) context().AddTrailingMetadata(std::string(kPushbackKey), *pushback);
   return StatusOf(record, call_id_, route_name());
 }
+
+void CallRpc::BeginContent() { context().AddInitialMetadata(std::string(kCallIdKey), call_id_); }
+
+void CallRpc::EndWithoutContent() { context().AddTrailingMetadata(std::string(kCallIdKey), call_id_); }
 
 void UnaryCallRpc::AtTurnEnd() {
   if (overflowed()) {

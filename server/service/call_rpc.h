@@ -68,10 +68,17 @@ class CallRpc : public Rpc, public StreamSink {
   void GiveBackSlot();
   // The status of the end, with its trailer set.
   grpc::Status StatusFor(const CallRecord& record);
+  // Right before the first message is handed to gRPC, or in place of it before the
+  // status. gRPC makes a status without messages and without initial metadata of
+  // ours Trailers-Only by itself: only then does the caller's own gRPC retry, and
+  // heed the pushback (gRFC A6).
+  void BeginContent();
+  void EndWithoutContent();
 
  private:
-  std::optional<CallError> Admit(const CallerMetadata& metadata, CallParams* params);
-  std::optional<CallError> TakeSlot();
+  // `bytes`: of the request.
+  std::optional<CallError> Admit(const CallerMetadata& metadata, size_t bytes, CallParams* params);
+  std::optional<CallError> TakeSlot(int64_t bytes);
   // Makes the call that runs for this RPC alone.
   void RunAlone(const CallerMetadata& metadata, CallParams params);
   // Makes this RPC a reader of the key's call, new or known. A new one takes

@@ -81,13 +81,15 @@ void StreamChatRpc::Ended(const CallRecord& record) {
 void StreamChatRpc::Flush() {
   if (busy() || finishing() || gone()) return;
   if (pending_.empty()) {
-    if (status_) writer_.Finish(*status_, StartFinish());
+    if (!status_) return;
+    if (!handed_) EndWithoutContent();
+    writer_.Finish(*status_, StartFinish());
     return;
   }
   if (window_ && Waits()) return;
   auto message = pending_.TakeFirst();
   if (window_) window_->Written(!pending_.empty());
-  handed_ = true;
+  if (!std::exchange(handed_, true)) BeginContent();
   writing_bytes_ = message->bytes;
   // No buffer hint: on the first message it would hang the call.
   if (status_ && pending_.empty()) {
@@ -175,13 +177,16 @@ void ChatRpc::Ended(const CallRecord& record) {
     CallRecord refused = record;
     refused.outcome = CallOutcome::kFailed;
     refused.error = ResponseTooLarge(bounds().max_response_bytes, route_name());
+    EndWithoutContent();
     writer_.FinishWithError(StatusFor(refused), StartFinish());
     return;
   }
   grpc::Status status = StatusFor(record);
   if (status.ok()) {
+    BeginContent();
     writer_.Finish(collector().Take(record), status, StartFinish());
   } else {
+    EndWithoutContent();
     writer_.FinishWithError(status, StartFinish());
   }
 }

@@ -82,8 +82,10 @@ void EmbedRpc::Ended(const CallRecord& record) {
   }
   const grpc::Status status = StatusFor(told);
   if (status.ok()) {
+    BeginContent();
     writer_.Finish(collector().Take(told), status, StartFinish());
   } else {
+    EndWithoutContent();
     writer_.FinishWithError(status, StartFinish());
   }
 }

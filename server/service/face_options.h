@@ -43,11 +43,12 @@ struct FaceOptions {
   std::string tls_key;
 
   // Largest request. Images travel inside requests: gRPC's own 4 MiB is too
-  // little, and without a bound one caller could take all memory.
+  // little, and without a bound one caller could take all memory. gRPC's own bound
+  // lies above it (caller_bounds.h).
   size_t max_request_bytes = 32 << 20;
   // Largest metadata of a call. Tokens and baggage that proxies add outgrow gRPC's
-  // own 8 KiB, and gRPC 1.51 ends the whole connection, with all its streams, over
-  // one call whose metadata is larger.
+  // own 8 KiB. gRPC's own bound lies above it (caller_bounds.h), for gRPC 1.51 ends
+  // the whole connection, with all its streams, over one call that exceeds it.
   size_t max_metadata_bytes = 64 << 10;
   // Chat and StreamChat at a time, all loops together. Each holds an upstream
   // connection, so this stays below the usual limit of 20,000 descriptors with
@@ -92,6 +93,14 @@ struct FaceOptions {
   // How soon health tells that the first configuration is in force.
   Duration health_check_interval = absl::Milliseconds(50);
 
+  // Between NOT_SERVING and the end of the port new calls and connections are
+  // served as always: who balances by health goes elsewhere in that time, and who
+  // does not loses nothing. Three checks of HAProxy (every 2 s) or of a kubelet
+  // (every 3 s), and a second for the last to tell.
+  Duration drain_grace = absl::Seconds(10);
+  // After it callers are told to go, and served for so long at least until all know:
+  // more than a round trip to them. Not where there is no grace.
+  Duration goaway_grace = absl::Seconds(1);
   // Running calls get this long to end once the server stops; then they are
   // ended, each with its status.
   Duration drain_timeout = absl::Seconds(30);
@@ -107,6 +116,14 @@ struct FaceOptions {
   // Finds callers whose connection died without a word.
   Duration keepalive_interval = absl::Seconds(30);
   Duration keepalive_timeout = absl::Seconds(10);
+  // Callers may send keepalives too, with and without calls: gRPC's default of one
+  // in five minutes is longer than most proxies keep a silent connection. Clients
+  // send them every 10 s at the most often (gRPC's own least); half of that, so
+  // that two which the network brought together are none too many.
+  Duration min_ping_interval = absl::Seconds(5);
+  // A connection is ended (GOAWAY, ENHANCE_YOUR_CALM) by more pings than this
+  // before their time with no data of ours in between: gRPC's default.
+  int max_ping_strikes = 2;
 };
 
 }  // namespace sluice

@@ -2,12 +2,15 @@
 
 #include <chrono>
 #include <future>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/service/caller_bounds.h"
 #include "server/service/chat_rpc.h"
 #include "server/service/embed_rpc.h"
 #include "server/service/list_models_rpc.h"
+#include "server/service/send_callers_away.h"
 
 namespace sluice {
 namespace {
@@ -63,16 +66,18 @@ std::shared_ptr<grpc::ServerCredentials> GatewayFace::Credentials() const {
 
 void GatewayFace::SetLimits() {
   const FaceOptions& options = services_.options;
-  builder_.SetMaxReceiveMessageSize(static_cast<int>(options.max_request_bytes));
-  builder_.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, static_cast<int>(options.max_metadata_bytes));
+  builder_.SetMaxReceiveMessageSize(static_cast<int>(HardRequestBytes(options.max_request_bytes)));
+  builder_.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, static_cast<int>(HardMetadataBytes(options.max_metadata_bytes)));
   // Two servers on one port would share its calls in silence.
   builder_.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder_.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(options.keepalive_interval));
   builder_.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(options.keepalive_timeout));
-  // Callers may send keepalives too: gRPC's default refuses more than one in
-  // five minutes, which is longer than most proxies keep a silent connection.
+  // Without it gRPC takes a ping on a connection without calls for one too many
+  // that comes within two hours, whatever the interval.
+  builder_.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder_.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
-                              Milliseconds(options.keepalive_timeout));
+                              Milliseconds(options.min_ping_interval));
+  builder_.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, options.max_ping_strikes);
 }
 
 absl::Status GatewayFace::Serve(const RouteTableSource& tables) {
@@ -112,15 +117,29 @@ void GatewayFace::ArmAll() {
   }
 }
 
+void GatewayFace::StopServing() {
+  if (server_ != nullptr && !closed_) RunOn(loops_[0]->loop(), [this] { health_->StopServing(); });
+}
+
 void GatewayFace::Drain() {
   if (server_ == nullptr || std::exchange(drained_, true)) return;
-  for (auto& loop : loops_) loop->StopRequests();
-  RunOn(loops_[0]->loop(), [this] { health_->StopServing(); });
+  RunOn(loops_[0]->loop(), [this] { health_->EndWatches(); });
   const FaceOptions& options = services_.options;
   for (auto& loop : loops_) RunOn(loop->loop(), [&] { loop->EndAllIn(options.drain_timeout); });
   // Blocks this thread while the loops go on: their calls must end for it.
-  const Duration limit = options.drain_timeout + options.end_grace;
-  server_->Shutdown(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(limit));
+  const auto limit = std::chrono::system_clock::now() +
+                     absl::ToChronoMilliseconds(options.drain_timeout + options.end_grace);
+  LetCallersGo(limit);
+  server_->Shutdown(limit);
+}
+
+void GatewayFace::LetCallersGo(std::chrono::system_clock::time_point limit) {
+  using Clock = std::chrono::system_clock;
+  constexpr std::chrono::milliseconds kLook{10};
+  const FaceOptions& options = services_.options;
+  if (options.drain_grace == absl::ZeroDuration() || !SendCallersAway(*server_)) return;
+  const auto known = Clock::now() + absl::ToChronoMilliseconds(options.goaway_grace);
+  while (Clock::now() < limit && (Clock::now() < known || open_calls() > 0)) std::this_thread::sleep_for(kLook);
 }
 
 void GatewayFace::Close() {

@@ -6,12 +6,14 @@
 //   ConfigManager config(…, face.shared_queue());
 //   face.Serve(config.tables());
 //   …
+//   face.StopServing();                    // drain_grace passes
 //   face.Drain(); config.Stop(); face.Close();   // the loops still run
 #ifndef SLUICE_SERVER_SERVICE_GATEWAY_FACE_H_
 #define SLUICE_SERVER_SERVICE_GATEWAY_FACE_H_
 
 #include <grpcpp/grpcpp.h>
 
+#include <chrono>
 #include <memory>
 #include <vector>
 
@@ -48,9 +50,11 @@ class GatewayFace {
   absl::Status Serve(const RouteTableSource& tables);
   int port() const { return port_; }
 
-  // Health says NOT_SERVING, no new call is taken, and those that run get
-  // drain_timeout; what is left then ends with a status that says so. Blocks;
-  // harmless when done before.
+  // Health says NOT_SERVING; all else goes on.
+  void StopServing();
+  // That, the port is closed, connections are told to go (GOAWAY), and calls that
+  // run get drain_timeout; what is left then ends with a status that says so.
+  // Blocks; harmless when done before.
   void Drain();
   // Drains, and ends the queues. Blocks; harmless when done before.
   void Close();
@@ -64,6 +68,8 @@ class GatewayFace {
   std::shared_ptr<grpc::ServerCredentials> Credentials() const;
   void SetLimits();
   void ArmAll();
+  // Tells callers to go, and serves until they have seen it and are done.
+  void LetCallersGo(std::chrono::system_clock::time_point limit);
 
   FaceServices services_;
   ServerReflection reflection_{{v1::Gateway::service_full_name(), grpc::health::v1::Health::service_full_name()}};

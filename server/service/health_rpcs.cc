@@ -1,16 +1,42 @@
 #include "server/service/health_rpcs.h"
 
+#include <utility>
+
+#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "server/service/bounded_text.h"
+#include "proto/status/bounded_text.h"
+#include "server/service/caller_bounds.h"
+#include "server/service/status_mapping.h"
 
 namespace sluice {
 
 using grpc::health::v1::HealthCheckResponse;
 
+namespace {
+
+grpc::Status Refusal(absl::StatusCode code, std::string reason, std::string message,
+                     FailureKind kind = FailureKind::kShed) {
+  CallError error;
+  error.kind = kind;
+  error.grpc_code = static_cast<int>(code);
+  error.reason = std::move(reason);
+  error.message = std::move(message);
+  return StatusOf(error);
+}
+
+grpc::Status UnknownService(std::string_view service) {
+  return Refusal(absl::StatusCode::kNotFound, "UNKNOWN_SERVICE",
+                 absl::StrCat("service \"", BoundedText(service, 128), "\" is not served here; \"\" and \"",
+                              v1::Gateway::service_full_name(), "\" are"),
+                 FailureKind::kCaller);
+}
+
+}  // namespace
+
 void HealthBoard::Start() { Look(); }
 
 void HealthBoard::Look() {
-  if (draining_) return;
+  if (stopped_) return;
   if (services_.tables->Current() == nullptr) {
     timer_.Set(loop_.Now() + services_.options.health_check_interval, [this] { Look(); });
     return;
@@ -21,10 +47,15 @@ void HealthBoard::Look() {
 }
 
 void HealthBoard::StopServing() {
-  draining_ = true;
+  stopped_ = true;
   serving_ = false;
   timer_.Cancel();
   TellWatchers();
+}
+
+void HealthBoard::EndWatches() {
+  ending_ = true;
+  StopServing();
 }
 
 void HealthBoard::TellWatchers() {
@@ -52,13 +83,13 @@ void HealthCheckRpc::Request() {
 std::unique_ptr<Rpc> HealthCheckRpc::Next(FaceLoop&) { return std::make_unique<HealthCheckRpc>(face(), services_, board_); }
 
 void HealthCheckRpc::Begin() {
+  if (auto fault = CheckMetadata(context(), services_.options.max_metadata_bytes)) {
+    return writer_.FinishWithError(StatusOf(*fault), StartFinish());
+  }
   HealthCheckResponse response;
   response.set_status(board_.StatusOf(request_.service()));
   if (response.status() == HealthCheckResponse::SERVICE_UNKNOWN) {
-    grpc::Status unknown(grpc::StatusCode::NOT_FOUND,
-                         absl::StrCat("service \"", BoundedText(request_.service(), 128), "\" is not served here; \"\" and \"",
-                                      v1::Gateway::service_full_name(), "\" are"));
-    return writer_.FinishWithError(unknown, StartFinish());
+    return writer_.FinishWithError(UnknownService(request_.service()), StartFinish());
   }
   writer_.Finish(response, grpc::Status::OK, StartFinish());
 }
@@ -73,11 +104,13 @@ void HealthWatchRpc::Request() {
 std::unique_ptr<Rpc> HealthWatchRpc::Next(FaceLoop&) { return std::make_unique<HealthWatchRpc>(face(), services_, board_); }
 
 void HealthWatchRpc::Begin() {
+  if (auto fault = CheckMetadata(context(), services_.options.max_metadata_bytes)) {
+    return writer_.Finish(StatusOf(*fault), StartFinish());
+  }
   if (!board_.AddWatcher(this)) {
-    writer_.Finish(grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED,
-                                absl::StrCat(services_.options.max_health_watchers, " health watchers are the maximum")),
-                   StartFinish());
-    return;
+    return writer_.Finish(Refusal(absl::StatusCode::kResourceExhausted, "TOO_MANY_WATCHERS",
+                                  absl::StrCat(services_.options.max_health_watchers, " health watchers are the maximum")),
+                          StartFinish());
   }
   Tell();
 }
@@ -86,10 +119,11 @@ void HealthWatchRpc::Tell() {
   if (busy() || finishing() || gone()) return;  // OperationDone tells the latest
   HealthCheckResponse response;
   response.set_status(board_.StatusOf(request_.service()));
-  if (board_.draining()) {
+  if (board_.ending()) {
     // An open watch would hold up the drain for nothing.
-    grpc::Status draining(grpc::StatusCode::UNAVAILABLE, "this data plane is shutting down");
-    return writer_.WriteAndFinish(response, grpc::WriteOptions(), draining, StartFinish());
+    return writer_.WriteAndFinish(response, grpc::WriteOptions(),
+                                  Refusal(absl::StatusCode::kUnavailable, "SHUTTING_DOWN", "this data plane is shutting down"),
+                                  StartFinish());
   }
   if (response.status() == told_) return;
   told_ = response.status();

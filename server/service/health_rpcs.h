@@ -27,12 +27,14 @@ class HealthBoard {
 
   // Follows the configuration until there is one.
   void Start();
-  // NOT_SERVING from now on; watchers are told, and let go.
+  // NOT_SERVING from now on; watchers are told.
   void StopServing();
+  // The server stops: that, and watchers are let go.
+  void EndWatches();
 
   // SERVICE_UNKNOWN for a name that is not "" or the gateway's.
   Status StatusOf(std::string_view service) const;
-  bool draining() const { return draining_; }
+  bool ending() const { return ending_; }
 
   // False when there are too many.
   bool AddWatcher(HealthWatchRpc* watcher);
@@ -46,7 +48,8 @@ class HealthBoard {
   Timer timer_;
   Loop& loop_;
   bool serving_ = false;
-  bool draining_ = false;
+  bool stopped_ = false;  // to serve
+  bool ending_ = false;
   std::set<HealthWatchRpc*> watchers_;
 };
 

@@ -1,6 +1,8 @@
 #include "server/service/list_models_rpc.h"
 
 #include "server/service/call_admission.h"
+#include "server/service/caller_bounds.h"
+#include "server/service/status_mapping.h"
 
 namespace sluice {
 
@@ -12,6 +14,9 @@ void ListModelsRpc::Request() {
 std::unique_ptr<Rpc> ListModelsRpc::Next(FaceLoop&) { return std::make_unique<ListModelsRpc>(face(), services_); }
 
 void ListModelsRpc::Begin() {
+  if (auto fault = CheckMetadata(context(), services_.options.max_metadata_bytes)) {
+    return writer_.FinishWithError(StatusOf(*fault), StartFinish());
+  }
   // Before the first configuration nothing is on offer, which is no error.
   v1::ListModelsResponse response;
   if (auto table = services_.tables->Current()) response = ModelsFor(CallerMetadata(context()), *table);

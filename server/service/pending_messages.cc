@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "server/service/bounded_text.h"
+#include "proto/status/bounded_text.h"
 #include "server/service/event_mapping.h"
 #include "server/service/status_mapping.h"
 

@@ -9,7 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/resilience/failure.h"
-#include "server/service/bounded_text.h"
+#include "proto/status/bounded_text.h"
 #include "server/service/coalescing_window.h"
 #include "server/service/embed_collector.h"
 

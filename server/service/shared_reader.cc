@@ -83,15 +83,22 @@ void SharedReader::End(FailureKind kind, int grpc_code, std::string reason, std:
   if (std::exchange(over_, true)) return;
   deadline_timer_.Cancel();
   if (auto call = std::exchange(call_, nullptr)) call->Leave(&place_);
-  const bool cut = shown() && kind != FailureKind::kCancelled;
   CallRecord record;
   record.outcome = shown() ? CallOutcome::kTruncated : CallOutcome::kFailed;
   record.served_by = served_by_;
   record.started = started_;
   record.total = loop_.Now() - started_;
-  record.error.kind = cut ? FailureKind::kTruncated : kind;
-  record.error.grpc_code = cut ? TraitsOf(FailureKind::kTruncated).grpc_code : grpc_code;
-  record.error.reason = cut ? std::string(TraitsOf(FailureKind::kTruncated).reason) : std::move(reason);
+  record.error.kind = kind;
+  record.error.grpc_code = grpc_code;
+  record.error.reason = std::move(reason);
+  // What the caller ends is told as that; every other end after content is a cut.
+  const bool cut = shown() && kind == FailureKind::kShed;
+  if (cut) {
+    const FailureTraits& traits = TraitsOf(FailureKind::kTruncated);
+    record.error.kind = traits.kind;
+    record.error.grpc_code = traits.grpc_code;
+    record.error.reason = std::string(traits.reason);
+  }
   record.error.message = absl::StrCat("route \"", traits_.route, "\": ",
                                       cut ? "the answer was cut after content: " : "", message);
   sink_.Finish(record);

@@ -5,9 +5,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "google/rpc/error_details.pb.h"
-#include "google/rpc/status.pb.h"
+#include "proto/status/bounded_text.h"
+#include "proto/status/rich_status.h"
 #include "server/resilience/failure.h"
-#include "server/service/bounded_text.h"
 
 namespace sluice {
 namespace {
@@ -20,10 +20,10 @@ constexpr size_t kMaxEndMessageBytes = 512;
 // their texts.
 constexpr size_t kEndOverhead = 256;
 constexpr size_t kAttemptOverhead = 160;
-// The copy of the message inside the details.
-constexpr size_t kMaxDetailMessageBytes = 512;
-// The space for the Any around the attempts, its type URL included.
-constexpr size_t kAnyOverhead = 64;
+// What is wrong with a field says it shorter than the message.
+constexpr size_t kMaxDescriptionBytes = 512;
+// Counted for every call, so that nothing depends on which of them there are.
+constexpr size_t kCallTrailers = HeaderBytes(kCallIdKey, kMaxNameBytes) + HeaderBytes(kPushbackKey, 20);
 
 std::string_view OutcomeName(AttemptOutcome outcome) {
   switch (outcome) {
@@ -42,38 +42,30 @@ void SetDuration(Duration value, google::protobuf::Duration* out) {
   out->set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(rest)));
 }
 
-std::string UrlOf(const std::string& type) { return absl::StrCat("type.googleapis.com/", type); }
-
-void AddDetail(const google::protobuf::Message& detail, google::rpc::Status* status) {
-  google::protobuf::Any* any = status->add_details();
-  any->set_type_url(UrlOf(detail.GetDescriptor()->full_name()));
-  detail.SerializeToString(any->mutable_value());
-}
-
-void AddErrorInfo(const CallError& error, std::string_view call_id, std::string_view route,
-                  google::rpc::Status* status) {
+void AddErrorInfo(const CallError& error, std::string_view call_id, std::string_view route, RichStatus* status) {
   google::rpc::ErrorInfo info;
   info.set_reason(BoundedText(error.reason, kMaxNameBytes));
   info.set_domain("sluice");
   auto& metadata = *info.mutable_metadata();
+  for (const auto& [key, value] : error.facts) metadata[key] = BoundedText(value, kMaxNameBytes);
   if (!call_id.empty()) metadata["call_id"] = BoundedText(call_id, kMaxNameBytes);
   if (!route.empty()) metadata["route"] = BoundedText(route, kMaxNameBytes);
   if (auto name = TraitsOf(error.kind).name; !name.empty()) metadata["error_class"] = std::string(name);
-  AddDetail(info, status);
+  status->Add(info);
 }
 
-void AddBadRequest(const CallError& error, google::rpc::Status* status) {
+void AddBadRequest(const CallError& error, RichStatus* status) {
   google::rpc::BadRequest bad;
   auto* violation = bad.add_field_violations();
   violation->set_field(BoundedText(error.field, kMaxNameBytes * 2));
-  violation->set_description(BoundedText(error.message, kMaxDetailMessageBytes));
-  AddDetail(bad, status);
+  violation->set_description(BoundedText(error.message, kMaxDescriptionBytes));
+  status->Add(bad);
 }
 
-void AddRetryInfo(Duration retry_after, google::rpc::Status* status) {
+void AddRetryInfo(Duration retry_after, RichStatus* status) {
   google::rpc::RetryInfo info;
   SetDuration(std::max(retry_after, absl::ZeroDuration()), info.mutable_retry_delay());
-  AddDetail(info, status);
+  status->Add(info);
 }
 
 v1::Attempt Shortened(const AttemptRecord& record) {
@@ -84,11 +76,14 @@ v1::Attempt Shortened(const AttemptRecord& record) {
   return attempt;
 }
 
+// AttemptList.omitted, with its tag.
+constexpr size_t kOmittedBytes = 11;
+
 // The first attempts and the last ones say most: taken from both ends, in turn,
 // until the next would not fit.
 v1::AttemptList FittingAttempts(const std::vector<AttemptRecord>& records, size_t bytes) {
   std::vector<v1::Attempt> head, tail;
-  size_t first = 0, last = records.size(), used = 0;
+  size_t first = 0, last = records.size(), used = kOmittedBytes;
   while (first < last) {
     bool from_head = head.size() <= tail.size();
     v1::Attempt attempt = Shortened(from_head ? records[first] : records[last - 1]);
@@ -99,16 +94,16 @@ v1::AttemptList FittingAttempts(const std::vector<AttemptRecord>& records, size_
     from_head ? ++first : --last;
   }
   v1::AttemptList list;
+  list.set_omitted(static_cast<int32_t>(last - first));
   for (auto& attempt : head) *list.add_attempts() = std::move(attempt);
   for (auto it = tail.rbegin(); it != tail.rend(); ++it) *list.add_attempts() = std::move(*it);
-  list.set_omitted(static_cast<int32_t>(last - first));
   return list;
 }
 
-void AddAttempts(const CallRecord& record, google::rpc::Status* status) {
-  size_t used = status->ByteSizeLong() + kAnyOverhead;
-  if (record.attempts.empty() || used >= kMaxStatusDetailBytes) return;
-  AddDetail(FittingAttempts(record.attempts, kMaxStatusDetailBytes - used), status);
+// Last, so that of all that there is to tell attempts are left out first.
+void AddAttempts(const CallRecord& record, RichStatus* status) {
+  if (record.attempts.empty()) return;
+  status->Add(FittingAttempts(record.attempts, status->Room(v1::AttemptList())));
 }
 
 void FillUsage(const UsageCounts& usage, v1::Usage* out) {
@@ -179,7 +174,7 @@ void FillEnd(const CallRecord& record, v1::End* end) {
   if (record.error.grpc_code != 0) {
     v1::CallError* error = end->mutable_error();
     error->set_reason(record.error.reason);
-    error->set_message(BoundedText(record.error.message, kMaxStatusMessageBytes));
+    error->set_message(StatusText(record.error.message, kMaxStatusMessageBytes));
     error->mutable_error_class()->assign(TraitsOf(record.error.kind).name);
   }
   SetDuration(record.total, end->mutable_total());
@@ -202,20 +197,26 @@ grpc::Status StatusOf(const CallRecord& record, std::string_view call_id, std::s
   const CallError& error = record.error;
   // A fallback answered: its error is what made it necessary.
   if (error.grpc_code == 0 || record.outcome == CallOutcome::kFallback) return grpc::Status::OK;
-  google::rpc::Status details;
-  details.set_code(error.grpc_code);
-  details.set_message(BoundedText(error.message, kMaxDetailMessageBytes));
-  AddErrorInfo(error, call_id, route, &details);
-  if (!error.field.empty()) AddBadRequest(error, &details);
-  if (error.retry_after) AddRetryInfo(*error.retry_after, &details);
-  AddAttempts(record, &details);
-  return grpc::Status(static_cast<grpc::StatusCode>(error.grpc_code),
-                      BoundedText(error.message, kMaxStatusMessageBytes), details.SerializeAsString());
+  RichStatus status(error.grpc_code, error.message, kCallTrailers);
+  AddErrorInfo(error, call_id, route, &status);
+  if (!error.field.empty()) AddBadRequest(error, &status);
+  if (error.retry_after) AddRetryInfo(*error.retry_after, &status);
+  AddAttempts(record, &status);
+  return status.Take();
+}
+
+grpc::Status StatusOf(const CallError& error) {
+  CallRecord record;
+  record.outcome = CallOutcome::kFailed;
+  record.error = error;
+  return StatusOf(record, {}, {});
 }
 
 std::optional<std::string> RetryPushback(const CallRecord& record) {
   const std::optional<Duration>& retry_after = record.error.retry_after;
-  if (!retry_after || record.outcome == CallOutcome::kFallback) return std::nullopt;
+  if (record.outcome == CallOutcome::kFallback) return std::nullopt;
+  if (record.error.kind == FailureKind::kCaller) return "-1";
+  if (!retry_after) return std::nullopt;
   // Rounded up: trying a moment too early costs another refusal.
   int64_t ms = absl::ToInt64Milliseconds(absl::Ceil(*retry_after, absl::Milliseconds(1)));
   return absl::StrCat(std::max<int64_t>(ms, 0));

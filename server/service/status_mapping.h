@@ -15,10 +15,9 @@
 
 namespace sluice {
 
-// gRPC clients refuse more than 8 KiB of metadata, and replace the error by
-// one that says so; base64 makes details a third larger.
-inline constexpr size_t kMaxStatusDetailBytes = 4096;
-inline constexpr size_t kMaxStatusMessageBytes = 1024;
+// Metadata that callers get.
+inline constexpr std::string_view kCallIdKey = "sluice-call-id";
+inline constexpr std::string_view kPushbackKey = "grpc-retry-pushback-ms";
 // An end record travels in a message: its bound only keeps it readable.
 inline constexpr size_t kMaxEndAttempts = 32;
 
@@ -34,11 +33,15 @@ size_t WeightOfEnd(const CallRecord& record);
 // where a fallback answered.
 // Details: ErrorInfo{reason, "sluice", {call_id, route}}, BadRequest where a
 // field is to blame, RetryInfo where a time is known, and the attempts, of
-// which the first and the last are kept when all would not fit.
+// which the first and the last are kept when all would not fit. With it, and all
+// other trailers of the call, all trailers are within kMaxTrailerBytes.
 grpc::Status StatusOf(const CallRecord& record, std::string_view call_id, std::string_view route);
+// Of what was refused and is no call of the engine's.
+grpc::Status StatusOf(const CallError& error);
 
-// Value of the trailer `grpc-retry-pushback-ms`, where a time is known. Never
-// negative: that would tell clients not to try again at all (gRFC A6).
+// Value of the trailer `grpc-retry-pushback-ms`: the time, where one is known; -1
+// where the request itself is at fault, which tells clients not to try again,
+// whatever their retryPolicy says of the code (gRFC A6).
 std::optional<std::string> RetryPushback(const CallRecord& record);
 
 // A record of a call that the gateway refused before any attempt.

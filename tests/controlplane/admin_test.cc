@@ -6,6 +6,8 @@
 #include "google/rpc/status.pb.h"
 #include "grpcpp/grpcpp.h"
 #include "gtest/gtest.h"
+#include "proto/status/bounded_text.h"
+#include "proto/status/rich_status.h"
 #include "tests/controlplane/in_process_server.h"
 
 namespace sluice {
@@ -13,6 +15,15 @@ namespace {
 
 using grpc::StatusCode;
 using testing::HasSubstr;
+
+// By the helper of every language: message and details say the same.
+void ExpectDecodable(const grpc::Status& status) {
+  EXPECT_LE(TrailerBytes(status), kMaxTrailerBytes);
+  EXPECT_LE(PercentEncodedBytes(status.error_message()), kMaxStatusMessageBytes);
+  google::rpc::Status details;
+  ASSERT_TRUE(details.ParseFromString(status.error_details()));
+  EXPECT_EQ(details.message(), status.error_message());
+}
 
 class AdminTest : public testing::Test {
  protected:
@@ -121,14 +132,26 @@ TEST_F(AdminTest, AThousandViolationsStillReachTheCaller) {
   grpc::Status status = Apply(request);
   EXPECT_EQ(status.error_code(), StatusCode::INVALID_ARGUMENT);
   EXPECT_THAT(status.error_message(), HasSubstr("1000 violations"));
-  EXPECT_LE(status.error_details().size(), 4096);
-  EXPECT_LE(status.error_message().size(), 1024);
+  ExpectDecodable(status);
   v1::ValidateRequest validate;
   *validate.mutable_resources() = request.resources();
   v1::ValidateResponse violations;
   grpc::ClientContext context;
   ASSERT_TRUE(server_.admin().Validate(&context, validate, &violations).ok());
   EXPECT_EQ(violations.violations_size(), 1000);
+}
+
+TEST_F(AdminTest, RefusalsDecodeWhateverTheNamesThatTheyQuote) {
+  for (int count : {1, 50, 113, 114, 200, 2000}) {
+    std::string name;
+    for (int i = 0; i < count; ++i) name += "語";
+    const grpc::Status refused = Apply({MakeUpstream(name), MakeRoute("r", name)});
+    EXPECT_EQ(refused.error_code(), StatusCode::INVALID_ARGUMENT);
+    ExpectDecodable(refused);
+    const grpc::Status unknown = Delete({{"Upstream", name}});
+    EXPECT_FALSE(unknown.ok());
+    EXPECT_LE(PercentEncodedBytes(unknown.error_message()), kMaxStatusMessageBytes);
+  }
 }
 
 TEST_F(AdminTest, TheSameResourceTwiceInOneRequestIsRefused) {

@@ -152,7 +152,8 @@ def run(valgrind, server, policy, stubs, environment, folder):
         with open(policy) as source, open(path, "w") as file:
             file.write(source.read().replace("{url}", upstream.url))
         it = Server([*valgrind, "--dump-before=" + MARK, server, "--listen", "127.0.0.1:0", "--metrics-listen",
-                     "127.0.0.1:0", "--policy-file", path, "--state-dir", "", "--drain-timeout", "1s", "--loops", "1"],
+                     "127.0.0.1:0", "--policy-file", path, "--state-dir", "", "--drain-grace", "0s",
+                     "--drain-timeout", "1s", "--loops", "1"],
                     environment)
         try:
             return _rounds(Caller(it.address, stubs), upstream)

@@ -202,6 +202,8 @@ class ControlPlane(Process):
 class DataPlane(Process):
     def __init__(self, *args, env=None, ready=True):
         self.channels = []
+        if "--drain-grace" not in args:
+            args = ("--drain-grace", "0s", *args)  # no balancer is to learn that it stops
         super().__init__([os.path.join(BIN, "sluice-server"), "--listen", "127.0.0.1:0",
                           "--metrics-listen", "127.0.0.1:0", *args], env=env, ready=ready)
 
@@ -495,7 +497,9 @@ class IntegrationTest(unittest.TestCase):
         return self.started(ControlPlane(self.folder, *args, **kwargs))
 
     def data_plane(self, policy=None, control_plane=None, *args, env=None, state="state"):
-        flags = ["--state-dir", os.path.join(self.folder, state), "--drain-timeout", "1s"]
+        flags = ["--state-dir", os.path.join(self.folder, state)]
+        if "--drain-timeout" not in args:
+            flags += ["--drain-timeout", "1s"]
         if policy is not None:
             flags += ["--policy-file", self.file("policy.yaml", policy)]
         if control_plane is not None:

@@ -115,6 +115,12 @@ class BadInput(IntegrationTest):
     def test_neither_control_plane_nor_policy_file(self):
         self.server_fails(2, "--control-plane", "--policy-file", args=[])
 
+    def test_settings_of_connections_and_of_the_end(self):
+        for flag, value, right in (("--drain-grace", "soon", '"10s"'), ("--drain-grace", "-1s", "0s"),
+                                   ("--min-ping-interval", "0s", "1ms"), ("--max-ping-strikes", "-1", "--max-ping-strikes")):
+            with self.subTest(flag=flag, value=value):
+                self.server_fails(2, flag, value, right, args=["--policy-file", "p.yaml", f"{flag}={value}"])
+
     def test_unknown_field_in_a_policy_file(self):
         path = self.file("p.yaml", documents(upstream_yaml("a", "http://127.0.0.1:9"), route_yaml(["a"], extra="timeout: 3s")))
         self.server_fails(1, "p.yaml:", "timeout", "timeouts", args=["--policy-file", path])
@@ -147,7 +153,7 @@ class BadInput(IntegrationTest):
             (gateway_pb2.ChatRequest(messages=[user("x")]), grpc.StatusCode.INVALID_ARGUMENT, "model"),
             (gateway_pb2.ChatRequest(model="chat"), grpc.StatusCode.INVALID_ARGUMENT, "messages"),
             (chat_request(model="chatt"), grpc.StatusCode.NOT_FOUND, "chatt"),
-            (chat_request("x" * 200000), grpc.StatusCode.RESOURCE_EXHAUSTED, "100000"),
+            (chat_request("x" * 120000), grpc.StatusCode.RESOURCE_EXHAUSTED, "100000"),
             (gateway_pb2.ChatRequest(model="chat", messages=[gateway_pb2.Message(
                 role=gateway_pb2.ROLE_USER, text="a", parts=[gateway_pb2.Part(text="b")])]),
              grpc.StatusCode.INVALID_ARGUMENT, "messages[0]"),

@@ -60,7 +60,7 @@ class Server {
       setenv("LD_PRELOAD", SLUICE_SOCKET_READS_LIBRARY, 1);
       setenv("SLUICE_SOCKET_READS", reads.c_str(), 1);
       execl(SLUICE_BIN "/sluice-server", "sluice-server", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0",
-            "--policy-file", policy.c_str(), "--state-dir", "", "--loops", "2", nullptr);
+            "--policy-file", policy.c_str(), "--state-dir", "", "--loops", "2", "--drain-grace", "0s", nullptr);
       _exit(127);
     }
     close(out[1]);

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <pthread.h>
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -39,10 +40,16 @@ inline std::shared_ptr<const RouteTable> TestTable() {
   return std::make_shared<RouteTable>("epoch", 1, std::move(routes));
 }
 
+struct CountingObserver final : CallObserver {
+  void CallStarted(const CallInfo&) override { ++calls; }
+  std::atomic<int> calls{0};
+};
+
 class FaceFixture : public testing::Test {
  protected:
   void StartFace(FaceOptions options = {}) {
     options.listen = "127.0.0.1:0";
+    options.drain_grace = drain_grace_;
     std::vector<FaceLoopParams> params;
     for (int i = 0; i < 2; ++i) {
       loops_.push_back(std::make_unique<EpollLoop>());
@@ -110,8 +117,10 @@ class FaceFixture : public testing::Test {
     return true;
   }
 
+  // Most tests' callers are done when they stop.
+  Duration drain_grace_ = absl::ZeroDuration();
   FakeEngineFigures figures_;
-  CallObserver observer_;
+  CountingObserver observer_;
   RouteTableSource tables_;
   std::vector<std::unique_ptr<EpollLoop>> loops_;
   std::vector<std::thread> threads_;

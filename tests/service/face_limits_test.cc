@@ -191,44 +191,6 @@ TEST_F(FaceLimitsTest, ACallerThatReadsSlowlyGetsTheEnd) {
   EXPECT_EQ(ends, 1);
 }
 
-TEST_F(FaceLimitsTest, AnOversizedRequestIsRefused) {
-  FaceOptions options;
-  options.max_request_bytes = 100000;
-  SetTables();
-  StartFace(options);
-  auto stub = NewStub();
-  grpc::ClientContext context;
-  v1::ChatRequest request = Ask("words:1");
-  request.mutable_messages(0)->set_text(std::string(200000, 'x'));
-  EXPECT_EQ(ReadAll(*stub, context, request).status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
-  EXPECT_EQ(figures_.made, 0);
-}
-
-// We compress nothing ourselves, but callers may.
-TEST_F(FaceLimitsTest, ACompressedRequestIsServedAndItsBoundIsThatOfTheMessage) {
-  FaceOptions options;
-  options.max_request_bytes = 300000;
-  SetTables();
-  StartFace(options);
-  for (auto algorithm : {GRPC_COMPRESS_GZIP, GRPC_COMPRESS_DEFLATE}) {
-    for (size_t size : {200000, 400000}) {
-      auto stub = NewStub();
-      grpc::ClientContext context;
-      context.set_compression_algorithm(algorithm);
-      v1::ChatRequest request = Ask("words:3");
-      request.mutable_messages(0)->set_text(std::string(size, 'x'));
-      Answer answer = ReadAll(*stub, context, request);
-      if (size < options.max_request_bytes) {
-        EXPECT_TRUE(answer.status.ok()) << answer.status.error_message();
-        EXPECT_EQ(answer.text.size(), 30u);
-      } else {
-        EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
-      }
-    }
-  }
-  EXPECT_EQ(figures_.made, 2);
-}
-
 TEST_F(FaceLimitsTest, APortInUseIsOneLineNamingTheAddress) {
   StartFace();
   EpollLoop loop;

@@ -9,6 +9,7 @@
 //   flood        events of 1 KiB without end, as long as the sink takes them
 //   hang         one event, then silence until it is cancelled
 //   fail         two attempts that failed, no content
+//   fail-first   the same for the face's first call, of others words:3
 //   cut          three events, then truncated
 //   again        content, Discard, then other content (only for Chat)
 //   deadline     one event, then truncated half a second before the deadline
@@ -62,7 +63,8 @@ class FakeCall final : public Call {
 
   void Start() override {
     started_ = loop_.Now();
-    if (kind_ == "fail") return Fail();
+    if (kind_ == "fail" || (kind_ == "fail-first" && figures_.made == 1)) return Fail();
+    if (kind_ == "fail-first") count_ = 3;
     timer_.Set(loop_.Now(), [this] { Step(); });
   }
 

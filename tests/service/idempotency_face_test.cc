@@ -195,7 +195,7 @@ TEST_F(IdempotencyFaceTest, ADeadlineEndsOnlyItsOwnCaller) {
   });
   Answer answer = ReadAll(*stub, hasty, Ask("slowly:200"));
   EXPECT_EQ(answer.end.outcome(), v1::OUTCOME_TRUNCATED);
-  EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::ABORTED);
+  EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
   patient.join();
   EXPECT_EQ(figures_.made, 1);
 }

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "server/resilience/random.h"
-#include "server/service/bounded_text.h"
+#include "proto/status/bounded_text.h"
 #include "server/service/status_mapping.h"
 
 namespace sluice {

@@ -3,11 +3,15 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <optional>
+#include <random>
 #include <string>
 
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
+#include "proto/status/bounded_text.h"
+#include "proto/status/rich_status.h"
 
 namespace sluice {
 namespace {
@@ -48,10 +52,19 @@ std::optional<T> Detail(const grpc::Status& status) {
   return std::nullopt;
 }
 
+// With a call id and a pushback beside it, as every call has them at most.
+void ExpectBounded(const grpc::Status& status) {
+  const size_t others = HeaderBytes(kCallIdKey, 32) + HeaderBytes(kPushbackKey, 20);
+  EXPECT_LE(TrailerBytes(status, others), kMaxTrailerBytes);
+  EXPECT_LE(PercentEncodedBytes(status.error_message()), kMaxStatusMessageBytes);
+  google::rpc::Status details;
+  ASSERT_TRUE(details.ParseFromString(status.error_details()));
+  EXPECT_EQ(details.message(), status.error_message());
+}
+
 TEST(StatusMappingTest, TenAttemptsWithLongMessagesFit) {
   grpc::Status status = StatusOf(FailedRecord(10, 5000), std::string(32, 'a'), std::string(63, 'r'));
-  EXPECT_LE(status.error_details().size(), kMaxStatusDetailBytes);
-  EXPECT_LE(status.error_message().size(), kMaxStatusMessageBytes);
+  ExpectBounded(status);
   auto list = Detail<v1::AttemptList>(status);
   ASSERT_TRUE(list);
   EXPECT_GE(list->attempts_size(), 6);
@@ -66,8 +79,70 @@ TEST(StatusMappingTest, NothingHostileMakesItTooLarge) {
   record.error.reason = std::string(100000, 'R');
   record.error.field = std::string(100000, 'f');
   grpc::Status status = StatusOf(record, std::string(100000, 'c'), std::string(100000, 'r'));
-  EXPECT_LE(status.error_details().size(), kMaxStatusDetailBytes);
-  EXPECT_LE(status.error_message().size(), kMaxStatusMessageBytes);
+  ExpectBounded(status);
+}
+
+std::string AnyText(std::mt19937& random, size_t most) {
+  const std::string pieces[] = {"a", " ", "%", "\n", "é", "語", "😀", "\xff", "\xe8"};
+  std::string text;
+  for (size_t count = random() % most; count > 0; --count) text += pieces[random() % std::size(pieces)];
+  return text;
+}
+
+CallRecord AnyRecord(std::mt19937& random) {
+  CallRecord record = FailedRecord(static_cast<int>(random() % 14), random() % 400);
+  for (AttemptRecord& attempt : record.attempts) {
+    attempt.message = AnyText(random, 300);
+    attempt.endpoint = AnyText(random, 90);
+    if (random() % 2) attempt.retry_after = absl::Nanoseconds(random());
+    if (random() % 2) attempt.time_to_first_token = absl::Nanoseconds(random());
+  }
+  record.error.message = AnyText(random, 1200);
+  if (random() % 3 == 0) record.error.field = AnyText(random, 300);
+  if (random() % 3 == 0) record.error.retry_after = std::nullopt;
+  if (random() % 3 == 0) record.error.facts = {{"size", AnyText(random, 200)}, {"option", AnyText(random, 200)}};
+  return record;
+}
+
+TEST(StatusMappingTest, AnyErrorFitsIsWholeUtf8AndKeepsTheFirstAndTheLastAttempt) {
+  std::mt19937 random(11);
+  for (int round = 0; round < 2000; ++round) {
+    SCOPED_TRACE(round);
+    const CallRecord record = AnyRecord(random);
+    const grpc::Status status = StatusOf(record, std::string(32, 'c'), AnyText(random, 100));
+    ExpectBounded(status);
+    ASSERT_EQ(Detail<google::rpc::ErrorInfo>(status)->reason(), "ATTEMPTS_EXHAUSTED");
+    ASSERT_EQ(Detail<google::rpc::BadRequest>(status).has_value(), !record.error.field.empty());
+    ASSERT_EQ(Detail<google::rpc::RetryInfo>(status).has_value(), record.error.retry_after.has_value());
+    if (record.attempts.empty()) continue;
+    const auto list = Detail<v1::AttemptList>(status);
+    ASSERT_TRUE(list);
+    ASSERT_GE(list->attempts_size(), std::min<int>(2, static_cast<int>(record.attempts.size())));
+    ASSERT_EQ(static_cast<size_t>(list->attempts_size() + list->omitted()), record.attempts.size());
+    EXPECT_EQ(list->attempts(0).upstream(), record.attempts.front().upstream);
+    EXPECT_EQ(list->attempts().rbegin()->upstream(), record.attempts.back().upstream);
+  }
+}
+
+TEST(StatusMappingTest, FactsStandInTheErrorInfo) {
+  CallRecord record = FailedRecord(0, 5);
+  record.error.facts = {{"size", "70000"}, {"bound", "65536"}, {"option", "--max-metadata-bytes"}};
+  const auto info = Detail<google::rpc::ErrorInfo>(StatusOf(record, "id", "chat"));
+  EXPECT_EQ(info->metadata().at("size"), "70000");
+  EXPECT_EQ(info->metadata().at("bound"), "65536");
+  EXPECT_EQ(info->metadata().at("option"), "--max-metadata-bytes");
+  EXPECT_EQ(info->metadata().at("call_id"), "id");
+}
+
+TEST(StatusMappingTest, WhatTheCallersDeadlineEndedAfterContentIsNoCut) {
+  CallRecord record = FailedRecord(1, 20);
+  record.outcome = CallOutcome::kTruncated;
+  record.error.kind = FailureKind::kTimeout;
+  record.error.grpc_code = 4;
+  record.error.reason = "DEADLINE_EXCEEDED";
+  EXPECT_EQ(StatusOf(record, "", "").error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  EXPECT_EQ(EndMessage(record).outcome(), v1::OUTCOME_TRUNCATED);
+  EXPECT_EQ(EndMessage(record).error().reason(), "DEADLINE_EXCEEDED");
 }
 
 TEST(StatusMappingTest, ThreeShortAttemptsAreAllThere) {
@@ -106,14 +181,20 @@ TEST(StatusMappingTest, CutTextStaysWholeUtf8) {
   record.error.message.clear();
   for (int i = 0; i < 1000; ++i) record.error.message += "é\n";
   grpc::Status status = StatusOf(record, "", "");
-  EXPECT_LE(status.error_message().size(), kMaxStatusMessageBytes);
+  ExpectBounded(status);
   EXPECT_EQ(status.error_message().find('\n'), std::string::npos);
   // A protobuf string that is not UTF-8 would not parse.
   google::rpc::Status details;
   EXPECT_TRUE(details.ParseFromString(status.error_details()));
 }
 
-TEST(StatusMappingTest, PushbackIsRoundedUpAndNeverNegative) {
+TEST(StatusMappingTest, ARequestAtFaultIsNotToBeSentAgain) {
+  CallRecord record;
+  record.error.kind = FailureKind::kCaller;
+  EXPECT_EQ(RetryPushback(record), "-1");
+}
+
+TEST(StatusMappingTest, APushbackOfATimeIsRoundedUpAndNeverNegative) {
   CallRecord record;
   EXPECT_FALSE(RetryPushback(record));
   record.error.retry_after = absl::Microseconds(1500);

@@ -61,7 +61,7 @@ def start(folder, upstream, options):
         file.write(policy(upstream, options))
     port = free_port()
     words = ["--listen", f"127.0.0.1:{port}", "--metrics-listen", f"127.0.0.1:{free_port()}", "--policy-file", path,
-             "--state-dir", "", "--drain-timeout", "1s"]
+             "--state-dir", "", "--drain-grace", "0s", "--drain-timeout", "1s"]
     if options.tls:
         words += ["--tls-cert", options.tls.certificate, "--tls-key", options.tls.key]
     if options.streams > MOST_CALLS:
