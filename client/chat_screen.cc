@@ -35,6 +35,12 @@ std::string FallbackText(const v1::End& end) {
   return text;
 }
 
+// "A title, https://…"
+std::string SourceLine(const v1::Citation& source) {
+  const std::string& place = source.url().empty() ? source.file_id() : source.url();
+  return SafeForTerminal(absl::StrCat(source.title(), source.title().empty() || place.empty() ? "" : ", ", place));
+}
+
 std::string JsonLine(const v1::ChatEvent& event) {
   google::protobuf::util::JsonPrintOptions options;
   options.preserve_proto_field_names = true;
@@ -89,13 +95,15 @@ void ChatScreen::Start(absl::Time now) {
   first_token_ = absl::InfiniteFuture();
   at_line_start_ = true;
   wrote_ = false;
+  has_text_ = false;
   part_ = -1;
   tools_.clear();
+  sources_.clear();
 }
 
 void ChatScreen::Show(const v1::ChatEvent& event, absl::Time now) {
   const bool content = event.has_content() || event.has_reasoning() || event.has_refusal() ||
-                       event.has_tool_call_start() || event.has_tool_call_delta();
+                       event.has_tool_call_start() || event.has_tool_call_delta() || event.has_media();
   if (content) first_token_ = std::min(first_token_, now);
   if (options_.json) {
     out_ << JsonLine(event) << std::endl;
@@ -106,6 +114,10 @@ void ChatScreen::Show(const v1::ChatEvent& event, absl::Time now) {
   if (content) TurnTo(event);
   if (event.has_content()) Write(event.content().text(), Style::kPlain);
   if (event.has_refusal()) Write(event.refusal().text(), Style::kPlain);
+  // What is spoken, for eyes; some servers write it too.
+  has_text_ = has_text_ || event.has_content();
+  if (event.has_media() && !has_text_) Write(event.media().transcript(), Style::kPlain);
+  if (event.has_citation()) sources_.push_back(SourceLine(event.citation()));
   if (event.has_reasoning() && options_.out_is_terminal) Write(event.reasoning().text(), Style::kDim);
   if (event.has_part_end()) {
     tools_.erase(event.part());
@@ -129,7 +141,9 @@ void ChatScreen::TurnTo(const v1::ChatEvent& event) {
 // what it is worth. A pipe keeps it too, so the line goes to stderr as well.
 void ChatScreen::Restart(const v1::Continuation& continuation) {
   part_ = -1;
+  has_text_ = false;
   tools_.clear();
+  sources_.clear();
   first_token_ = absl::InfiniteFuture();
   if (!wrote_) return;
   SetStyle(Style::kPlain);
@@ -180,9 +194,16 @@ void ChatScreen::Finish(const CallResult& result, bool cancelled, absl::Time now
   }
   if (!result.complete()) return ShowFailure(result.failure, wrote_);
   if (!options_.err_is_terminal && !options_.summary) return;
+  if (!options_.json) ShowSources(dim);
   AnswerTiming timing{.total = now - started_};
   if (first_token_ < absl::InfiniteFuture()) timing.first_token = first_token_ - started_;
   err_ << (dim ? kDim : "") << TailLine(*result.end, timing) << (dim ? kReset : "") << std::endl;
+}
+
+void ChatScreen::ShowSources(bool dim) {
+  for (size_t i = 0; i < sources_.size(); ++i) {
+    err_ << (dim ? kDim : "") << "[" << i + 1 << "] " << sources_[i] << (dim ? kReset : "") << "\n";
+  }
 }
 
 void ChatScreen::ShowFailure(const CallFailure& failure, bool shown_text) {

@@ -8,6 +8,7 @@
 #include <ostream>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "client/sluice_client.h"
@@ -59,6 +60,7 @@ class ChatScreen {
 
   void Write(std::string_view text, Style style);
   void SetStyle(Style style);
+  void ShowSources(bool dim);
   void ShowFailure(const CallFailure& failure, bool shown_text);
 
   std::ostream& out_;
@@ -67,8 +69,10 @@ class ChatScreen {
   Style style_ = Style::kPlain;
   int part_ = -1;  // the one shown last
   std::map<int, std::string> tools_;  // the names of open calls, by part
+  std::vector<std::string> sources_;
   bool at_line_start_ = true;
   bool wrote_ = false;
+  bool has_text_ = false;  // the answer is written, not only spoken
   absl::Time started_;
   absl::Time first_token_ = absl::InfiniteFuture();
 };

@@ -4,6 +4,27 @@ namespace sluice {
 
 using v1::ChatEvent;
 
+namespace {
+
+void AppendMedia(const v1::MediaDelta& delta, v1::Media* media) {
+  if (!delta.mime_type().empty()) media->set_mime_type(delta.mime_type());
+  media->mutable_data()->append(delta.data());
+  media->mutable_transcript()->append(delta.transcript());
+}
+
+// As Message.text says: where there is one text part.
+void SayText(v1::Message* message) {
+  const v1::Part* only = nullptr;
+  for (const v1::Part& part : message->parts()) {
+    if (!part.has_text()) continue;
+    if (only != nullptr) return;
+    only = &part;
+  }
+  if (only != nullptr) message->set_text(only->text());
+}
+
+}  // namespace
+
 bool Collector::Add(const ChatEvent& event) {
   bytes_ += event.ByteSizeLong();
   if (bytes_ > max_bytes_ || rest_.has_end()) return false;
@@ -58,6 +79,14 @@ bool Collector::Append(const ChatEvent& event) {
       if ((part = PartAt(event, v1::Part::kRefusal)) == nullptr) return false;
       part->mutable_refusal()->mutable_text()->append(event.refusal().text());
       return true;
+    case ChatEvent::kMedia:
+      if ((part = PartAt(event, v1::Part::kMedia)) == nullptr) return false;
+      AppendMedia(event.media(), part->mutable_media());
+      return true;
+    case ChatEvent::kCitation:
+      if ((part = PartAt(event, v1::Part::KIND_NOT_SET)) == nullptr) return false;
+      *part->add_citations() = event.citation();
+      return true;
     case ChatEvent::kToolCallStart:
       if ((part = PartAt(event, v1::Part::kToolCall)) == nullptr) return false;
       part->mutable_tool_call()->set_id(event.tool_call_start().id());
@@ -102,7 +131,10 @@ bool Collector::complete() const {
 
 v1::ChatResponse Collector::response() const {
   v1::ChatResponse response = rest_;
-  for (const auto& [index, choice] : choices_) *response.add_choices() = choice;
+  for (const auto& [index, choice] : choices_) {
+    *response.add_choices() = choice;
+    SayText(response.mutable_choices(response.choices_size() - 1)->mutable_message());
+  }
   for (const auto& [format, extras] : extras_) (*response.mutable_extras_json())[format] = extras.Json();
   return response;
 }

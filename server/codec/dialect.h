@@ -16,12 +16,22 @@ struct Dialect {
   // Under which name an assistant's reasoning goes back.
   enum class ReasoningKey { kNone, kReasoningContent, kReasoning };
 
+  // How a document goes that is not given by its bytes.
+  enum class Documents {
+    kById,         // {"file": {"file_id": …}}; no URL, as OpenAI
+    kByUrlToo,     // {"file": {"file_data": URL}} beside, as OpenRouter
+    kDocumentUrl,  // {"document_url": URL or bytes}, {"file_id": …}, as Mistral
+  };
+
   TokenLimit token_limit = TokenLimit::kMaxTokens;
   bool stream_options = true;
   bool developer_role = false;
   bool strict_tools = true;
   bool parallel_tool_calls = true;
   ReasoningKey reasoning = ReasoningKey::kReasoningContent;
+  Documents documents = Documents::kById;
+  // A tool's message takes images and documents, and no user's message may follow.
+  bool media_in_tool_results = false;
   bool ends_without_finish = false;
   std::string content_type = "application/json";
   // Off where a server was seen to refuse them, never by a policy: reasoning in

@@ -95,6 +95,13 @@ inline std::string_view KeyBefore(const char* key, std::string_view value) {
   return {key, static_cast<size_t>(end - key)};
 }
 
+// An object that is read member by member, and its own text too.
+inline JsonError OpenAgain(JsonValue value, JsonObject& object, std::string_view& raw) {
+  SLUICE_JSON_TRY(value.get_object().get(object));
+  SLUICE_JSON_TRY(object.raw_json().get(raw));
+  return object.reset().error();
+}
+
 // Calls `read(key, kind, value)` for every member that is not null: everywhere
 // here null means absent. The keys that matter hold no escapes.
 template <class Read>

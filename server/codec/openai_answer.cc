@@ -18,7 +18,7 @@ OpenAiChoice& OpenAiAnswer::ChoiceOf(int index) {
   for (OpenAiChoice& choice : choices_) {
     if (choice.index() == index) return choice;
   }
-  return choices_.emplace_back(index, options_.max_event_bytes, options_.answer_id);
+  return choices_.emplace_back(index, options_.max_event_bytes, options_.answer_id, options_.audio_format);
 }
 
 void OpenAiAnswer::TellModel(std::string_view raw, StreamEventHandler& handler) {
@@ -38,7 +38,15 @@ bool OpenAiAnswer::Apply(const OpenAiChunk& chunk, StreamEventHandler& handler) 
     if (!choice.Add(delta, handler)) return Fail(choice.failure(), choice.problem());
     has_content_ = has_content_ || choice.has_content();
     if (!delta.extras.empty()) extras_.AddOfChoice(choice.index(), delta.extras, has_content_, handler);
+    if (!delta.audio.json.empty() && (options_.include_extras || delta.audio.other || choice.has_odd_audio())) {
+      extras_.AddOfChoice(choice.index(), {{"audio", delta.audio.json}}, has_content_, handler);
+    }
   }
+  if (!chunk.citations().empty()) {
+    if (citations_ == nullptr) citations_ = std::make_unique<OpenAiCitations>(options_.max_event_bytes);
+    citations_->Add(chunk.citations());
+  }
+  if (citations_ != nullptr) Cite(handler);
   if (!chunk.extras().empty()) extras_.AddOfAnswer(chunk.extras(), has_content_, handler);
   // Usage in every chunk, as vLLM sends it where asked to: only news is told.
   if (chunk.has_usage() && ReplaceUsage(chunk.usage(), usage_)) {
@@ -48,6 +56,14 @@ bool OpenAiAnswer::Apply(const OpenAiChunk& chunk, StreamEventHandler& handler) 
     handler.OnEvent(event);
   }
   return true;
+}
+
+// Sources of the answer as a whole are told with the first choice.
+void OpenAiAnswer::Cite(StreamEventHandler& handler) {
+  if (!citations_->waits()) return;
+  for (OpenAiChoice& choice : choices_) {
+    if (choice.index() == 0 && choice.takes_citations()) return choice.Cite(citations_->Take(), handler);
+  }
 }
 
 bool OpenAiAnswer::AllFinished() const {
@@ -99,6 +115,7 @@ bool OpenAiAnswer::End(OpenAiEnding ending, StreamEventHandler& handler) {
   std::sort(choices_.begin(), choices_.end(),
             [](const OpenAiChoice& a, const OpenAiChoice& b) { return a.index() < b.index(); });
   for (OpenAiChoice& choice : choices_) {
+    if (citations_ != nullptr && choice.has_content()) choice.Cite(citations_->Take(), handler);
     if (!choice.End(handler)) return Fail(FailureKind::kProtocol, choice.problem());
   }
   return true;

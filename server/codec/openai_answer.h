@@ -8,6 +8,7 @@
 #ifndef SLUICE_SERVER_CODEC_OPENAI_ANSWER_H_
 #define SLUICE_SERVER_CODEC_OPENAI_ANSWER_H_
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -56,6 +57,7 @@ class OpenAiAnswer {
   OpenAiChoice& ChoiceOf(int index);
   bool AllFinished() const;
   bool EndsWithoutFinish() const;
+  void Cite(StreamEventHandler& handler);
   void TellModel(std::string_view raw, StreamEventHandler& handler);
 
   const AnswerOptions& options_;
@@ -64,6 +66,7 @@ class OpenAiAnswer {
   bool has_content_ = false;
   UsageCounts usage_;
   OpenAiAnswerExtras extras_;
+  std::unique_ptr<OpenAiCitations> citations_;  // those of no choice
   std::string scratch_;
   UpstreamError& error_;
 };

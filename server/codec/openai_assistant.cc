@@ -58,7 +58,7 @@ class AssistantTurn {
 
   // Reasoning alone is no turn: Kimi, Mistral and vLLM's Mistral templates
   // refuse what has neither content nor calls, whatever it thought.
-  bool says_nothing() const { return text_.empty() && refusals_ == 0 && calls_.empty(); }
+  bool says_nothing() const { return text_.empty() && refusals_ == 0 && calls_.empty() && !spoke(); }
 
   void Write();
 
@@ -69,7 +69,10 @@ class AssistantTurn {
     WholeText text;
   };
 
+  // The provider has the sound, and knows it by a name.
+  bool spoke() const { return states_.Has("audio"); }
   absl::Status ReadPart(const Part& part, const std::string& field);
+  absl::Status ReadSound(const Part& part, const std::string& field);
   void ReadThought(const Part& part);
   void AddThought(std::string_view key, std::string_view text);
   void WriteContent();
@@ -95,7 +98,8 @@ class AssistantTurn {
 };
 
 absl::Status AssistantTurn::Read() {
-  text_.Add(message_.text());
+  // Beside parts it says what one of them says.
+  if (message_.parts().empty()) text_.Add(message_.text());
   for (int i = 0; i < message_.parts_size(); ++i) {
     if (absl::Status status = ReadPart(message_.parts(i), OpenAiPartField(field_, i)); !status.ok()) return status;
   }
@@ -120,13 +124,29 @@ absl::Status AssistantTurn::ReadPart(const Part& part, const std::string& field)
       if (part.tool_call().name().empty()) return FieldError(field + ".tool_call.name", "required");
       calls_.push_back(&part);
       return absl::OkStatus();  // its states stand in the call
+    case Part::kMedia:
+      if (absl::Status status = ReadSound(part, field); !status.ok()) return status;
+      break;
     case Part::KIND_NOT_SET:
       if (part.states_size() == 0) return FieldError(field, "is empty");
       break;
     default:
-      return WrongOpenAiPart(field, part, "assistant");
+      return WrongOpenAiPart(field, part, "an assistant message");
   }
   states_.Add(part);
+  return absl::OkStatus();
+}
+
+// What was spoken goes back by its name; where no server there knows that, what was
+// said goes back as text.
+absl::Status AssistantTurn::ReadSound(const Part& part, const std::string& field) {
+  const v1::Media& media = part.media();
+  if (!StartsIgnoringCase(media.mime_type(), "audio/") && media.transcript().empty() && part.states().empty()) {
+    return WrongOpenAiPart(field, part, "an assistant message");
+  }
+  OpenAiStates own(dialect_);
+  own.Add(part);
+  if (!own.Has("audio")) text_.Add(media.transcript());
   return absl::OkStatus();
 }
 
@@ -179,6 +199,7 @@ void AssistantTurn::WriteContent() {
     }
     return;
   }
+  if (text_.empty() && spoke() && refusals_ == 0 && thinking_.empty()) return;
   WriteKey(writer_, "content");
   if (refusals_ > 0 || !thinking_.empty()) {
     WriteContentList();
@@ -192,7 +213,6 @@ void AssistantTurn::WriteContent() {
 void AssistantTurn::WriteContentList() {
   writer_.StartArray();
   size_t thinking = 0;
-  if (!message_.text().empty()) WriteOpenAiTextPart(message_.text(), writer_);
   for (const Part& part : message_.parts()) {
     if (part.has_text() && !part.text().empty()) WriteOpenAiTextPart(part.text(), writer_);
     if (part.has_refusal()) WriteRefusalPart(part.refusal().text());

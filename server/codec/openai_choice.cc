@@ -49,7 +49,10 @@ bool OpenAiChoice::Add(const OpenAiChoiceDelta& delta, StreamEventHandler& handl
       finished_early_ = finished_early_ || finished();
     }
     if (!AddTexts(delta)) return false;
+    if (!delta.audio.json.empty()) AddAudio(delta.audio);
   }
+  if (!delta.citations.empty()) citations().Add(delta.citations);
+  if (citations_ != nullptr) TellCitations();
   if (!delta.finish_reason.empty()) AddFinish(delta.finish_reason);
   return problem_.empty();
 }
@@ -126,7 +129,9 @@ void OpenAiChoice::Show(Text kind, std::string_view text) {
   if (kind == Text::kRefusal) event.kind = StreamEvent::Kind::kRefusal;
   if (kind == Text::kContent && !logprobs_.empty()) event.logprobs = &logprobs_;
   handler_->OnEvent(event);
-  if (kind == Text::kContent) logprobs_.clear();
+  if (kind != Text::kContent) return;
+  cited_part_ = open_part_;
+  logprobs_.clear();
 }
 
 void OpenAiChoice::CloseText() {
@@ -142,16 +147,72 @@ void OpenAiChoice::CloseText() {
   }
 }
 
-void OpenAiChoice::EndPart(int part, bool reasoning) {
+void OpenAiChoice::AddAudio(const OpenAiAudioDelta& delta) {
+  if (audio_ == nullptr) audio_ = std::make_unique<OpenAiAudio>(audio_format_);
+  OpenAiAudio::Piece piece;
+  odd_audio_ = !audio_->Add(delta, piece);
+  ShowAudio(piece);
+}
+
+void OpenAiChoice::ShowAudio(const OpenAiAudio::Piece& piece) {
+  if (piece.empty()) return;
+  if (audio_->part < 0) audio_->part = parts_++;
+  has_content_ = true;
+  StreamEvent event = EventOf(StreamEvent::Kind::kMedia, audio_->part);
+  event.data = piece.data;
+  event.text = piece.transcript;
+  event.name = piece.mime_type;
+  handler_->OnEvent(event);
+}
+
+// The provider knows the sound by its name when the conversation goes on.
+void OpenAiChoice::EndAudio() {
+  ShowAudio(audio_->Flush());
+  if (audio_->part >= 0) EndPart(audio_->part, /*reasoning=*/false, audio_->id());
+}
+
+OpenAiCitations& OpenAiChoice::citations() {
+  if (citations_ == nullptr) citations_ = std::make_unique<OpenAiCitations>(max_held_bytes_);
+  return *citations_;
+}
+
+void OpenAiChoice::Cite(std::vector<CitationValue> sources, StreamEventHandler& handler) {
+  handler_ = &handler;
+  citations().AddValues(std::move(sources));
+  TellCitations();
+}
+
+// Never before what they belong to.
+void OpenAiChoice::TellCitations() {
+  if (cited_part_ < 0 || !citations_->waits()) return;
+  for (const CitationValue& source : citations_->Take()) {
+    StreamEvent event = EventOf(StreamEvent::Kind::kCitation, cited_part_);
+    event.citation = &source;
+    handler_->OnEvent(event);
+  }
+}
+
+// Where there is no text, something else was shown.
+void OpenAiChoice::EndCitations() {
+  if (cited_part_ < 0 && parts_ > 0) cited_part_ = 0;
+  TellCitations();
+}
+
+void OpenAiChoice::EndPart(int part, bool reasoning, std::string_view audio_id) {
   StreamEvent event = EventOf(StreamEvent::Kind::kPartEnd, part);
-  const std::string state = StateJson(reasoning);
+  const std::string state = StateJson(reasoning, audio_id);
   event.text = state;
   if (!state.empty()) event.name = kIssuer;
   handler_->OnEvent(event);
 }
 
-std::string OpenAiChoice::StateJson(bool reasoning) {
+std::string OpenAiChoice::StateJson(bool reasoning, std::string_view audio_id) {
   JsonMembers members;
+  if (!audio_id.empty()) {
+    JsonMembers audio;
+    audio.AddText("id", audio_id);
+    members.Add("audio", audio.Object());
+  }
   if (reasoning && !reasoning_key_.empty() && reasoning_key_ != kUsualReasoningKey) {
     members.AddText("sluice_reasoning_key", reasoning_key_);
   }
@@ -220,6 +281,8 @@ bool OpenAiChoice::End(StreamEventHandler& handler) {
     problem_ = tools_->problem();
     return false;
   }
+  if (audio_ != nullptr) EndAudio();
+  if (citations_ != nullptr) EndCitations();
   // A state that no part took: it must go back with something.
   if (state_ != nullptr && parts_ > 0) {
     open_ = Text::kReasoning;

@@ -5,7 +5,8 @@
 // begins, and what comes later is a part of its own, so that the order stays. Tool
 // calls stay open to the choice's end, for their fragments may interleave with
 // anything; so does reasoning that the provider wants back with a state, which
-// may come last. A finish reason ends nothing: servers send content after it.
+// may come last, and a sound, which comes beside the texts. Sources belong to the
+// newest part of content. A finish reason ends nothing: servers send content after it.
 // The choice ends when the answer does.
 #ifndef SLUICE_SERVER_CODEC_OPENAI_CHOICE_H_
 #define SLUICE_SERVER_CODEC_OPENAI_CHOICE_H_
@@ -16,6 +17,8 @@
 #include <utility>
 #include <vector>
 
+#include "server/codec/openai_audio.h"
+#include "server/codec/openai_citations.h"
 #include "server/codec/openai_delta.h"
 #include "server/codec/openai_details.h"
 #include "server/codec/openai_tool_calls.h"
@@ -27,12 +30,15 @@ namespace sluice {
 
 class OpenAiChoice final : private ToolCallSink {
  public:
-  // `max_held_bytes` bounds what is held back. `answer_id`: of made-up ids.
-  OpenAiChoice(int index, size_t max_held_bytes, std::string_view answer_id)
-      : index_(index), max_held_bytes_(max_held_bytes), answer_id_(answer_id) {}
+  // `max_held_bytes` bounds what is held back. `answer_id`: of made-up ids;
+  // `audio_format`: as it was asked for. Both outlive it.
+  OpenAiChoice(int index, size_t max_held_bytes, std::string_view answer_id, std::string_view audio_format)
+      : index_(index), max_held_bytes_(max_held_bytes), answer_id_(answer_id), audio_format_(audio_format) {}
 
   // False: the answer is broken; see problem().
   bool Add(const OpenAiChoiceDelta& delta, StreamEventHandler& handler);
+  // Sources that the answer as a whole names.
+  void Cite(std::vector<CitationValue> sources, StreamEventHandler& handler);
   // Its last events. Without a finish reason it ends for a reason that nobody
   // told. False: as above.
   bool End(StreamEventHandler& handler);
@@ -43,6 +49,10 @@ class OpenAiChoice final : private ToolCallSink {
   bool finished_early() const { return finished_early_; }
   // Everything came in a whole message.
   bool is_message() const { return is_message_; }
+  // Text was shown, which sources can belong to.
+  bool takes_citations() const { return cited_part_ >= 0; }
+  // The newest sound was none that could be read.
+  bool has_odd_audio() const { return odd_audio_; }
   bool has_content() const { return parts_ > 0 || tools_ != nullptr; }
   bool tools_are_whole() const { return tools_ == nullptr || tools_->whole(); }
   // kProtocol, or kServerError where the server says that the answer broke off.
@@ -65,11 +75,17 @@ class OpenAiChoice final : private ToolCallSink {
   void AddReasoning(const OpenAiChoiceDelta& delta);
   void AddState(const OpenAiChoiceDelta& delta);
   void AddFinish(std::string_view raw);
+  void AddAudio(const OpenAiAudioDelta& delta);
+  void ShowAudio(const OpenAiAudio::Piece& piece);
+  void EndAudio();
+  OpenAiCitations& citations();
+  void TellCitations();
+  void EndCitations();
   void Show(Text kind, std::string_view text);
   void CloseText();
   // With the state of the message, which then is none any more.
-  void EndPart(int part, bool reasoning);
-  std::string StateJson(bool reasoning);
+  void EndPart(int part, bool reasoning, std::string_view audio_id = {});
+  std::string StateJson(bool reasoning, std::string_view audio_id);
   StreamEvent EventOf(StreamEvent::Kind kind, int part) const;
   FinishReason FinalReason() const;
 
@@ -80,6 +96,7 @@ class OpenAiChoice final : private ToolCallSink {
   int index_;
   size_t max_held_bytes_;
   std::string_view answer_id_;
+  std::string_view audio_format_;
   StreamEventHandler* handler_ = nullptr;  // during Add and End
 
   int parts_ = 0;
@@ -87,6 +104,8 @@ class OpenAiChoice final : private ToolCallSink {
   int open_part_ = 0;
   // A part of reasoning that has not ended though another text began; -1: none.
   int kept_reasoning_ = -1;
+  int cited_part_ = -1;  // what sources belong to; -1: nothing yet
+  bool odd_audio_ = false;
   bool has_content_ = false;
   bool has_refusal_ = false;
   bool has_tools_ = false;
@@ -100,6 +119,8 @@ class OpenAiChoice final : private ToolCallSink {
   std::vector<TokenLogprobValue> logprobs_;
   std::unique_ptr<OpenAiToolCalls> tools_;
   std::unique_ptr<State> state_;
+  std::unique_ptr<OpenAiAudio> audio_;
+  std::unique_ptr<OpenAiCitations> citations_;
   std::string scratch_;
   FailureKind failure_ = FailureKind::kProtocol;
   std::string problem_;

@@ -35,6 +35,7 @@ void OpenAiChunk::Clear() {
   error_.numeric_code = 0;
   for (std::string* text : {&error_.message, &error_.type, &error_.code, &error_.param}) text->clear();
   extras_.clear();
+  citations_.clear();
 }
 
 bool OpenAiChunk::Parse(std::string_view json, bool extras) {
@@ -67,19 +68,27 @@ JsonError OpenAiChunk::ReadMember(std::string_view key, JsonKind kind, JsonValue
   }
   // vLLM's older form has the fields of the error at the top.
   if (key == "message" || key == "type" || key == "code" || key == "param") return ReadErrorField(key, kind, value);
-  if (key == "x_groq") {
-    return ForEachMemberOf(value, [this](std::string_view name, JsonKind its, JsonValue member) -> JsonError {
-      return name == "usage" ? ReadUsage(its, member) : SUCCESS;
-    });
-  }
+  if (key == "x_groq" && kind == JsonKind::kObject) return ReadGroq(key, value);
   return ReadExtra(key, kind, value);
 }
 
+JsonError OpenAiChunk::ReadGroq(std::string_view key, JsonValue value) {
+  JsonObject object;
+  std::string_view raw;
+  SLUICE_JSON_TRY(OpenAgain(value, object, raw));
+  if (wants_extras_) extras_.push_back({key, reader_.Original(raw)});
+  return ForEachMember(object, [this](std::string_view name, JsonKind its, JsonValue member) -> JsonError {
+    return name == "usage" ? ReadUsage(its, member) : SUCCESS;
+  });
+}
+
 JsonError OpenAiChunk::ReadExtra(std::string_view key, JsonKind kind, JsonValue value) {
-  if ((!wants_extras_ && !IsOpenAiMedia(key)) || key.empty() || IsBookkeeping(key)) return SUCCESS;
+  const bool citations = IsOpenAiCitations(key);
+  if ((!wants_extras_ && !citations && !IsOpenAiMedia(key)) || key.empty() || IsBookkeeping(key)) return SUCCESS;
   std::string_view json;
   SLUICE_JSON_TRY(reader_.ReadRaw(kind, value, json));
-  extras_.push_back({key, json});
+  if (citations) citations_.push_back({key, json});
+  if (wants_extras_ || !citations) extras_.push_back({key, json});
   return SUCCESS;
 }
 
@@ -131,7 +140,18 @@ JsonError OpenAiChunk::ReadChoiceMember(std::string_view key, JsonKind kind, Jso
 JsonError OpenAiChunk::ReadUsage(JsonKind kind, JsonValue value) {
   if (kind != JsonKind::kObject) return SUCCESS;
   has_usage_ = true;
-  return ReadOpenAiUsage(reader_, value, usage_);
+  JsonObject object;
+  bool others = true;
+  if (!wants_extras_) {
+    SLUICE_JSON_TRY(value.get_object().get(object));
+    return ReadOpenAiUsage(reader_, object, usage_, others);
+  }
+  std::string_view raw;
+  SLUICE_JSON_TRY(OpenAgain(value, object, raw));
+  others = false;
+  SLUICE_JSON_TRY(ReadOpenAiUsage(reader_, object, usage_, others));
+  if (others) extras_.push_back({"usage", reader_.Original(raw)});
+  return SUCCESS;
 }
 
 // An error that says nothing ("", false, {}) is none.
@@ -172,12 +192,12 @@ JsonError OpenAiChunk::ReadErrorField(std::string_view key, JsonKind kind, JsonV
 
 size_t OpenAiChunk::kept_bytes() const {
   size_t bytes = reader_.kept_bytes() + choices_.capacity() * sizeof(OpenAiChoiceDelta) +
-                 extras_.capacity() * sizeof(OpenAiMember);
+                 (extras_.capacity() + citations_.capacity()) * sizeof(OpenAiMember);
   for (const OpenAiChoiceDelta& choice : choices_) {
     bytes += choice.tools.capacity() * sizeof(OpenAiToolDelta) +
              choice.logprobs.capacity() * sizeof(TokenLogprobValue) + choice.pieces.capacity() * sizeof(OpenAiPiece) +
              choice.details.capacity() * sizeof(OpenAiDetail) +
-             (choice.state.capacity() + choice.extras.capacity()) * sizeof(OpenAiMember);
+             (choice.state.capacity() + choice.citations.capacity() + choice.extras.capacity()) * sizeof(OpenAiMember);
   }
   return bytes;
 }

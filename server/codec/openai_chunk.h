@@ -45,6 +45,8 @@ class OpenAiChunk {
   const OpenAiErrorFields& error() const { return error_; }
   // Fields at the top.
   const std::vector<OpenAiMember>& extras() const { return extras_; }
+  // Those that name sources.
+  const std::vector<OpenAiMember>& citations() const { return citations_; }
   // Roughly what it keeps for the next document.
   size_t kept_bytes() const;
 
@@ -57,6 +59,7 @@ class OpenAiChunk {
   JsonError ReadUsage(JsonKind kind, JsonValue value);
   JsonError ReadError(JsonKind kind, JsonValue value);
   JsonError ReadErrorField(std::string_view key, JsonKind kind, JsonValue value);
+  JsonError ReadGroq(std::string_view key, JsonValue value);
   JsonError ReadExtra(std::string_view key, JsonKind kind, JsonValue value);
 
   JsonReader reader_;
@@ -72,6 +75,7 @@ class OpenAiChunk {
   bool is_error_object_ = false;
   OpenAiErrorFields error_;
   std::vector<OpenAiMember> extras_;
+  std::vector<OpenAiMember> citations_;
 };
 
 // The calling thread's chunk, for one document. What a parse gathers is of no

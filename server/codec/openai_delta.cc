@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "server/codec/ascii_text.h"
+
 namespace sluice {
 namespace {
 
@@ -19,6 +21,8 @@ constexpr std::string_view kReasoningKeys[] = {"reasoning_content", "reasoning",
 constexpr std::string_view kStateKeys[] = {"extra_content",       "thinking_blocks", "provider_specific_fields",
                                            "reasoning_opaque",    "thought_signature", "reasoning_signature",
                                            "encrypted_content",   "signature"};
+
+constexpr std::string_view kCitationKeys[] = {"annotations", "citations", "search_results", "web_search", "context"};
 
 constexpr std::string_view kMediaKeys[] = {"images", "image", "audio", "video", "videos", "files"};
 
@@ -38,6 +42,10 @@ bool IsOpenAiMedia(std::string_view key) {
   return key.size() >= 5 && key.size() <= 6 && IsAmong(kMediaKeys, key);
 }
 
+bool IsOpenAiCitations(std::string_view key) {
+  return key.size() >= 7 && key.size() <= 14 && IsAmong(kCitationKeys, key);
+}
+
 void OpenAiChoiceDelta::Clear() {
   index = 0;
   content = reasoning = reasoning_key = refusal = finish_reason = {};
@@ -47,6 +55,8 @@ void OpenAiChoiceDelta::Clear() {
   logprobs.clear();
   details.clear();
   state.clear();
+  audio = {};
+  citations.clear();
   extras.clear();
 }
 
@@ -79,15 +89,35 @@ JsonError OpenAiDeltaReader::ReadMember(std::string_view key, JsonKind kind, Jso
     out_.state.push_back({key, json});
     return SUCCESS;
   }
+  if (key == "audio" && kind == JsonKind::kObject) return ReadAudio(value);
   return AddExtra(key, kind, value);
 }
 
 JsonError OpenAiDeltaReader::AddExtra(std::string_view key, JsonKind kind, JsonValue value) {
-  if (key.empty() || (!extras_ && !IsOpenAiMedia(key))) return SUCCESS;
+  const bool citations = IsOpenAiCitations(key);
+  if (key.empty() || (!extras_ && !citations && !IsOpenAiMedia(key))) return SUCCESS;
   std::string_view json;
   SLUICE_JSON_TRY(reader_.ReadRaw(kind, value, json));
-  if (json != "[]" && json != "{}" && json != "\"\"") out_.extras.push_back({key, json});
+  if (json == "[]" || json == "{}" || json == "\"\"") return SUCCESS;
+  if (citations) out_.citations.push_back({key, json});
+  if (extras_ || !citations) out_.extras.push_back({key, json});
   return SUCCESS;
+}
+
+JsonError OpenAiDeltaReader::ReadAudio(JsonValue value) {
+  JsonObject object;
+  std::string_view raw;
+  SLUICE_JSON_TRY(OpenAgain(value, object, raw));
+  OpenAiAudioDelta& audio = out_.audio;
+  audio.json = TrimBlanks(reader_.Original(raw));
+  return ForEachMember(object, [&](std::string_view key, JsonKind its, JsonValue member) -> JsonError {
+    const bool text = its == JsonKind::kString;
+    if (key == "id") return reader_.ReadText(its, member, audio.id);
+    if (key == "data" && text) return reader_.ReadText(its, member, audio.data);
+    if (key == "transcript" && text) return reader_.ReadText(its, member, audio.transcript);
+    if (key != "expires_at") audio.other = true;
+    return SUCCESS;
+  });
 }
 
 JsonError OpenAiDeltaReader::ReadContent(JsonKind kind, JsonValue value) {
@@ -102,17 +132,18 @@ JsonError OpenAiDeltaReader::ReadContent(JsonKind kind, JsonValue value) {
 
 JsonError OpenAiDeltaReader::ReadContentPart(JsonValue value) {
   JsonObject object;
-  SLUICE_JSON_TRY(value.get_object().get(object));
   std::string_view raw;
-  SLUICE_JSON_TRY(object.raw_json().get(raw));
-  SLUICE_JSON_TRY(object.reset().error());
+  SLUICE_JSON_TRY(OpenAgain(value, object, raw));
   const size_t first = out_.pieces.size();
   std::string_view type;
+  bool others = false;
   SLUICE_JSON_TRY(ForEachMember(object, [&](std::string_view key, JsonKind kind, JsonValue member) -> JsonError {
     if (key == "type") return reader_.ReadText(kind, member, type);
     if (key == "text" || key == "content") return ReadTexts(Kind::kContent, kind, member);
     if (key == "refusal") return ReadTexts(Kind::kRefusal, kind, member);
     if (key == "thinking" || key == "reasoning" || key == "summary") return ReadTexts(Kind::kReasoning, kind, member);
+    if (IsOpenAiCitations(key)) return AddExtra(key, kind, member);
+    others = true;
     return SUCCESS;
   }));
   if (IsReasoningType(type)) {
@@ -121,7 +152,10 @@ JsonError OpenAiDeltaReader::ReadContentPart(JsonValue value) {
   }
   const bool is_text = type.empty() || type.find("text") != std::string_view::npos || type == "refusal" ||
                        IsReasoningType(type);
-  if (out_.pieces.size() == first && !is_text) out_.extras.push_back({"content", reader_.Original(raw)});
+  const bool unknown = out_.pieces.size() == first && !is_text;
+  const OpenAiMember whole = {"content", reader_.Original(raw)};
+  if (unknown && type.find("reference") != std::string_view::npos) out_.citations.push_back(whole);
+  if (unknown || (others && extras_)) out_.extras.push_back(whole);
   return SUCCESS;
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "server/codec/json_reader.h"
+#include "server/codec/openai_audio.h"
 #include "server/codec/stream_event.h"
 
 namespace sluice {
@@ -66,19 +67,24 @@ struct OpenAiChoiceDelta {
   std::vector<OpenAiDetail> details;
   // What the provider wants back with the message.
   std::vector<OpenAiMember> state;
+  OpenAiAudioDelta audio;
+  // Fields that name sources.
+  std::vector<OpenAiMember> citations;
   // Other fields of the choice and its delta.
   std::vector<OpenAiMember> extras;
 
   void Clear();
   bool has_content() const {
     return !content.empty() || !reasoning.empty() || !refusal.empty() || !pieces.empty() || !tools.empty() ||
-           !details.empty();
+           !details.empty() || audio.has_content();
   }
 };
 
 // Fields that hold content of their own, which comes whether extras were asked
 // for or not.
 bool IsOpenAiMedia(std::string_view key);
+// Fields that name sources (openai_citations.h).
+bool IsOpenAiCitations(std::string_view key);
 
 class OpenAiDeltaReader {
  public:
@@ -94,6 +100,7 @@ class OpenAiDeltaReader {
   JsonError ReadMember(std::string_view key, JsonKind kind, JsonValue value);
   JsonError ReadContent(JsonKind kind, JsonValue value);
   JsonError ReadContentPart(JsonValue value);
+  JsonError ReadAudio(JsonValue value);
   // The texts of a value that may be a text, a list of texts or an object that
   // holds one.
   JsonError ReadTexts(OpenAiPiece::Kind as, JsonKind kind, JsonValue value);

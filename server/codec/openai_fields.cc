@@ -10,6 +10,7 @@ namespace {
 struct Row {
   std::string_view key;
   std::string_view field;
+  bool extra = false;  // extras may have it while the field is not set
 };
 
 constexpr Row kRows[] = {
@@ -34,6 +35,13 @@ constexpr Row kRows[] = {
     {"n", "n"},
     {"logprobs", "logprobs"},
     {"top_logprobs", "top_logprobs"},
+    {"user", "user", true},
+    {"metadata", "metadata", true},
+    {"service_tier", "service_tier", true},
+    {"verbosity", "verbosity", true},
+    {"modalities", "audio", true},
+    {"audio", "audio", true},
+    {"logit_bias", "sampling.logit_bias", true},
 };
 
 bool IsWord(char c) { return (c >= '0' && c <= '9') || (AsciiLower(c) >= 'a' && AsciiLower(c) <= 'z') || c == '_'; }
@@ -47,13 +55,21 @@ std::string_view TakeWord(std::string_view& path) {
   return word;
 }
 
+const Row* RowOf(std::string_view key) {
+  const Row* const row = std::find_if(std::begin(kRows), std::end(kRows), [&](const Row& r) { return r.key == key; });
+  return row != std::end(kRows) ? row : nullptr;
+}
+
 }  // namespace
 
 std::string_view FieldOfOpenAiKey(std::string_view key) {
-  for (const Row& row : kRows) {
-    if (row.key == key) return row.field;
-  }
-  return {};
+  const Row* const row = RowOf(key);
+  return row != nullptr ? row->field : std::string_view();
+}
+
+bool MayBeOpenAiExtra(std::string_view key) {
+  const Row* const row = RowOf(key);
+  return row == nullptr || row->extra;
 }
 
 bool IsOpenAiTokenLimit(std::string_view key) { return key == "max_tokens" || key == "max_completion_tokens"; }

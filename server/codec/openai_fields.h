@@ -11,6 +11,10 @@ namespace sluice {
 // Sluice sets no such key. "stream" and "stream_options" give themselves.
 std::string_view FieldOfOpenAiKey(std::string_view key);
 
+// Whether extras may have a key of FieldOfOpenAiKey while its field is not set:
+// callers used these before there was a field.
+bool MayBeOpenAiExtra(std::string_view key);
+
 // The two names of the bound on output tokens.
 bool IsOpenAiTokenLimit(std::string_view key);
 

@@ -1,5 +1,6 @@
 #include "server/codec/openai_embeddings.h"
 #include "server/codec/openai_error.h"
+#include "server/codec/openai_request_fields.h"
 #include "server/codec/openai_request.h"
 #include "server/codec/openai_stream.h"
 #include "server/codec/wire_format.h"
@@ -15,6 +16,8 @@ class OpenAi final : public WireFormat {
                                             const Dialect& dialect) const override {
     return EncodeOpenAiChat(request, model, dialect);
   }
+
+  std::string AudioFormat(const v1::ChatRequest& request) const override { return OpenAiAudioFormat(request); }
 
   std::vector<std::pair<std::string, std::string>> AuthHeaders(std::string_view secret) const override {
     return {{"Authorization", std::string("Bearer ").append(secret)}};

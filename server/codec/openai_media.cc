@@ -53,37 +53,82 @@ void WriteAudio(const Media& media, std::string_view format, JsonWriter& writer)
   writer.EndObject();
 }
 
-void WritePdf(const Media& media, JsonWriter& writer) {
+// OpenAI requires a name; most callers have none to give.
+std::string FileName(const Media& media) {
+  if (!media.file_name().empty()) return media.file_name();
+  return EqualsIgnoringCase(media.mime_type(), kPdf) ? "document.pdf" : "document";
+}
+
+void WriteFile(const Media& media, std::string_view file_data, JsonWriter& writer) {
   writer.StartObject();
   WriteMember(writer, "type", "file");
   WriteKey(writer, "file");
   writer.StartObject();
-  // Required by OpenAI; our callers have no name to give.
-  WriteMember(writer, "filename", "document.pdf");
-  WriteMember(writer, "file_data", DataUri(media));
+  WriteMember(writer, "filename", FileName(media));
+  WriteMember(writer, "file_data", file_data);
   writer.EndObject();
   writer.EndObject();
 }
 
-absl::Status WriteMediaUrl(const Media& media, const std::string& field, JsonWriter& writer) {
+// Mistral's.
+void WriteDocumentUrl(const Media& media, std::string_view url, JsonWriter& writer) {
+  writer.StartObject();
+  WriteMember(writer, "type", "document_url");
+  WriteMember(writer, "document_url", url);
+  if (!media.file_name().empty()) WriteMember(writer, "document_name", media.file_name());
+  writer.EndObject();
+}
+
+void WriteDocument(const Media& media, std::string_view url, const Dialect& dialect, JsonWriter& writer) {
+  if (dialect.documents == Dialect::Documents::kDocumentUrl) return WriteDocumentUrl(media, url, writer);
+  WriteFile(media, url, writer);
+}
+
+// The provider knows what is in the file.
+absl::Status WriteFileId(const Media& media, const std::string& field, const Dialect& dialect, JsonWriter& writer) {
+  if (media.file_id().empty()) return FieldError(field + ".file_id", "is empty");
+  writer.StartObject();
+  WriteMember(writer, "type", "file");
+  const bool flat = dialect.documents == Dialect::Documents::kDocumentUrl;
+  if (!flat) {
+    WriteKey(writer, "file");
+    writer.StartObject();
+  }
+  WriteMember(writer, "file_id", media.file_id());
+  if (!flat) writer.EndObject();
+  writer.EndObject();
+  return absl::OkStatus();
+}
+
+absl::Status WriteDocumentOfUrl(const Media& media, const std::string& field, const Dialect& dialect,
+                                JsonWriter& writer) {
+  const std::string& type = media.mime_type();
+  if (StartsIgnoringCase(type, "audio/") || StartsIgnoringCase(type, "video/")) {
+    return FieldError(field + ".mime_type",
+                      absl::StrCat("\"", type, "\" cannot be sent by url in this format; use data"));
+  }
+  // What holds its bytes is no place to fetch from.
+  const bool inside = StartsIgnoringCase(media.url(), "data:");
+  if (!inside && dialect.documents == Dialect::Documents::kById) {
+    return FieldError(field + ".url", absl::StrCat("the servers of this upstream fetch only images, not \"", type,
+                                                   "\"; use data or file_id"));
+  }
+  WriteDocument(media, media.url(), dialect, writer);
+  return absl::OkStatus();
+}
+
+absl::Status WriteMediaUrl(const Media& media, const std::string& field, const Dialect& dialect, JsonWriter& writer) {
   const std::string& url = media.url();
   if (!StartsIgnoringCase(url, "https://") && !StartsIgnoringCase(url, "http://") &&
       !StartsIgnoringCase(url, "data:")) {
     return FieldError(field + ".url", "must begin with https://, http:// or data:");
   }
-  if (!media.mime_type().empty() && !IsImage(media)) {
-    return FieldError(field + ".mime_type", absl::StrCat("\"", media.mime_type(),
-                                                         "\" cannot be sent by url in this format, only image/*; use data"));
-  }
+  if (!media.mime_type().empty() && !IsImage(media)) return WriteDocumentOfUrl(media, field, dialect, writer);
   WriteImage(media, writer);
   return absl::OkStatus();
 }
 
-}  // namespace
-
-absl::Status WriteOpenAiMedia(const v1::Media& media, const std::string& field, JsonWriter& writer) {
-  if (media.has_url()) return WriteMediaUrl(media, field, writer);
-  if (!media.has_data() || media.data().empty()) return FieldError(field, "neither url nor data is set");
+absl::Status WriteMediaData(const Media& media, const std::string& field, const Dialect& dialect, JsonWriter& writer) {
   const std::string& mime_type = media.mime_type();
   if (mime_type.empty()) return FieldError(field + ".mime_type", "required with data, as in \"image/png\"");
   const std::string_view audio = AudioFormat(mime_type);
@@ -92,7 +137,7 @@ absl::Status WriteOpenAiMedia(const v1::Media& media, const std::string& field, 
   } else if (!audio.empty()) {
     WriteAudio(media, audio, writer);
   } else if (EqualsIgnoringCase(mime_type, kPdf)) {
-    WritePdf(media, writer);
+    WriteDocument(media, DataUri(media), dialect, writer);
   } else {
     return FieldError(field + ".mime_type",
                       absl::StrCat("\"", mime_type,
@@ -100,6 +145,24 @@ absl::Status WriteOpenAiMedia(const v1::Media& media, const std::string& field, 
                                    "application/pdf can"));
   }
   return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status WriteOpenAiMedia(const v1::Media& media, const std::string& field, const Dialect& dialect,
+                              JsonWriter& writer) {
+  switch (media.source_case()) {
+    case Media::kUrl:
+      return WriteMediaUrl(media, field, dialect, writer);
+    case Media::kFileId:
+      return WriteFileId(media, field, dialect, writer);
+    case Media::kData:
+      if (!media.data().empty()) return WriteMediaData(media, field, dialect, writer);
+      break;
+    default:
+      break;
+  }
+  return FieldError(field, "neither url, data nor file_id is set");
 }
 
 }  // namespace sluice

@@ -1,6 +1,6 @@
 // The conversation in OpenAI's form. One message of ours becomes one of theirs,
-// except a tool message: each of its results becomes one, and an assistant's
-// turn that says nothing, which is left out. `content` is one string wherever
+// except a tool message: each of its results becomes one (openai_tool_results.cc),
+// and an assistant's turn that says nothing, which is left out. `content` is one string wherever
 // there is only text: every server takes that, and many refuse a list.
 #include <string>
 
@@ -52,18 +52,31 @@ std::string_view PartName(const Part& part) {
   }
 }
 
+// An answer says its one text both ways, and goes back as it is.
+bool MaySayBoth(const Message& message) {
+  if (message.text().empty()) return true;
+  const Part* only = nullptr;
+  for (const Part& part : message.parts()) {
+    if (!part.has_text()) continue;
+    if (only != nullptr) return false;
+    only = &part;
+  }
+  return only != nullptr && only->text() == message.text();
+}
+
 class MessageWriter {
  public:
   MessageWriter(const Message& message, int index, const Dialect& dialect, JsonWriter& writer)
       : message_(message), field_(absl::StrCat("messages[", index, "]")), dialect_(dialect), writer_(writer) {}
 
-  // How many were written.
-  absl::StatusOr<int> Write() {
+  // How many were written. `results`: of the turn that is open.
+  absl::StatusOr<int> Write(OpenAiToolResults& results) {
     role_ = RoleName(message_.role(), dialect_);
     if (absl::Status status = Check(); !status.ok()) return status;
+    const bool result = message_.role() == v1::ROLE_TOOL;
+    if (absl::Status status = result ? results.Add(message_, field_) : results.End(); !status.ok()) return status;
     if (message_.role() == v1::ROLE_ASSISTANT) return WriteOpenAiAssistant(message_, field_, dialect_, writer_);
-    absl::Status status = message_.role() == v1::ROLE_TOOL ? WriteToolResults() : WriteInput();
-    if (!status.ok()) return status;
+    if (absl::Status status = result ? absl::OkStatus() : WriteInput(); !status.ok()) return status;
     return 1;
   }
 
@@ -74,8 +87,8 @@ class MessageWriter {
                                               ? "required"
                                               : absl::StrCat(message_.role(), " is no role"));
     }
-    if (!message_.text().empty() && message_.parts_size() > 0) {
-      return FieldError(field_, "text and parts are both set; text is short for one text part");
+    if (message_.parts_size() > 0 && !MaySayBoth(message_)) {
+      return FieldError(field_, "text and parts are both set and say different things; text is short for one text part");
     }
     // An answer may have been empty, and then is so in the history.
     if (message_.text().empty() && message_.parts_size() == 0 && message_.role() != v1::ROLE_ASSISTANT) {
@@ -84,25 +97,7 @@ class MessageWriter {
     return absl::OkStatus();
   }
 
-  absl::Status WriteToolResults() {
-    if (!message_.text().empty()) return FieldError(field_ + ".text", "a tool message carries tool_result parts");
-    for (int i = 0; i < message_.parts_size(); ++i) {
-      const Part& part = message_.parts(i);
-      const std::string field = OpenAiPartField(field_, i);
-      if (!part.has_tool_result()) return WrongOpenAiPart(field, part, role_);
-      if (part.tool_result().tool_call_id().empty()) {
-        return FieldError(field + ".tool_result.tool_call_id", "required");
-      }
-      writer_.StartObject();
-      WriteMember(writer_, "role", role_);
-      WriteMember(writer_, "tool_call_id", part.tool_result().tool_call_id());
-      WriteMember(writer_, "content", part.tool_result().text());
-      writer_.EndObject();
-    }
-    return absl::OkStatus();
-  }
-
-  // System, developer and user: text, and media from users.
+  // System, developer and user: text and media.
   absl::Status WriteInput() {
     if (absl::Status status = CheckInputParts(); !status.ok()) return status;
     writer_.StartObject();
@@ -112,7 +107,7 @@ class MessageWriter {
     if (HasMedia()) {
       if (absl::Status status = WriteInputParts(); !status.ok()) return status;
     } else if (message_.parts_size() > 1) {
-      WriteString(writer_, JoinedText());
+      WriteString(writer_, JoinedOpenAiText(message_.parts()));
     } else {
       WriteString(writer_, message_.parts_size() == 1 ? message_.parts(0).text() : message_.text());
     }
@@ -123,10 +118,10 @@ class MessageWriter {
   absl::Status CheckInputParts() const {
     for (int i = 0; i < message_.parts_size(); ++i) {
       const Part& part = message_.parts(i);
-      if (part.has_text() || (part.has_media() && message_.role() == v1::ROLE_USER)) continue;
+      if (part.has_text() || part.has_media()) continue;
       const std::string field = OpenAiPartField(field_, i);
       if (part.kind_case() == Part::KIND_NOT_SET) return FieldError(field, "is empty");
-      return WrongOpenAiPart(field, part, role_);
+      return WrongOpenAiPart(field, part, absl::StrCat("a ", std::string(role_), " message"));
     }
     return absl::OkStatus();
   }
@@ -138,17 +133,6 @@ class MessageWriter {
     return false;
   }
 
-  // A line each: without something between them two words would become one.
-  // vLLM and llama.cpp join the parts of a list in the same way.
-  std::string JoinedText() const {
-    std::string text;
-    for (const Part& part : message_.parts()) {
-      if (!text.empty() && !part.text().empty()) text += '\n';
-      text += part.text();
-    }
-    return text;
-  }
-
   absl::Status WriteInputParts() {
     writer_.StartArray();
     for (int i = 0; i < message_.parts_size(); ++i) {
@@ -157,7 +141,7 @@ class MessageWriter {
         WriteOpenAiTextPart(part.text(), writer_);
         continue;
       }
-      absl::Status status = WriteOpenAiMedia(part.media(), OpenAiPartField(field_, i) + ".media", writer_);
+      absl::Status status = WriteOpenAiMedia(part.media(), OpenAiPartField(field_, i) + ".media", dialect_, writer_);
       if (!status.ok()) return status;
     }
     writer_.EndArray();
@@ -177,8 +161,17 @@ std::string OpenAiPartField(std::string_view message_field, int index) {
   return absl::StrCat(std::string(message_field), ".parts[", index, "]");
 }
 
-absl::Status WrongOpenAiPart(std::string_view field, const Part& part, std::string_view role) {
-  return FieldError(field, absl::StrCat(std::string(PartName(part)), " cannot be part of a ", std::string(role), " message"));
+absl::Status WrongOpenAiPart(std::string_view field, const Part& part, std::string_view whole) {
+  return FieldError(field, absl::StrCat(std::string(PartName(part)), " cannot be part of ", std::string(whole)));
+}
+
+std::string JoinedOpenAiText(const google::protobuf::RepeatedPtrField<Part>& parts) {
+  std::string text;
+  for (const Part& part : parts) {
+    if (!text.empty() && !part.text().empty()) text += '\n';
+    text += part.text();
+  }
+  return text;
 }
 
 void WriteOpenAiTextPart(std::string_view text, JsonWriter& writer) {
@@ -190,12 +183,14 @@ void WriteOpenAiTextPart(std::string_view text, JsonWriter& writer) {
 
 absl::Status WriteOpenAiMessages(const v1::ChatRequest& request, const Dialect& dialect, JsonWriter& writer) {
   int written = 0;
+  OpenAiToolResults results(dialect, writer);
   writer.StartArray();
   for (int i = 0; i < request.messages_size(); ++i) {
-    const absl::StatusOr<int> more = MessageWriter(request.messages(i), i, dialect, writer).Write();
+    const absl::StatusOr<int> more = MessageWriter(request.messages(i), i, dialect, writer).Write(results);
     if (!more.ok()) return more.status();
     written += *more;
   }
+  if (absl::Status status = results.End(); !status.ok()) return status;
   writer.EndArray();
   if (written == 0) return FieldError("messages", "none says anything: an assistant's empty turns are not sent");
   return absl::OkStatus();

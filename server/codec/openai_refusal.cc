@@ -106,6 +106,8 @@ FormParts PartsOfPath(std::string_view lower) {
   const std::string_view last = words.back();
   if (words.front() == "messages") {
     if (last == "role") return FormPart::kDeveloperRole;
+    // A turn's own, not what a user sent.
+    if (last == "audio" && !Contains(words, "content") && !Contains(words, "user")) return FormPart::kStates;
     if (IsOpenAiReasoningMember(last)) return FormPart::kReasoning;
     return Contains(kMessageKeys, last) ? FormParts() : FormPart::kStates;
   }

@@ -1,5 +1,6 @@
 #include "server/codec/openai_request.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -9,10 +10,12 @@
 #include "server/codec/json_check.h"
 #include "server/codec/openai_extras.h"
 #include "server/codec/openai_fields.h"
+#include "server/codec/openai_request_fields.h"
 
 namespace sluice {
 namespace {
 
+constexpr std::string_view kFormat = "openai";
 constexpr int kMaxChoices = 128;
 constexpr int kMaxTopLogprobs = 20;
 
@@ -40,6 +43,7 @@ class RequestWriter {
                             &RequestWriter::WriteReasoning, &RequestWriter::WriteChoices}) {
       if (absl::Status status = (this->*step)(); !status.ok()) return status;
     }
+    if (absl::Status status = WriteOpenAiRequestFields(request_, writer_); !status.ok()) return status;
     writer_.EndObject();
     EncodedRequest encoded;
     encoded.path = "/chat/completions";
@@ -71,11 +75,21 @@ class RequestWriter {
     return absl::OkStatus();
   }
 
+  // A provider's own tool of another format's only.
+  static bool IsOfOtherFormat(const v1::Tool& tool) {
+    return !tool.provider_json().empty() && tool.provider_json().count(std::string(kFormat)) == 0;
+  }
+
+  bool HasTools() const {
+    return !std::all_of(request_.tools().begin(), request_.tools().end(), &RequestWriter::IsOfOtherFormat);
+  }
+
   absl::Status WriteTools() {
-    if (request_.tools().empty()) return absl::OkStatus();
+    if (!HasTools()) return absl::OkStatus();
     WriteKey(writer_, "tools");
     writer_.StartArray();
     for (int i = 0; i < request_.tools_size(); ++i) {
+      if (IsOfOtherFormat(request_.tools(i))) continue;
       if (absl::Status status = WriteTool(request_.tools(i), absl::StrCat("tools[", i, "]")); !status.ok()) {
         return status;
       }
@@ -84,7 +98,19 @@ class RequestWriter {
     return absl::OkStatus();
   }
 
+  // A tool of the provider's own, to the letter.
+  absl::Status WriteOwnTool(const v1::Tool& tool, const std::string& field) {
+    const std::string& json = tool.provider_json().at(std::string(kFormat));
+    if (auto keys = KeysOfJsonObject(json, absl::StrCat(field, ".provider_json[\"", std::string(kFormat), "\"]"));
+        !keys.ok()) {
+      return keys.status();
+    }
+    WriteRaw(writer_, json, rapidjson::kObjectType);
+    return absl::OkStatus();
+  }
+
   absl::Status WriteTool(const v1::Tool& tool, const std::string& field) {
+    if (!tool.provider_json().empty()) return WriteOwnTool(tool, field);
     if (tool.name().empty()) return FieldError(field + ".name", "required");
     writer_.StartObject();
     WriteMember(writer_, "type", "function");
@@ -103,13 +129,15 @@ class RequestWriter {
 
   bool HasTool(const std::string& name) const {
     for (const v1::Tool& tool : request_.tools()) {
-      if (tool.name() == name) return true;
+      if (tool.provider_json().empty() && tool.name() == name) return true;
     }
     return false;
   }
 
   absl::Status WriteToolChoice() {
     const v1::ToolChoice& choice = request_.tool_choice();
+    // Servers refuse a choice without tools.
+    if (!request_.tools().empty() && !HasTools()) return absl::OkStatus();
     if (choice.has_parallel_tool_calls() && dialect_.parallel_tool_calls) {
       WriteBool("parallel_tool_calls", choice.parallel_tool_calls());
     }
@@ -223,6 +251,7 @@ class RequestWriter {
   absl::Status CheckExtra(const std::string& key) {
     if (IsOpenAiTokenLimit(key)) return CheckExtraLimit(key);
     const std::string_view field = FieldOfOpenAiKey(key);
+    if (MayBeOpenAiExtra(key)) return CheckExtraBeside(key);
     if (!field.empty()) {
       const std::string instead = field == "stream" || field == "stream_options"
                                       ? std::string()
@@ -241,13 +270,16 @@ class RequestWriter {
     return absl::OkStatus();
   }
 
+  absl::Status CheckExtraBeside(const std::string& key) const {
+    const std::string field(OpenAiFieldBeside(request_, key));
+    if (field.empty()) return absl::OkStatus();
+    return FieldError(kOpenAiExtrasField, absl::StrCat("\"", key, "\" and ", field, " are both set"));
+  }
+
   absl::Status WriteDouble(std::string_view key, double value) {
     if (!std::isfinite(value)) return FieldError(FieldOfOpenAiKey(key), "must be a finite number");
-    // The shortest text that gives the same double again: 0.7 stays 0.7.
-    char text[32];
-    const char* end = std::to_chars(text, text + sizeof(text), value).ptr;
     WriteKey(writer_, key);
-    WriteRaw(writer_, std::string_view(text, end - text), rapidjson::kNumberType);
+    WriteNumber(writer_, value);
     return absl::OkStatus();
   }
 
@@ -270,6 +302,12 @@ class RequestWriter {
 };
 
 }  // namespace
+
+void WriteNumber(JsonWriter& writer, double value) {
+  char text[32];
+  const char* end = std::to_chars(text, text + sizeof(text), value).ptr;
+  WriteRaw(writer, std::string_view(text, end - text), rapidjson::kNumberType);
+}
 
 absl::Status FieldError(std::string_view field, std::string_view problem) {
   return absl::InvalidArgumentError(absl::StrCat(std::string(field), ": ", std::string(problem)));

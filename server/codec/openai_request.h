@@ -7,7 +7,9 @@
 //   for every tool, "{}" for a call without arguments, no turn that says nothing.
 // - An assistant's reasoning and states go back as they came: openai_assistant.cc.
 // - top_k is no field of OpenAI's own, but of most who speak the format.
-// - ToolResult.is_error is left out: the format has no place for it.
+// - The format has no place for ToolResult.is_error, so the text says it; none for
+//   media of a tool either, which follow in a user's message.
+// - Tools of other formats are left out.
 // - JSON texts (schemas, extras, states) are checked and then sent to the letter.
 #ifndef SLUICE_SERVER_CODEC_OPENAI_REQUEST_H_
 #define SLUICE_SERVER_CODEC_OPENAI_REQUEST_H_
@@ -31,6 +33,10 @@ absl::Status WriteOpenAiMessages(const v1::ChatRequest& request, const Dialect& 
 
 // INVALID_ARGUMENT "field: problem".
 absl::Status FieldError(std::string_view field, std::string_view problem);
+
+// A finite number, as the shortest text that gives the same double again: 0.7 stays
+// 0.7.
+void WriteNumber(JsonWriter& writer, double value);
 
 inline void WriteKey(JsonWriter& writer, std::string_view key) {
   writer.Text(key);

@@ -41,26 +41,35 @@ JsonError ReadCount(const JsonReader& reader, JsonKind kind, JsonValue value, Co
   return simdjson::SUCCESS;
 }
 
-JsonError ReadDetail(const JsonReader& reader, JsonValue value, std::string_view name, Count& count) {
+// A number of nothing, as OpenAI tells of every kind of token, tells nothing.
+JsonError ReadOther(const JsonReader& reader, JsonKind kind, JsonValue value, bool& others) {
+  std::string_view raw;
+  if (!others) SLUICE_JSON_TRY(reader.ReadRaw(kind, value, raw));
+  others = others || (raw != "0" && raw != "{}");
+  return simdjson::SUCCESS;
+}
+
+JsonError ReadDetail(const JsonReader& reader, JsonValue value, std::string_view name, Count& count, bool& others) {
   return ForEachMemberOf(value, [&](std::string_view key, JsonKind kind, JsonValue member) -> JsonError {
-    return key == name ? ReadCount(reader, kind, member, count) : simdjson::SUCCESS;
+    if (key == name) return ReadCount(reader, kind, member, count);
+    return ReadOther(reader, kind, member, others);
   });
 }
 
 }  // namespace
 
-JsonError ReadOpenAiUsage(const JsonReader& reader, JsonValue value, UsageCounts& usage) {
-  return ForEachMemberOf(value, [&](std::string_view key, JsonKind kind, JsonValue member) -> JsonError {
+JsonError ReadOpenAiUsage(const JsonReader& reader, JsonObject object, UsageCounts& usage, bool& others) {
+  return ForEachMember(object, [&](std::string_view key, JsonKind kind, JsonValue member) -> JsonError {
     for (const UsageRow& row : kRows) {
       if (row.key == key) return ReadCount(reader, kind, member, usage.*row.count);
     }
     if (key == "prompt_tokens_details" || key == "input_tokens_details") {
-      return ReadDetail(reader, member, "cached_tokens", usage.cached_input_tokens);
+      return ReadDetail(reader, member, "cached_tokens", usage.cached_input_tokens, others);
     }
     if (key == "completion_tokens_details" || key == "output_tokens_details") {
-      return ReadDetail(reader, member, "reasoning_tokens", usage.reasoning_tokens);
+      return ReadDetail(reader, member, "reasoning_tokens", usage.reasoning_tokens, others);
     }
-    return simdjson::SUCCESS;
+    return ReadOther(reader, kind, member, others);
   });
 }
 

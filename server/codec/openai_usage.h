@@ -8,9 +8,10 @@
 
 namespace sluice {
 
-// Sets the counts that `value` tells and leaves the others as they are. Floats
-// and texts that hold a number count.
-JsonError ReadOpenAiUsage(const JsonReader& reader, JsonValue value, UsageCounts& usage);
+// Sets the counts that `object` tells and leaves the others as they are. Floats
+// and texts that hold a number count. `others`: it tells more than counts of ours;
+// looked for only where it is false.
+JsonError ReadOpenAiUsage(const JsonReader& reader, JsonObject object, UsageCounts& usage, bool& others);
 
 // What `later` tells replaces what `usage` had. An object of zeros tells nothing
 // where something was told before: many send it before they know, or after all.

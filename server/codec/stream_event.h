@@ -39,6 +39,20 @@ struct TokenLogprobValue {
   std::vector<TopLogprobValue> top;
 };
 
+// Where something in an answer comes from; empty or not set: not told.
+struct CitationValue {
+  std::string url;
+  std::string title;
+  std::string cited_text;
+  // A piece of the answer, as the provider counts.
+  std::optional<int32_t> start;
+  std::optional<int32_t> end;
+  // A file at the provider, or its name for a document of the caller's.
+  std::string file_id;
+
+  size_t bytes() const { return url.size() + title.size() + cited_text.size() + file_id.size(); }
+};
+
 struct StreamEvent {
   enum class Kind {
     kModel,          // text: the model as the upstream reports it; not content
@@ -52,6 +66,8 @@ struct StreamEvent {
     kUsage,          // usage
     kExtras,         // a provider's own field; name: wire format, id: its key, text: its value as JSON
     kEmbedding,      // choice: index of the input, embedding; the whole vector
+    kMedia,          // data, text: more of a sound and of what it says; name: its type, once a part
+    kCitation,       // citation: of a part that was begun, which may have ended; not content
   };
 
   // The `part` of an extra that belongs to no choice.
@@ -69,12 +85,20 @@ struct StreamEvent {
   const UsageCounts* usage = nullptr;                        // kUsage only
   const std::vector<TokenLogprobValue>* logprobs = nullptr;  // kContent, or null
   std::span<const float> embedding;                          // kEmbedding only
+  std::string_view data;                                     // kMedia only; any bytes
+  const CitationValue* citation = nullptr;                   // kCitation only
   bool shows_content = false;                                // kExtras: content of its own, as an image
 
   // Content commits a call: what was shown cannot be taken back.
   bool is_content() const {
     return kind == Kind::kContent || kind == Kind::kReasoning || kind == Kind::kRefusal ||
-           kind == Kind::kToolCallStart || kind == Kind::kToolCallDelta || kind == Kind::kEmbedding || shows_content;
+           kind == Kind::kToolCallStart || kind == Kind::kToolCallDelta || kind == Kind::kEmbedding ||
+           kind == Kind::kMedia || shows_content;
+  }
+  // What it holds, roughly; logprobs are left out.
+  size_t bytes() const {
+    return text.size() + id.size() + name.size() + embedding.size_bytes() + data.size() +
+           (citation != nullptr ? citation->bytes() : 0);
   }
 };
 

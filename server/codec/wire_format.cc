@@ -2,6 +2,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "sluice/v1/gateway.pb.h"
 
 namespace sluice {
 
@@ -10,5 +11,7 @@ absl::StatusOr<EncodedRequest> WireFormat::EncodeEmbed(const v1::EmbedRequest& r
   return absl::InvalidArgumentError(
       absl::StrCat("model: wire format \"", std::string(name()), "\" has no embeddings"));
 }
+
+std::string WireFormat::AudioFormat(const v1::ChatRequest& request) const { return request.audio().format(); }
 
 }  // namespace sluice

@@ -58,6 +58,9 @@ struct AnswerOptions {
   int choices = 1;
   // The provider's own fields are wanted.
   bool include_extras = false;
+  // The provider's word for the format of a sound that was asked for; empty: none
+  // was. WireFormat::AudioFormat.
+  std::string audio_format;
   // Dialect::ends_without_finish.
   bool ends_without_finish = false;
   // Of this attempt alone: makes ids up where the upstream tells none. Letters,
@@ -114,6 +117,10 @@ class WireFormat {
   // carry or that is malformed.
   virtual absl::StatusOr<EncodedRequest> EncodeChat(const v1::ChatRequest& request, std::string_view model,
                                                     const Dialect& dialect) const = 0;
+
+  // The provider's word for the format of the sound that `request` asks for, in a
+  // field or in extras; empty: it asks for none.
+  virtual std::string AudioFormat(const v1::ChatRequest& request) const;
 
   // The headers that carry the credential ("Authorization: Bearer …").
   virtual std::vector<std::pair<std::string, std::string>> AuthHeaders(std::string_view secret) const = 0;

@@ -95,6 +95,14 @@ v1::DialectPreset PresetOfHost(std::string_view host) {
 
 Dialect DialectOf(v1::DialectPreset preset) {
   Dialect out;
+  // openrouter.ai/docs/features/multimodal/pdfs: a file by its URL stands where its bytes would.
+  if (preset == v1::DIALECT_PRESET_OPENROUTER) out.documents = Dialect::Documents::kByUrlToo;
+  if (preset == v1::DIALECT_PRESET_MISTRAL) {
+    // docs.mistral.ai/studio/document-processing/document-qna; a tool's content is a list of the same chunks, and
+    // "Unexpected role 'user' after role 'tool'" (zed#37021).
+    out.documents = Dialect::Documents::kDocumentUrl;
+    out.media_in_tool_results = true;
+  }
   for (const PresetRow& row : kPresets) {
     if (row.preset != preset) continue;
     out.token_limit = row.token_limit;

@@ -180,7 +180,7 @@ void CallImpl::ShowHeld(RunningAttempt& running) {
 
 void CallImpl::OnEvent(const StreamEvent& event) {
   if (event.kind == StreamEvent::Kind::kModel) return;  // told by Started
-  const size_t bytes = event.text.size() + event.id.size() + event.name.size() + event.embedding.size_bytes();
+  const size_t bytes = event.bytes();
   winner_->content_bytes += bytes;
   if (!sink_.shows_content()) {
     collected_bytes_ += bytes;

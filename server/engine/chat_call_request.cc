@@ -14,22 +14,33 @@ namespace {
 constexpr uint64_t kTokensPerMedia = 1000;
 
 uint64_t BytesOf(const v1::Part& part) {
-  return part.text().size() + part.reasoning().text().size() + part.refusal().text().size() +
-         part.tool_call().name().size() + part.tool_call().arguments_json().size() + part.tool_result().text().size();
+  uint64_t bytes = part.text().size() + part.reasoning().text().size() + part.refusal().text().size() +
+                   part.tool_call().name().size() + part.tool_call().arguments_json().size() +
+                   part.tool_result().text().size();
+  for (const v1::Part& inner : part.tool_result().parts()) bytes += inner.text().size();
+  return bytes;
+}
+
+uint64_t MediaOf(const v1::Part& part) {
+  uint64_t media = part.has_media() ? 1 : 0;
+  for (const v1::Part& inner : part.tool_result().parts()) media += inner.has_media() ? 1 : 0;
+  return media;
 }
 
 uint64_t TokensOfPrompt(const v1::ChatRequest& request) {
   uint64_t bytes = request.response_format().json_schema().schema_json().size();
   uint64_t media = 0;
   for (const v1::Message& message : request.messages()) {
-    bytes += message.text().size();
+    // Beside parts it says what one of them says.
+    if (message.parts().empty()) bytes += message.text().size();
     for (const v1::Part& part : message.parts()) {
       bytes += BytesOf(part);
-      media += part.has_media() ? 1 : 0;
+      media += MediaOf(part);
     }
   }
   for (const v1::Tool& tool : request.tools()) {
     bytes += tool.name().size() + tool.description().size() + tool.parameters_json().size();
+    for (const auto& [format, json] : tool.provider_json()) bytes += json.size();
   }
   return bytes / kBytesPerToken + media * kTokensPerMedia;
 }
@@ -48,6 +59,7 @@ class ChatCallRequest final : public CallRequest {
   std::unique_ptr<ResponseDecoder> NewDecoder(const WireFormat& format, AnswerOptions options) const override {
     options.choices = choices();
     options.include_extras = request_.stream_options().include_extras();
+    options.audio_format = format.AudioFormat(request_);
     return format.NewDecoder(options);
   }
 
@@ -67,7 +79,7 @@ class ChatCallRequest final : public CallRequest {
       if (prefix.size() >= bytes) break;
       // Who speaks is a part of the prompt too.
       add(std::string_view("\0SDUAT", 6).substr(std::clamp<int>(message.role(), 0, 5), 1));
-      add(message.text());
+      if (message.parts().empty()) add(message.text());
       for (const v1::Part& part : message.parts()) add(part.text());
     }
     return prefix;

@@ -7,13 +7,14 @@ bool HeldEvents::Hold(const StreamEvent& event) {
     usage_ = *event.usage;  // replaces
     return true;
   }
-  bytes_ += event.text.size() + event.id.size() + event.name.size();
+  bytes_ += event.bytes();
   if (events_.size() == kMaxEvents || bytes_ > kMaxBytes) return false;
   if (event.kind == StreamEvent::Kind::kModel) {
     model_ = event.text;
     return true;
   }
-  events_.push_back({event, std::string(event.text), std::string(event.id), std::string(event.name)});
+  events_.push_back({event, std::string(event.text), std::string(event.id), std::string(event.name), {}});
+  if (event.citation != nullptr) events_.back().citation = *event.citation;
   return true;
 }
 
@@ -22,6 +23,7 @@ void HeldEvents::Release(StreamEventHandler& handler) {
     held.event.text = held.text;
     held.event.id = held.id;
     held.event.name = held.name;
+    if (held.event.citation != nullptr) held.event.citation = &held.citation;
     handler.OnEvent(held.event);
   }
   if (usage_) {

@@ -33,6 +33,7 @@ class HeldEvents {
     std::string text;
     std::string id;
     std::string name;
+    CitationValue citation;
   };
 
   std::string model_;

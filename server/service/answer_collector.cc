@@ -5,6 +5,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "server/service/event_mapping.h"
+#include "server/service/message_text.h"
 #include "server/service/status_mapping.h"
 
 namespace sluice {
@@ -15,6 +16,12 @@ namespace {
 
 // A choice or part in memory, beside its text.
 constexpr size_t kPartOverhead = 64;
+
+void AddMedia(const StreamEvent& event, v1::Media* media) {
+  if (!event.name.empty()) media->mutable_mime_type()->assign(event.name);
+  media->mutable_data()->append(event.data);
+  media->mutable_transcript()->append(event.text);
+}
 
 }  // namespace
 
@@ -43,6 +50,9 @@ void AnswerCollector::Add(const StreamEvent& event) {
     case Kind::kUsage:
       if (event.usage) *response_.mutable_usage() = ToProto(*event.usage);
       return;
+    case Kind::kCitation:
+      if (event.citation) FillCitation(*event.citation, answers_[event.choice].parts[event.part].add_citations());
+      return;
     case Kind::kExtras:
       extras_[std::string(event.name)].Add(event);
       return;
@@ -69,6 +79,9 @@ void AnswerCollector::AddDelta(const StreamEvent& event) {
     case Kind::kRefusal:
       part.mutable_refusal()->mutable_text()->append(event.text);
       return;
+    case Kind::kMedia:
+      AddMedia(event, part.mutable_media());
+      return;
     case Kind::kToolCallStart:
       part.mutable_tool_call()->mutable_id()->assign(event.id);
       part.mutable_tool_call()->mutable_name()->assign(event.name);
@@ -89,6 +102,15 @@ void AnswerCollector::Discard() {
   response_.Clear();
 }
 
+// Once more, for callers who want no more than the text; but never over the bound
+// that keeps an answer small enough for its caller.
+void AnswerCollector::SayText(v1::Message* message) {
+  const std::string& text = OnlyTextOf(*message);
+  if (bytes_ + text.size() > max_bytes_) return;
+  bytes_ += text.size();
+  message->set_text(text);
+}
+
 v1::ChatResponse AnswerCollector::Take(const CallRecord& record) {
   for (auto& [index, answer] : answers_) {
     v1::Choice* choice = response_.add_choices();
@@ -96,6 +118,7 @@ v1::ChatResponse AnswerCollector::Take(const CallRecord& record) {
     choice->set_index(index);
     choice->mutable_message()->set_role(v1::ROLE_ASSISTANT);
     for (auto& [number, part] : answer.parts) *choice->mutable_message()->add_parts() = std::move(part);
+    SayText(choice->mutable_message());
   }
   for (const auto& [format, extras] : extras_) (*response_.mutable_extras_json())[format] = extras.Json();
   *response_.mutable_end() = EndMessage(record);

@@ -38,6 +38,7 @@ class AnswerCollector {
   };
 
   void AddDelta(const StreamEvent& event);
+  void SayText(v1::Message* message);
 
   const size_t max_bytes_;
   size_t bytes_ = 0;

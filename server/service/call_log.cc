@@ -13,6 +13,8 @@ struct CallStep::Rest {
   std::optional<UsageCounts> usage;
   std::vector<TokenLogprobValue> logprobs;
   std::vector<float> embedding;
+  std::string data;
+  std::optional<CitationValue> citation;
   std::string model;
   CallRecord record;
 };
@@ -36,7 +38,8 @@ size_t BytesOf(const CallRecord& record) {
 
 bool IsPlain(const StreamEvent& event) {
   return event.id.empty() && event.name.empty() && event.finish_reason == FinishReason::kUnspecified &&
-         event.usage == nullptr && event.logprobs == nullptr && event.embedding.empty();
+         event.usage == nullptr && event.logprobs == nullptr && event.embedding.empty() && event.data.empty() &&
+         event.citation == nullptr;
 }
 
 }  // namespace
@@ -66,8 +69,9 @@ CallStep CallStep::Written(const StreamEvent& event) {
     if (event.usage) rest->usage = *event.usage;
     if (event.logprobs) rest->logprobs = *event.logprobs;
     rest->embedding.assign(event.embedding.begin(), event.embedding.end());
-    bytes += sizeof(Rest) + event.id.size() + event.name.size() + BytesOf(rest->logprobs) +
-             event.embedding.size_bytes();
+    rest->data = event.data;
+    if (event.citation) rest->citation = *event.citation;
+    bytes += sizeof(Rest) + event.bytes() - event.text.size() + BytesOf(rest->logprobs);
     step.rest_ = std::move(rest);
   }
   step.bytes_ = static_cast<uint32_t>(bytes);
@@ -123,6 +127,8 @@ void CallStep::TellEvent(StreamSink& sink) const {
     if (rest_->usage) event.usage = &*rest_->usage;
     if (!rest_->logprobs.empty()) event.logprobs = &rest_->logprobs;
     event.embedding = rest_->embedding;
+    event.data = rest_->data;
+    if (rest_->citation) event.citation = &*rest_->citation;
   }
   sink.Write(event);
 }

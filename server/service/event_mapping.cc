@@ -52,6 +52,18 @@ void FillPartEnd(const StreamEvent& event, v1::PartEnd* out) {
   if (!event.text.empty()) FillState(event, out->add_states());
 }
 
+void FillMedia(const StreamEvent& event, v1::MediaDelta* out) {
+  out->mutable_mime_type()->assign(event.name);
+  out->mutable_data()->assign(event.data);
+  out->mutable_transcript()->assign(event.text);
+}
+
+void MergeMedia(const StreamEvent& event, v1::MediaDelta* out) {
+  if (!event.name.empty()) out->mutable_mime_type()->assign(event.name);
+  out->mutable_data()->append(event.data);
+  out->mutable_transcript()->append(event.text);
+}
+
 void FillExtras(const StreamEvent& event, v1::Extras* out) {
   JsonMembers object;
   object.Add(event.id, event.text);
@@ -89,6 +101,15 @@ void FillState(const StreamEvent& part_end, v1::ProviderState* out) {
   out->mutable_value()->assign(part_end.text);
 }
 
+void FillCitation(const CitationValue& source, v1::Citation* out) {
+  out->set_url(source.url);
+  out->set_title(source.title);
+  out->set_cited_text(source.cited_text);
+  if (source.start) out->set_start(*source.start);
+  if (source.end) out->set_end(*source.end);
+  out->set_file_id(source.file_id);
+}
+
 bool FillEvent(const StreamEvent& event, v1::ChatEvent* out) {
   out->set_choice(event.choice);
   out->set_part(std::max(event.part, 0));
@@ -124,12 +145,22 @@ bool FillEvent(const StreamEvent& event, v1::ChatEvent* out) {
     case Kind::kExtras:
       FillExtras(event, out->mutable_extras());
       return true;
+    case Kind::kMedia:
+      FillMedia(event, out->mutable_media());
+      return true;
+    case Kind::kCitation:
+      if (event.citation) FillCitation(*event.citation, out->mutable_citation());
+      return event.citation != nullptr;
   }
   return false;
 }
 
 bool MergeInto(const StreamEvent& event, v1::ChatEvent* last) {
   if (last->choice() != event.choice || last->part() != event.part) return false;
+  if (event.kind == Kind::kMedia && last->has_media()) {
+    MergeMedia(event, last->mutable_media());
+    return true;
+  }
   std::string* text = MergeableText(event.kind, last);
   if (text == nullptr) return false;
   text->append(event.text);
@@ -138,7 +169,8 @@ bool MergeInto(const StreamEvent& event, v1::ChatEvent* last) {
 }
 
 size_t ContentBytes(const StreamEvent& event) {
-  size_t weight = event.text.size() + event.id.size() + event.name.size();
+  size_t weight = event.text.size() + event.id.size() + event.name.size() + event.data.size() +
+                  (event.citation != nullptr ? event.citation->bytes() : 0);
   if (event.logprobs == nullptr) return weight;
   for (const TokenLogprobValue& value : *event.logprobs) {
     weight += kLogprobOverhead + value.token.size() + value.raw.size();

@@ -19,6 +19,8 @@ void AppendLogprobs(const std::vector<TokenLogprobValue>& from,
 // The state of a part that ended with one.
 void FillState(const StreamEvent& part_end, v1::ProviderState* out);
 
+void FillCitation(const CitationValue& source, v1::Citation* out);
+
 // Fills `out` (choice, part and kind). False for an event that callers never
 // see as such (kModel: it is in `started`; kEmbedding: no chat has one).
 bool FillEvent(const StreamEvent& event, v1::ChatEvent* out);

@@ -1,5 +1,6 @@
 #include "server/service/pending_messages.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "proto/status/bounded_text.h"
@@ -16,12 +17,12 @@ google::protobuf::ArenaOptions OptionsWith(char* block, size_t size) {
   return options;
 }
 
-// Text of these may be cut into several events: deltas append.
+// Text and bytes of these may be cut into several events: deltas append.
 bool IsPlainDelta(const StreamEvent& event) {
   using Kind = StreamEvent::Kind;
   if (event.logprobs != nullptr && !event.logprobs->empty()) return false;
   return event.kind == Kind::kContent || event.kind == Kind::kReasoning || event.kind == Kind::kRefusal ||
-         event.kind == Kind::kToolCallDelta;
+         event.kind == Kind::kToolCallDelta || event.kind == Kind::kMedia;
 }
 
 }  // namespace
@@ -69,15 +70,19 @@ void PendingMessages::AddRestart(std::string_view served_by) {
 }
 
 void PendingMessages::Add(const StreamEvent& event) {
-  if (event.text.size() <= max_message_bytes_ || !IsPlainDelta(event)) return AddWhole(event);
+  if (event.text.size() + event.data.size() <= max_message_bytes_ || !IsPlainDelta(event)) return AddWhole(event);
   StreamEvent piece = event;
-  std::string_view rest = event.text;
-  while (!rest.empty()) {
-    piece.text = WholeCharacters(rest, max_message_bytes_);
+  std::string_view text = event.text;
+  std::string_view data = event.data;
+  while (!text.empty() || !data.empty()) {
+    piece.text = WholeCharacters(text, max_message_bytes_);
     // Text that is not UTF-8 never comes; if it did, it must not stop us.
-    if (piece.text.empty()) piece.text = rest;
-    rest.remove_prefix(piece.text.size());
+    if (piece.text.empty()) piece.text = text;
+    piece.data = data.substr(0, max_message_bytes_ - std::min(piece.text.size(), max_message_bytes_));
+    text.remove_prefix(piece.text.size());
+    data.remove_prefix(piece.data.size());
     AddWhole(piece);
+    piece.name = {};
   }
 }
 

@@ -1,22 +1,17 @@
 #include "server/service/request_check.h"
 
-#include <rapidjson/reader.h>
-#include <rapidjson/memorystream.h>
-
-#include <cmath>
 #include <string>
 #include <string_view>
 
 #include "absl/strings/str_cat.h"
-#include "server/resilience/failure.h"
-#include "proto/status/bounded_text.h"
+#include "server/service/check_faults.h"
 #include "server/service/coalescing_window.h"
 #include "server/service/embed_collector.h"
 
 namespace sluice {
 namespace {
 
-using Fault = std::optional<CallError>;
+using Fault = RequestFault;
 
 // Choices of one call; as the documentation of ChatRequest.n says.
 constexpr int kMaxChoices = 128;
@@ -24,37 +19,11 @@ constexpr int kMaxTopLogprobs = 20;
 // As OpenAI's bound; also what keeps the work of one call in sight.
 constexpr int kMaxEmbedInputs = 2048;
 constexpr int kMaxDimensions = 65536;
-// Longest quotation of a caller's value in an error.
-constexpr size_t kQuotedBytes = 64;
-
-CallError Refuse(std::string field, std::string_view what) {
-  CallError error;
-  error.kind = FailureKind::kCaller;
-  error.grpc_code = TraitsOf(FailureKind::kCaller).grpc_code;
-  error.reason = std::string(TraitsOf(FailureKind::kCaller).reason);
-  error.message = absl::StrCat(field, ": ", std::string(what));
-  error.field = std::move(field);
-  return error;
-}
-
-std::string Quoted(std::string_view value) { return absl::StrCat("\"", BoundedText(value, kQuotedBytes), "\""); }
-
-// True if `text` is one JSON value, and an object. Iterative: a caller's
-// nesting must not use up our stack.
-bool IsJsonObject(std::string_view text) {
-  rapidjson::MemoryStream stream(text.data(), text.size());
-  rapidjson::BaseReaderHandler<> ignore;
-  rapidjson::Reader reader;
-  constexpr unsigned kFlags = rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag;
-  if (reader.Parse<kFlags>(stream, ignore).IsError()) return false;
-  size_t first = text.find_first_not_of(" \t\r\n");
-  return first != std::string_view::npos && text[first] == '{';
-}
-
-Fault CheckJson(std::string field, std::string_view text) {
-  if (IsJsonObject(text)) return std::nullopt;
-  return Refuse(std::move(field), absl::StrCat(Quoted(text), " is not a JSON object"));
-}
+// As the documentation of these fields says; the first three are OpenAI's bounds.
+constexpr int kMaxMetadata = 16;
+constexpr size_t kMaxMetadataKey = 64;
+constexpr size_t kMaxText = 512;
+constexpr int kMaxBiases = 1024;
 
 Fault CheckRange(std::string_view field, bool set, double value, double low, double high) {
   if (!set || (value >= low && value <= high)) return std::nullopt;  // NaN is in no range
@@ -66,55 +35,17 @@ Fault CheckAtLeast(std::string_view field, bool set, int64_t value, int64_t low)
   return Refuse(std::string(field), absl::StrCat(value, " is out of range; must be at least ", low));
 }
 
-Fault CheckMedia(const std::string& field, const v1::Media& media) {
-  if (media.source_case() == v1::Media::SOURCE_NOT_SET) {
-    return Refuse(field, "is empty; must hold a url or data");
-  }
-  if (media.has_data() && media.mime_type().empty()) {
-    return Refuse(absl::StrCat(field, ".mime_type"), "is missing; required with data (\"image/png\")");
-  }
-  return std::nullopt;
-}
-
-Fault CheckPart(const std::string& field, const v1::Part& part) {
-  switch (part.kind_case()) {
-    case v1::Part::KIND_NOT_SET:
-      return Refuse(field, "is empty; must be one of text, media, reasoning, tool_call, tool_result, refusal");
-    case v1::Part::kMedia:
-      return CheckMedia(absl::StrCat(field, ".media"), part.media());
-    case v1::Part::kToolCall:
-      if (part.tool_call().name().empty()) return Refuse(absl::StrCat(field, ".tool_call.name"), "is missing");
-      return std::nullopt;
-    case v1::Part::kToolResult:
-      if (part.tool_result().tool_call_id().empty()) {
-        return Refuse(absl::StrCat(field, ".tool_result.tool_call_id"), "is missing");
-      }
-      return std::nullopt;
-    default:
-      return std::nullopt;
-  }
-}
-
-Fault CheckMessage(const std::string& field, const v1::Message& message) {
-  if (!v1::Role_IsValid(message.role()) || message.role() == v1::ROLE_UNSPECIFIED) {
-    return Refuse(absl::StrCat(field, ".role"),
-                  absl::StrCat(static_cast<int>(message.role()),
-                               " is no role; must be ROLE_SYSTEM, ROLE_DEVELOPER, ROLE_USER, ROLE_ASSISTANT or "
-                               "ROLE_TOOL"));
-  }
-  if (!message.text().empty() && message.parts_size() > 0) {
-    return Refuse(absl::StrCat(field, ".text"), "is set together with parts; must be only one of them");
-  }
-  for (int i = 0; i < message.parts_size(); ++i) {
-    if (auto fault = CheckPart(absl::StrCat(field, ".parts[", i, "]"), message.parts(i))) return fault;
-  }
-  return std::nullopt;
-}
-
-Fault CheckMessages(const v1::ChatRequest& request) {
-  if (request.messages_size() == 0) return Refuse("messages", "is empty; must hold at least one message");
-  for (int i = 0; i < request.messages_size(); ++i) {
-    if (auto fault = CheckMessage(absl::StrCat("messages[", i, "]"), request.messages(i))) return fault;
+// A provider's own tool stands alone.
+Fault CheckOwnTool(const std::string& field, const v1::Tool& tool) {
+  const auto beside = [&](std::string_view name) {
+    return Refuse(absl::StrCat(field, ".", std::string(name)), "is set together with provider_json; must be only one of them");
+  };
+  if (!tool.name().empty()) return beside("name");
+  if (!tool.description().empty()) return beside("description");
+  if (!tool.parameters_json().empty()) return beside("parameters_json");
+  if (tool.has_strict()) return beside("strict");
+  for (const auto& [format, json] : tool.provider_json()) {
+    if (auto f = CheckJson(absl::StrCat(field, ".provider_json[", Quoted(format), "]"), json)) return f;
   }
   return std::nullopt;
 }
@@ -123,13 +54,17 @@ Fault CheckTools(const v1::ChatRequest& request) {
   for (int i = 0; i < request.tools_size(); ++i) {
     const v1::Tool& tool = request.tools(i);
     std::string field = absl::StrCat("tools[", i, "]");
+    if (!tool.provider_json().empty()) {
+      if (auto fault = CheckOwnTool(field, tool)) return fault;
+      continue;
+    }
     if (tool.name().empty()) return Refuse(absl::StrCat(field, ".name"), "is missing");
     if (tool.parameters_json().empty()) continue;
     if (auto fault = CheckJson(absl::StrCat(field, ".parameters_json"), tool.parameters_json())) return fault;
   }
   if (request.tool_choice().kind_case() == v1::ToolChoice::kTool) {
     for (const v1::Tool& tool : request.tools()) {
-      if (tool.name() == request.tool_choice().tool()) return std::nullopt;
+      if (tool.provider_json().empty() && tool.name() == request.tool_choice().tool()) return std::nullopt;
     }
     return Refuse("tool_choice.tool", absl::StrCat(Quoted(request.tool_choice().tool()), " is not among tools"));
   }
@@ -140,6 +75,21 @@ Fault CheckResponseFormat(const v1::ResponseFormat& format) {
   if (!format.has_json_schema()) return std::nullopt;
   if (format.json_schema().name().empty()) return Refuse("response_format.json_schema.name", "is missing");
   return CheckJson("response_format.json_schema.schema_json", format.json_schema().schema_json());
+}
+
+Fault CheckCount(std::string_view field, size_t count, int most) {
+  if (count <= static_cast<size_t>(most)) return std::nullopt;
+  return Refuse(std::string(field), absl::StrCat("has ", count, " entries; must have at most ", most));
+}
+
+Fault CheckLogitBias(const google::protobuf::Map<int32_t, double>& biases) {
+  if (auto f = CheckCount("sampling.logit_bias", biases.size(), kMaxBiases)) return f;
+  for (const auto& [token, bias] : biases) {
+    const std::string field = absl::StrCat("sampling.logit_bias[", token, "]");
+    if (token < 0) return Refuse(field, "is no token; its number must be at least 0");
+    if (auto f = CheckRange(field, true, bias, -100, 100)) return f;
+  }
+  return std::nullopt;
 }
 
 // Only what is wrong for every provider; their own ranges differ and change.
@@ -153,7 +103,28 @@ Fault CheckSampling(const v1::Sampling& s) {
   if (auto f = CheckRange("sampling.presence_penalty", s.has_presence_penalty(), s.presence_penalty(), -100, 100)) {
     return f;
   }
-  return CheckRange("sampling.frequency_penalty", s.has_frequency_penalty(), s.frequency_penalty(), -100, 100);
+  if (auto f = CheckRange("sampling.frequency_penalty", s.has_frequency_penalty(), s.frequency_penalty(), -100, 100)) {
+    return f;
+  }
+  return CheckLogitBias(s.logit_bias());
+}
+
+Fault CheckMetadata(const google::protobuf::Map<std::string, std::string>& metadata) {
+  if (auto f = CheckCount("metadata", metadata.size(), kMaxMetadata)) return f;
+  for (const auto& [key, value] : metadata) {
+    const std::string field = absl::StrCat("metadata[", Quoted(key), "]");
+    if (key.empty()) return Refuse(field, "has no name; its key must have 1 to 64 bytes");
+    if (auto f = CheckLength(field, key, kMaxMetadataKey)) return f;
+    if (auto f = CheckLength(field, value, kMaxText)) return f;
+  }
+  return std::nullopt;
+}
+
+Fault CheckAudio(const v1::ChatRequest& request) {
+  if (!request.has_audio()) return std::nullopt;
+  if (request.audio().voice().empty()) return Refuse("audio.voice", "is missing; must be the provider's name of a voice");
+  if (!request.audio().format().empty()) return std::nullopt;
+  return Refuse("audio.format", "is missing; must be a format of sound (\"pcm16\", \"wav\", \"mp3\")");
 }
 
 Fault CheckCounts(const v1::ChatRequest& request) {
@@ -200,6 +171,9 @@ std::optional<CallError> CheckChatRequest(const v1::ChatRequest& request) {
     return fault;
   }
   if (auto fault = CheckCounts(request)) return fault;
+  if (auto fault = CheckLength("user", request.user(), kMaxText)) return fault;
+  if (auto fault = CheckMetadata(request.metadata())) return fault;
+  if (auto fault = CheckAudio(request)) return fault;
   if (auto fault = CheckCoalesce(request.stream_options())) return fault;
   return CheckExtras(request.extras_json());
 }

@@ -8,6 +8,7 @@
 #include "proto/status/bounded_text.h"
 #include "proto/status/rich_status.h"
 #include "server/resilience/failure.h"
+#include "server/service/outcome_codes.h"
 
 namespace sluice {
 namespace {
@@ -24,17 +25,6 @@ constexpr size_t kAttemptOverhead = 160;
 constexpr size_t kMaxDescriptionBytes = 512;
 // Counted for every call, so that nothing depends on which of them there are.
 constexpr size_t kCallTrailers = HeaderBytes(kCallIdKey, kMaxNameBytes) + HeaderBytes(kPushbackKey, 20);
-
-std::string_view OutcomeName(AttemptOutcome outcome) {
-  switch (outcome) {
-    case AttemptOutcome::kRunning: return "running";
-    case AttemptOutcome::kOk: return "ok";
-    case AttemptOutcome::kFailed: return "failed";
-    case AttemptOutcome::kCancelled: return "cancelled";
-    case AttemptOutcome::kAbandoned: return "abandoned";
-  }
-  return "";
-}
 
 void SetDuration(Duration value, google::protobuf::Duration* out) {
   Duration rest;
@@ -119,7 +109,9 @@ void FillAttempt(const AttemptRecord& record, v1::Attempt* attempt) {
   attempt->set_upstream(record.upstream);
   attempt->set_endpoint(record.endpoint);
   attempt->mutable_outcome()->assign(OutcomeName(record.outcome));
+  attempt->set_outcome_code(OutcomeCode(record.outcome));
   if (auto name = TraitsOf(record.failure).name; !name.empty()) attempt->mutable_error_class()->assign(name);
+  attempt->set_error_code(ErrorCode(record.failure));
   if (!record.message.empty()) attempt->set_error_message(BoundedText(record.message, kMaxEndMessageBytes));
   attempt->set_http_status(record.http_status);
   if (record.backoff > absl::ZeroDuration()) SetDuration(record.backoff, attempt->mutable_backoff());
@@ -176,6 +168,7 @@ void FillEnd(const CallRecord& record, v1::End* end) {
     error->set_reason(record.error.reason);
     error->set_message(StatusText(record.error.message, kMaxStatusMessageBytes));
     error->mutable_error_class()->assign(TraitsOf(record.error.kind).name);
+    error->set_error_code(ErrorCode(record.error.kind));
   }
   SetDuration(record.total, end->mutable_total());
   if (!record.fallback.empty()) end->set_fallback(BoundedText(record.fallback, kMaxNameBytes));

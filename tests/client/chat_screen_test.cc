@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "client/line_reader.h"
+#include "google/protobuf/text_format.h"
 #include "gtest/gtest.h"
 #include "tests/client/fake_gateway.h"
 
@@ -75,6 +76,32 @@ TEST_F(ChatScreenTest, ShowsReasoningDimAndTheTailLineOnATerminal) {
 TEST_F(ChatScreenTest, UsesNoColourWhereNoneIsWanted) {
   Run({.out_is_terminal = true, .err_is_terminal = true, .color = false}, {Thought("hm"), Text("one")}, Complete());
   EXPECT_EQ((out_.str() + err_.str()).find('\x1b'), std::string::npos);
+}
+
+v1::ChatEvent Parsed(const std::string& text) {
+  v1::ChatEvent event;
+  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &event)) << text;
+  return event;
+}
+
+TEST_F(ChatScreenTest, ShowsWhatIsSpokenAsTextUnlessItIsWrittenToo) {
+  const v1::ChatEvent spoken = Parsed("part: 1 media { data: 'xyz' transcript: 'spoken' }");
+  Run({}, {spoken}, Complete());
+  EXPECT_EQ(out_.str(), "spoken\n");
+  out_.str("");
+  Run({}, {Text("written"), spoken}, Complete());
+  EXPECT_EQ(out_.str(), "written\n");
+}
+
+TEST_F(ChatScreenTest, TellsSourcesBesideTheTextOnATerminal) {
+  const std::vector<v1::ChatEvent> events = {Text("one"), Parsed("citation { url: 'https://a' title: 'A\x1b[2J' }"),
+                                             Parsed("citation { file_id: 'doc' }")};
+  Run({.out_is_terminal = true, .err_is_terminal = true, .color = false}, events, Complete());
+  EXPECT_EQ(out_.str(), "one\n");
+  EXPECT_EQ(err_.str().find("[1] A\xEF\xBF\xBD[2J, https://a\n[2] doc\ncomplete"), 0u) << err_.str();
+  err_.str("");
+  Run({}, events, Complete());
+  EXPECT_EQ(err_.str(), "");
 }
 
 v1::ChatEvent Restart() {

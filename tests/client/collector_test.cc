@@ -29,15 +29,36 @@ TEST(CollectorTest, JoinsTheDeltasOfEachChoiceAndPart) {
       R"(choices { message { role: ROLE_ASSISTANT
                              parts { reasoning { text: 'hm' } states { issuer: 'x' value: 's' } }
                              parts { text: 'one two' }
-                             parts { tool_call { id: 'c1' name: 'f' arguments_json: '{"a":1}' } } }
+                             parts { tool_call { id: 'c1' name: 'f' arguments_json: '{"a":1}' } }
+                             text: 'one two' }
                    finish_reason: FINISH_REASON_TOOL_CALLS provider_reason: 'tool_calls' }
-         choices { index: 1 message { role: ROLE_ASSISTANT parts { text: 'other' } } }
+         choices { index: 1 message { role: ROLE_ASSISTANT parts { text: 'other' } text: 'other' } }
          end { outcome: OUTCOME_COMPLETE served_by: 'a/b' }
          started { served_by: 'a/b' model: 'm' })",
       &wanted));
   EXPECT_EQ(collector.response().DebugString(), wanted.DebugString());
   EXPECT_EQ(collector.text(), "one two");
   EXPECT_TRUE(collector.complete());
+}
+
+TEST(CollectorTest, JoinsSoundsAndKeepsSourcesWithTheirPart) {
+  Collector collector;
+  for (const char* text : {"content { text: 'One' }", "citation { url: 'https://a' start: 0 end: 3 }",
+                           "part: 1 media { mime_type: 'audio/wav' transcript: 'On' }", "part_end {}",
+                           "part: 1 media { data: 'ab' }", "part: 1 media { data: 'c' transcript: 'e' }",
+                           "part: 1 part_end { states { issuer: 'openai' value: 's' } }", "citation { url: 'https://b' }",
+                           "choice_end { finish_reason: FINISH_REASON_STOP }"}) {
+    EXPECT_TRUE(collector.Add(Event(text))) << text;
+  }
+  v1::Message wanted;
+  ASSERT_TRUE(google::protobuf::TextFormat::ParseFromString(
+      R"(role: ROLE_ASSISTANT text: 'One'
+         parts { text: 'One' citations { url: 'https://a' start: 0 end: 3 } citations { url: 'https://b' } }
+         parts { media { mime_type: 'audio/wav' data: 'abc' transcript: 'One' } states { issuer: 'openai' value: 's' } })",
+      &wanted));
+  EXPECT_EQ(collector.response().choices(0).message().DebugString(), wanted.DebugString());
+  EXPECT_FALSE(collector.Add(Event("part: 2 citation { url: 'https://c' }"))) << "of no part";
+  EXPECT_FALSE(collector.Add(Event("part: 0 media { data: 'x' }"))) << "of a part of text";
 }
 
 TEST(CollectorTest, ReplacesUsageAndNeverAddsItUp) {
@@ -76,7 +97,7 @@ TEST(CollectorTest, NothingOfAVoidAnswerIsLeftAfterARestart) {
   }
   v1::ChatResponse wanted;
   ASSERT_TRUE(google::protobuf::TextFormat::ParseFromString(
-      R"(choices { message { role: ROLE_ASSISTANT parts { text: 'anew' } } }
+      R"(choices { message { role: ROLE_ASSISTANT parts { text: 'anew' } text: 'anew' } }
          end { outcome: OUTCOME_COMPLETE served_by: 'c/d' restarts: 1 }
          started { served_by: 'c/d' })",
       &wanted));

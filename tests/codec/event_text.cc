@@ -9,7 +9,8 @@ namespace sluice {
 namespace {
 
 constexpr std::string_view kKinds[] = {"model",    "content",    "reasoning", "refusal", "tool-start",
-                                       "tool-delta", "part-end", "choice-end", "usage",  "extras"};
+                                       "tool-delta", "part-end", "choice-end", "usage",  "extras",
+                                       "embedding",  "media",    "citation"};
 constexpr std::string_view kReasons[] = {"unspecified", "stop",    "length", "tool_calls",
                                          "content_filter", "refusal", "other"};
 
@@ -49,15 +50,31 @@ void PutUsage(std::ostream& out, const UsageCounts& usage) {
   PutCount(out, "reasoning", usage.reasoning_tokens);
 }
 
+void PutCitation(std::ostream& out, const CitationValue& source) {
+  const std::pair<const char*, const std::string*> texts[] = {
+      {"url", &source.url}, {"title", &source.title}, {"text", &source.cited_text}, {"file", &source.file_id}};
+  for (const auto& [name, text] : texts) {
+    if (!text->empty()) out << " " << name << "=" << Quoted(*text);
+  }
+  PutCount(out, "start", source.start);
+  PutCount(out, "end", source.end);
+}
+
 }  // namespace
 
 void EventText::OnEvent(const StreamEvent& event) {
   using Kind = StreamEvent::Kind;
-  for (const std::string_view text : {event.text, event.id, event.name}) {
+  std::vector<std::string_view> texts = {event.text, event.id, event.name};
+  if (event.citation != nullptr) {
+    texts.insert(texts.end(), {event.citation->url, event.citation->title, event.citation->cited_text,
+                               event.citation->file_id});
+  }
+  for (const std::string_view text : texts) {
     only_whole_utf8_ = only_whole_utf8_ && simdjson::validate_utf8(text.data(), text.size());
   }
   std::ostringstream out;
-  const bool placed = (event.is_content() && event.kind != Kind::kExtras) || event.kind == Kind::kPartEnd;
+  const bool placed = (event.is_content() && event.kind != Kind::kExtras) || event.kind == Kind::kPartEnd ||
+                      event.kind == Kind::kCitation;
   if (placed) out << event.choice << "." << event.part << " ";
   if (event.kind == Kind::kChoiceEnd) out << event.choice << " ";
   if (event.kind == Kind::kExtras && event.part != StreamEvent::kWholeAnswer) out << event.choice << " ";
@@ -66,7 +83,10 @@ void EventText::OnEvent(const StreamEvent& event) {
   if (event.kind == Kind::kChoiceEnd) out << " " << kReasons[static_cast<int>(event.finish_reason)];
   if (event.kind == Kind::kExtras) out << " " << event.id;
   if (event.kind == Kind::kPartEnd && !event.text.empty()) out << " " << event.name << " " << event.text;
-  const bool has_text = event.kind != Kind::kToolCallStart && event.kind != Kind::kPartEnd && event.kind != Kind::kUsage;
+  if (event.kind == Kind::kMedia) out << " " << (event.name.empty() ? "-" : event.name) << " " << Hex(event.data);
+  if (event.citation != nullptr) PutCitation(out, *event.citation);
+  const bool has_text = event.kind != Kind::kToolCallStart && event.kind != Kind::kPartEnd &&
+                        event.kind != Kind::kUsage && event.kind != Kind::kCitation;
   if (has_text) out << " " << Quoted(event.text);
   if (event.usage != nullptr) PutUsage(out, *event.usage);
   if (event.logprobs != nullptr) {

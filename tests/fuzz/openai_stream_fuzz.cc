@@ -23,6 +23,12 @@ class Record : public sluice::StreamEventHandler {
       if (sluice::WholeUtf8(text) != text) std::abort();
       log.append(text).push_back('|');
     }
+    if (event.citation != nullptr) {
+      const std::string source = event.citation->url + event.citation->title + event.citation->cited_text;
+      if (sluice::WholeUtf8(source) != source) std::abort();
+      log += source;
+    }
+    log.append(event.data);
     log += std::to_string(static_cast<int>(event.kind)) + "." + std::to_string(event.choice) + "." +
            std::to_string(event.part) + "\n";
   }
@@ -34,9 +40,13 @@ class Record : public sluice::StreamEventHandler {
 
   void Watch(const StreamEvent& event) {
     const std::pair<int, int> part(event.choice, event.part);
-    if (event.kind == Kind::kPartEnd) {
+    if (event.kind == Kind::kCitation) {
+      // Of what was begun, and may have ended; never of an answer that has.
+      if (!seen_.contains(part) || ended_.contains(event.choice)) std::abort();
+    } else if (event.kind == Kind::kPartEnd) {
       if (open_.erase(part) == 0) std::abort();
     } else if (event.kind == Kind::kChoiceEnd) {
+      ended_.insert(event.choice);
       for (const auto& open : open_) {
         if (open.first == event.choice) std::abort();
       }
@@ -49,6 +59,7 @@ class Record : public sluice::StreamEventHandler {
 
   std::set<std::pair<int, int>> seen_;
   std::set<std::pair<int, int>> open_;
+  std::set<int> ended_;
 };
 
 std::string Decode(std::string_view bytes, size_t step, bool cut) {

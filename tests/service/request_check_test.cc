@@ -40,6 +40,10 @@ TEST_P(RequestCheckRefuses, NamingTheFieldAndTheValue) {
 
 std::string Good(const std::string& more) { return kGood + more; }
 
+std::string ToolResult(const std::string& result) {
+  return "model: 'm' messages { role: ROLE_TOOL parts { tool_result { tool_call_id: 'a' " + result + " } } }";
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Rows, RequestCheckRefuses,
     testing::Values(
@@ -48,10 +52,21 @@ INSTANTIATE_TEST_SUITE_P(
         Row{"NoRole", "model: 'm' messages { text: 'hi' }", "messages[0].role", "0 is no role"},
         Row{"UnknownRole", Good("messages { role: 99 text: 'hi' }"), "messages[1].role", "99 is no role"},
         Row{"TextAndParts", "model: 'm' messages { role: ROLE_USER text: 'a' parts { text: 'b' } }",
+            "messages[0].text", "or what the one text part says"},
+        Row{"TextAndTwoParts", "model: 'm' messages { role: ROLE_ASSISTANT text: 'a' parts { text: 'a' } parts { text: 'a' } }",
+            "messages[0].text", "or what the one text part says"},
+        Row{"TextAndNoTextPart", "model: 'm' messages { role: ROLE_ASSISTANT text: 'a' parts { reasoning { text: 'a' } } }",
             "messages[0].text", "together with parts"},
+        Row{"ResultTextAndParts", ToolResult("text: 'a' parts { text: 'a' }"), "messages[0].parts[0].tool_result.text",
+            "together with parts"},
+        Row{"ResultOfAnotherKind", ToolResult("parts { text: 'a' } parts { tool_call { name: 'f' } }"),
+            "messages[0].parts[0].tool_result.parts[1]", "tool_call cannot be part of a tool's result; must be text or media"},
+        Row{"ResultOfNothing", ToolResult("parts {}"), "messages[0].parts[0].tool_result.parts[0]", "must be text or media"},
+        Row{"ResultMediaWithoutType", ToolResult("parts { media { data: 'x' } }"),
+            "messages[0].parts[0].tool_result.parts[0].media.mime_type", "image/png"},
         Row{"EmptyPart", "model: 'm' messages { role: ROLE_USER parts {} }", "messages[0].parts[0]", "is empty"},
         Row{"EmptyMedia", "model: 'm' messages { role: ROLE_USER parts { media {} } }",
-            "messages[0].parts[0].media", "url or data"},
+            "messages[0].parts[0].media", "url, data or a file_id"},
         Row{"MediaWithoutType", "model: 'm' messages { role: ROLE_USER parts { media { data: 'x' } } }",
             "messages[0].parts[0].media.mime_type", "image/png"},
         Row{"ToolCallWithoutName", "model: 'm' messages { role: ROLE_ASSISTANT parts { tool_call {} } }",
@@ -59,6 +74,25 @@ INSTANTIATE_TEST_SUITE_P(
         Row{"ToolResultWithoutId", "model: 'm' messages { role: ROLE_TOOL parts { tool_result {} } }",
             "messages[0].parts[0].tool_result.tool_call_id", "is missing"},
         Row{"ToolWithoutName", Good("tools {}"), "tools[0].name", "is missing"},
+        Row{"OwnToolWithAName", Good("tools { name: 'f' provider_json { key: 'openai' value: '{}' } }"), "tools[0].name",
+            "together with provider_json"},
+        Row{"OwnToolThatIsStrict", Good("tools { strict: false provider_json { key: 'openai' value: '{}' } }"),
+            "tools[0].strict", "together with provider_json"},
+        Row{"OwnToolNotJson", Good("tools { provider_json { key: 'x' value: '[1]' } }"), "tools[0].provider_json[\"x\"]",
+            "\"[1]\" is not a JSON object"},
+        Row{"OwnToolIsNotChosenByName", Good("tools { provider_json { key: 'x' value: '{}' } } tool_choice { tool: '' }"),
+            "tool_choice.tool", "\"\" is not among tools"},
+        Row{"LongUser", Good("user: '" + std::string(513, 'u') + "'"), "user", "has 513 bytes; must have at most 512"},
+        Row{"LongMetadata", Good("metadata { key: 'k' value: '" + std::string(513, 'v') + "' }"), "metadata[\"k\"]",
+            "must have at most 512"},
+        Row{"NamelessMetadata", Good("metadata { value: 'v' }"), "metadata[\"\"]", "1 to 64 bytes"},
+        Row{"LogitBiasTooHigh", Good("sampling { logit_bias { key: 3 value: 101 } }"), "sampling.logit_bias[3]",
+            "101 is out of range; must be from -100 to 100"},
+        Row{"LogitBiasNaN", Good("sampling { logit_bias { key: 3 value: nan } }"), "sampling.logit_bias[3]", "nan"},
+        Row{"LogitBiasOfNoToken", Good("sampling { logit_bias { key: -1 value: 1 } }"), "sampling.logit_bias[-1]",
+            "at least 0"},
+        Row{"AudioWithoutVoice", Good("audio { format: 'wav' }"), "audio.voice", "is missing"},
+        Row{"AudioWithoutFormat", Good("audio { voice: 'v' }"), "audio.format", "pcm16"},
         Row{"ToolSchemaNotJson", Good("tools { name: 'f' parameters_json: '{' }"), "tools[0].parameters_json",
             "\"{\" is not a JSON object"},
         Row{"ToolChoiceUnknown", Good("tools { name: 'f' } tool_choice { tool: 'g' }"), "tool_choice.tool",
@@ -155,6 +189,31 @@ TEST(EmbedCheckTest, AnAnswerThatCannotFitIsRefusedNamingSizeAndChannelOption) {
   }
   // How long a vector will be is not known.
   EXPECT_FALSE(CheckEmbedSize(Embed(2048), 1024, "r"));
+}
+
+TEST(RequestCheckTest, BoundsOnHowManyThereAre) {
+  v1::ChatRequest request = Parse(kGood);
+  for (int i = 0; i < 1024; ++i) (*request.mutable_sampling()->mutable_logit_bias())[i] = -100;
+  for (int i = 0; i < 16; ++i) (*request.mutable_metadata())[std::to_string(i)] = "v";
+  EXPECT_FALSE(CheckChatRequest(request).has_value());
+  (*request.mutable_metadata())["one more"] = "v";
+  ASSERT_TRUE(CheckChatRequest(request).has_value());
+  EXPECT_EQ(CheckChatRequest(request)->message, "metadata: has 17 entries; must have at most 16");
+  request.clear_metadata();
+  (*request.mutable_metadata())[std::string(65, 'k')] = "v";
+  ASSERT_TRUE(CheckChatRequest(request).has_value());
+  EXPECT_NE(CheckChatRequest(request)->message.find("has 65 bytes; must have at most 64"), std::string::npos);
+  request.clear_metadata();
+  (*request.mutable_sampling()->mutable_logit_bias())[1024] = 1;
+  ASSERT_TRUE(CheckChatRequest(request).has_value());
+  EXPECT_EQ(CheckChatRequest(request)->message, "sampling.logit_bias: has 1025 entries; must have at most 1024");
+}
+
+TEST(RequestCheckTest, AnAnswerGoesBackAsItCame) {
+  EXPECT_FALSE(CheckChatRequest(Parse(
+      "model: 'm' messages { role: ROLE_USER text: 'hi' } messages { role: ROLE_ASSISTANT text: 'a'"
+      " parts { reasoning { text: 'r' } } parts { text: 'a' citations { url: 'https://x' } }"
+      " parts { media { mime_type: 'audio/pcm' data: 'x' transcript: 'a' } } }")).has_value());
 }
 
 }  // namespace
