@@ -137,7 +137,7 @@ class Haproxy(Proxy):
 class Envoy(Proxy):
     page, program = "envoy.yaml", "envoy"
     silence = "stream_idle_timeout: 3600s"
-    quick_checks = {"      interval: 2s": "      interval: 0.2s"}
+    quick_checks = {"interval: 2s": "interval: 0.2s"}
 
     @classmethod
     def executable(cls):

@@ -104,8 +104,11 @@ class OpenChoice {
   choice() {
     const sorted = [...this.#parts].sort(([a], [b]) => a - b);
     // A part of a kind that is not known here ends too, but has nothing.
-    const parts = sorted.map(([, part]) => part).filter(({ kind }) => kind);
-    const message = { role: 'ROLE_ASSISTANT', parts: parts.map((part) => part.part()) };
+    const known = sorted.map(([, part]) => part).filter(({ kind }) => kind);
+    const parts = known.map((part) => part.part());
+    const texts = parts.filter(({ text }) => text !== undefined);
+    const message = { role: 'ROLE_ASSISTANT', parts };
+    if (texts.length === 1) message.text = texts[0].text; // as Message.text says
     return { ...this.#rest, message, logprobs: this.#logprobs };
   }
 }

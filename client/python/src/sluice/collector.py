@@ -112,6 +112,9 @@ class _OpenChoice:
         parts = (self._parts[index] for index in sorted(self._parts))
         # A part of a kind that is not known here ends too, but has nothing.
         choice.message.parts.extend(part.part() for part in parts if part.kind)
+        texts = [part.text for part in choice.message.parts if part.HasField("text")]
+        if len(texts) == 1:  # as Message.text says
+            choice.message.text = texts[0]
         return choice
 
 
