@@ -228,9 +228,9 @@ class DataPlane(Process):
         return not left and not busy
 
 
-def run(*args, stdin=None, seconds=60, env=None):
+def run(*args, stdin=None, seconds=60, env=None, cwd=None):
     """Runs a program to its end; returns (status, stdout, stderr)."""
-    done = subprocess.run(args, input=stdin, capture_output=True, text=True, timeout=seconds,
+    done = subprocess.run(args, input=stdin, capture_output=True, text=True, timeout=seconds, cwd=cwd,
                           env={**os.environ, **(env or {})})
     return done.returncode, done.stdout, done.stderr
 

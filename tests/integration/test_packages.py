@@ -1,0 +1,100 @@
+"""client/python and client/node as packages: what is in them, and their types."""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+from harness import PEERS, ROOT, gateway_pb2, run
+from installed_clients import node_app, node_client, npm_install, npm_pack, pip_install, python_client, venv
+from snippets import blocks_of
+
+
+class Packages(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="sluice-test-")
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+
+    def file(self, name, text):
+        path = os.path.join(self.folder, name)
+        with open(path, "w") as out:
+            out.write(text)
+        return path
+
+    def test_a_python_source_distribution_needs_nothing_of_the_tree(self):
+        clone = os.path.join(self.folder, "clone")
+        for name in ("client/python", "proto"):
+            shutil.copytree(os.path.join(ROOT, name), os.path.join(clone, name))
+        builder = venv(os.path.join(self.folder, "builder"))
+        pip_install(builder, "setuptools==80.9.0", "grpcio-tools", "mypy-protobuf")
+        done = subprocess.run([builder, "-c", "from setuptools.build_meta import build_sdist; build_sdist('..')"],
+                              cwd=os.path.join(clone, "client", "python"), capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        sdist = os.path.join(clone, "client", "sluice_client-0.1.0.tar.gz")
+        self.assertTrue(os.path.exists(sdist))
+        moved = shutil.move(sdist, self.folder)
+        shutil.rmtree(clone)
+        python = venv(os.path.join(self.folder, "venv"))
+        pip_install(python, moved)
+        status, out, err = run(python, "-I", "-c", "import sluice; from sluice.v1 import gateway_pb2_grpc; "
+                               "print(sluice.Collector().response() == sluice.collector.ChatResponse())")
+        self.assertEqual((status, out), (0, "True\n"), err)
+
+    def test_a_node_tarball_needs_nothing_of_the_tree(self):
+        tarball = npm_pack(self.folder)
+        app = os.path.join(self.folder, "app")
+        node_app(app)
+        npm_install(app, tarball)
+        program = os.path.join(app, "program.mjs")
+        with open(program, "w") as out:
+            out.write("import { Collector } from 'sluice-client'; console.log(new Collector().complete);")
+        status, out, err = run(os.path.join(PEERS, "node"), program)
+        self.assertEqual((status, out), (0, "false\n"), err)
+
+    def test_the_node_types_have_every_message_and_field(self):
+        with open(os.path.join(node_client(), "node_modules", "sluice-client", "lib", "gateway.d.ts")) as file:
+            text = file.read()
+        for name, message in gateway_pb2.DESCRIPTOR.message_types_by_name.items():
+            block = re.search(rf"^export (?:interface {name}|type {name} =) \{{\n(.*?)(?:\n\n|\Z)", text, re.M | re.S)
+            self.assertIsNotNone(block, name)
+            for field in message.fields:
+                self.assertRegex(block.group(1), rf"(?m)^  {field.name}\??: ", f"{name}.{field.name}")
+        for name, enum in gateway_pb2.DESCRIPTOR.enum_types_by_name.items():
+            block = re.search(rf"^export type {name} =\n(.*?';)\n", text, re.M | re.S).group(1)
+            self.assertEqual(re.findall(r"^  \| '(\w+)'", block, re.M), list(enum.values_by_name))
+
+    def test_the_python_types_hold(self):
+        """Of the package, and of what its README shows."""
+        programs = [self.file(f"snippet{index}.py", block.text)
+                    for index, block in enumerate(blocks_of("client/python/README.md")) if block.language == "python"]
+        self.assertTrue(programs)
+        mypy = [python_client(), "-m", "mypy", "--strict", "--cache-dir", os.path.join(self.folder, "cache")]
+        for what in (["-p", "sluice"], *([program] for program in programs)):
+            status, out, err = run(*mypy, *what)
+            self.assertEqual(status, 0, out + err)
+        wrong = self.file("wrong.py", "import sluice\nsluice.Collector().response().choises\n")
+        status, out, err = run(*mypy, wrong)
+        self.assertIn("choises", out + err)
+
+    def test_the_node_types_hold(self):
+        app = os.path.join(self.folder, "app")
+        shutil.copytree(node_client(), app, symlinks=True)
+        tsc = [os.path.join(PEERS, "node"), os.path.join(app, "node_modules", "typescript", "bin", "tsc"), "--noEmit",
+               "--strict", "--target", "es2022", "--module", "nodenext"]
+        [shown] = [block.text for block in blocks_of("client/node/README.md") if block.language == "js"]
+        typed = shown.replace("const messages =", "const messages: Input<Message>[] =")
+        self.assertNotEqual(typed, shown)
+        programs = {
+            "shown.mts": (f"import type {{ Input, Message }} from 'sluice-client';\n{typed}", ""),
+            "wrong.mts": ("import { Collector } from 'sluice-client';\nnew Collector().response().choises;", "choises"),
+        }
+        for name, (text, complaint) in programs.items():
+            with self.subTest(program=name):
+                with open(os.path.join(app, name), "w") as out:
+                    out.write(text)
+                status, out, err = run(*tsc, name, cwd=app)
+                self.assertEqual(status == 0, not complaint, out + err)
+                self.assertIn(complaint, out)
