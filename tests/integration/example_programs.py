@@ -50,11 +50,10 @@ class ExamplePrograms:
         self.assertEqual((status, out), (0, expected), err)
 
     def fails(self, expected, name, *args, **env):
-        """It says so in one line, the last."""
         status, out, err = self.program(name, *args, **env)
         self.assertEqual(status, 1, out + err)
-        # gRPC's C++ may have logged something before.
-        self.assertRegex(err, rf"(?:\A|\n){expected}[^\n]*\n\Z")
+        # gRPC's C++ may have logged something before, and Java's TLS tells a story.
+        self.assertRegex(err, rf"(?m)^{expected}")
         return out
 
     def upstream(self, answer, route="", match="{model: chat}", args=()):
@@ -195,23 +194,34 @@ class ExamplePrograms:
             upstream = HangingUpstream(said)
             self.addCleanup(upstream.stop)
             self.serve(upstream.url)
-            out = self.fails("DEADLINE_EXCEEDED: ", "deadline", "0.5")
+            # A busy machine may not get as far as the upstream in the first of these.
+            for bound in ("0.5", "2", "8", "32"):
+                out = self.fails("DEADLINE_EXCEEDED: ", "deadline", bound)
+                if upstream.came and out == said:
+                    break
             self.assertEqual(out, said)
-            wait_for("the upstream's end", lambda: upstream.left == 1)
+            wait_for("the upstream's end", lambda: upstream.left == upstream.came)
         self.upstream(self.answers)
         text = "".join(ANSWER)
         self.prints(f"{text}\n{self.end(text)}", "deadline", "30", QUESTION)
 
     def test_tls(self):
-        key, cert, other = (os.path.join(self.folder, name) for name in ("key.pem", "cert.pem", "other.pem"))
-        for out in (other, cert):
-            subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", key,
-                            "-out", out, "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"],
-                           check=True, capture_output=True)
-        self.upstream(self.answers, args=("--tls-cert", cert, "--tls-key", key))
+        self.certificate("other")
+        self.certificate("ca")
+        self.certificate("server", "-CA", self.pem("ca"), "-CAkey", self.pem("ca-key"), "-addext",
+                         "basicConstraints=critical,CA:FALSE", "-addext", "subjectAltName=IP:127.0.0.1")
+        self.upstream(self.answers, args=("--tls-cert", self.pem("server"), "--tls-key", self.pem("server-key")))
         text = "".join(ANSWER)
-        self.prints(f"{text}\n{self.end(text)}", "tls", QUESTION, SLUICE_CA=cert)
-        self.fails("UNAVAILABLE: ", "tls", QUESTION, SLUICE_CA=other)
+        self.prints(f"{text}\n{self.end(text)}", "tls", QUESTION, SLUICE_CA=self.pem("ca"))
+        self.fails("UNAVAILABLE: ", "tls", QUESTION, SLUICE_CA=self.pem("other"))
+
+    def pem(self, name):
+        return os.path.join(self.folder, name + ".pem")
+
+    def certificate(self, name, *options):
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}",
+                        "-keyout", self.pem(name + "-key"), "-out", self.pem(name), *options],
+                       check=True, capture_output=True)
 
     def test_metadata(self):
         upstream = self.upstream(self.answers, match="{model: chat, tenant: Team}")

@@ -13,14 +13,13 @@ from insisting_upstream import chunk
 
 
 class HangingUpstream:
-    """Begins each answer with `said` and waits until its client has left, which it
-    counts in `left`. With `then`, the requests after the first `after` are answered so,
+    """Begins each answer with `said` and waits until its client has left; `came` and
+    `left` count them. With `then`, the requests after the first `after` are answered so,
     once that many have left."""
 
     def __init__(self, said, then=None, after=0):
-        self.left = 0
+        self.came, self.left = 0, 0
         self.changed = threading.Condition()
-        came = []
         upstream = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -31,12 +30,12 @@ class HangingUpstream:
 
             def do_POST(self):
                 self.rfile.read(int(self.headers["Content-Length"]))
-                came.append(self)
                 self.close_connection = True
-                if then is not None and len(came) > after:
-                    with upstream.changed:
+                with upstream.changed:
+                    upstream.came += 1
+                    if then is not None and upstream.came > after:
                         upstream.changed.wait_for(lambda: upstream.left >= after)
-                    return self.begin(chunk({"content": then}), chunk({}, "stop"))
+                        return self.begin(chunk({"content": then}), chunk({}, "stop"))
                 if said:
                     self.begin(chunk({"content": said}))
                 with contextlib.suppress(OSError):
