@@ -37,6 +37,8 @@ class ExamplePrograms:
     """`command(program)` gives what runs it in the language; `environment` what it needs."""
 
     environment = {}
+    # What a client says of a certificate that it does not trust.
+    untrusted = "UNAVAILABLE"
 
     def program(self, name, *args, server=None, **env):
         """Runs a program to its end; (status, stdout, stderr)."""
@@ -213,7 +215,7 @@ class ExamplePrograms:
         self.upstream(self.answers, args=("--tls-cert", self.pem("server"), "--tls-key", self.pem("server-key")))
         text = "".join(ANSWER)
         self.prints(f"{text}\n{self.end(text)}", "tls", QUESTION, SLUICE_CA=self.pem("ca"))
-        self.fails("UNAVAILABLE: ", "tls", QUESTION, SLUICE_CA=self.pem("other"))
+        self.fails(f"{self.untrusted}: ", "tls", QUESTION, SLUICE_CA=self.pem("other"))
 
     def pem(self, name):
         return os.path.join(self.folder, name + ".pem")

@@ -45,6 +45,7 @@ class JavaExamples(ExamplePrograms, BuiltExamples, IntegrationTest):
 
 class ConnectNodeExamples(ExamplePrograms, BuiltExamples, IntegrationTest):
     language = "connect-node"
+    untrusted = "INTERNAL"
 
     def command(self, program):
         return [os.path.join(PEERS, "node"), os.path.join(EXAMPLES, "connect-node", program + ".mjs")]

@@ -1,8 +1,10 @@
 // Ends calls early, in both ways: node cancel.mjs [QUESTION]
 //
-// An AbortController for each call, aborted wherever the loop may be left: leaving a
-// `for await` alone leaves it to the transport whether the server hears of it, and while
-// it does not, the model writes on, and somebody pays.
+// Leaving a `for await` tells the server nothing: Connect ends a call only by its
+// AbortController, so the model writes on, and somebody pays. So: an AbortController for
+// each call, aborted in place of `break`; the loop then ends by itself. (A `break` after
+// abort() tells the server too, but leaves Connect's timer for timeoutMs behind, and a
+// program does not exit before it.)
 import { collect } from './collector.mjs';
 import { ask, codeName, printEnd, question, run, show, timeoutMs } from './common.mjs';
 
@@ -27,9 +29,11 @@ async function leavesTheLoop(client) {
       const text = events.map(({ kind }) => (kind.case === 'content' ? kind.value.text : '')).join('');
       if (text) {
         console.log(`left the loop after "${text}"`);
-        break;
+        controller.abort();
       }
     }
+  } catch (error) {
+    if (!controller.signal.aborted) throw error;
   } finally {
     controller.abort(); // Of a call that has ended: nothing.
   }

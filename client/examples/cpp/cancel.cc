@@ -1,7 +1,8 @@
 // Ends calls early, in both ways: ./cancel [QUESTION]
 //
-// Leaving the read loop tells the server nothing: the model writes on, and somebody
-// pays. So: context.TryCancel() wherever the loop may be left, and then Finish().
+// Leaving the read loop tells the server nothing, and Finish() then waits for the rest
+// of the answer: the model writes on, and somebody pays. So: context.TryCancel() wherever
+// the loop may be left, and then Finish().
 #include <iostream>
 
 #include "collector.h"
