@@ -1,34 +1,49 @@
-"""The programs that callers are shown do what they say."""
+"""The programs that callers are shown do what they say. The other languages are in
+test_languages.py."""
 
 import os
 import shutil
+import subprocess
 
-from harness import BUILD, PEERS, ROOT, IntegrationTest, documents, route_yaml, run, upstream_yaml
+from example_programs import EXAMPLES, ExamplePrograms
+from harness import BUILD, PEERS, ROOT, IntegrationTest
 
-EXAMPLES = os.path.join(ROOT, "client", "examples")
+# Where tests/support/install-peers puts the packages that the examples name.
+PACKAGES = os.path.join(BUILD, "tools", "examples")
 
 
-class Examples(IntegrationTest):
+class CppExamples(ExamplePrograms, IntegrationTest):
+    def command(self, program):
+        return [os.path.join(BUILD, "client", "examples", "cpp", program)]
+
+
+class PythonExamples(ExamplePrograms, IntegrationTest):
     def setUp(self):
         super().setUp()
-        alpha = self.simulator("alpha", "--answer", "numbered", "--chunks", "3")
-        self.server = self.data_plane(documents(upstream_yaml("alpha", alpha.url), route_yaml(["alpha"])))
+        python = os.path.join(PACKAGES, "python", "bin", "python")
+        subprocess.run([python, "-m", "grpc_tools.protoc", "-I", os.path.join(ROOT, "proto"), "--python_out", self.folder,
+                        "--grpc_python_out", self.folder, "sluice/v1/gateway.proto"], check=True)
+        self.environment = {"PYTHONPATH": self.folder, "PYTHONDONTWRITEBYTECODE": "1"}
+        self.python = python
 
-    def streams(self, *args, **env):
-        status, out, err = run(*args, "Why is the sky blue?", env={"SLUICE_SERVER": self.server.address, **env})
-        self.assertEqual(status, 0, out + err)
-        self.assertIn("alpha:0 alpha:1 alpha:2", out)
-        self.assertIn("served by alpha/", out)
+    def command(self, program):
+        return [self.python, os.path.join(EXAMPLES, "python", program + ".py")]
 
-    def test_cpp(self):
-        self.streams(os.path.join(BUILD, "tests", "example-chat-cpp"))
+    def test_stream_with_the_packages_of_debian(self):
+        self.python = "/usr/bin/python3"
+        self.environment = {"PYTHONPATH": os.path.join(BUILD, "tests", "python")}
+        self.test_stream()
 
-    def test_python(self):
-        self.streams("/usr/bin/python3", os.path.join(EXAMPLES, "python", "chat.py"),
-                     PYTHONPATH=os.path.join(BUILD, "tests", "python"))
 
-    def test_node(self):
+class NodeExamples(ExamplePrograms, IntegrationTest):
+    environment = {"SLUICE_PROTO": os.path.join(ROOT, "proto")}
+
+    def setUp(self):
+        super().setUp()
         # Node.js looks for packages beside the program.
-        program = shutil.copy(os.path.join(EXAMPLES, "node", "chat.mjs"), self.folder)
-        os.symlink(os.path.join(BUILD, "tools", "npm", "node_modules"), os.path.join(self.folder, "node_modules"))
-        self.streams(os.path.join(PEERS, "node"), program, SLUICE_PROTO=os.path.join(ROOT, "proto"))
+        self.programs = os.path.join(self.folder, "node")
+        shutil.copytree(os.path.join(EXAMPLES, "node"), self.programs, ignore=shutil.ignore_patterns("node_modules"))
+        os.symlink(os.path.join(PACKAGES, "node", "node_modules"), os.path.join(self.programs, "node_modules"))
+
+    def command(self, program):
+        return [os.path.join(PEERS, "node"), os.path.join(self.programs, program + ".mjs")]
