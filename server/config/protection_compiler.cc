@@ -64,6 +64,7 @@ CircuitBreakerConfig CompileBreaker(v1::CircuitBreaker breaker) {
   out.half_open_permits = breaker.half_open_permits();
   out.max_half_open = ToAbsl(breaker.max_half_open());
   out.mode = ModeOf(breaker.mode());
+  out.verify_after = breaker.verify_after();
   return out;
 }
 

@@ -41,7 +41,7 @@ void Replace(UsageCounts& usage, const UsageCounts& later) {
 
 Attempt::Attempt(Loop& loop, Mailbox<CallMessage>& inbox, const WireFormat& format, const CallRequest& request,
                  const AttemptLimits& limits)
-    : loop_(loop), inbox_(inbox), format_(format), request_(request), limits_(limits), watch_(loop), total_(loop) {}
+    : loop_(loop), inbox_(&inbox), format_(format), request_(request), limits_(limits), watch_(loop), total_(loop) {}
 
 bool Attempt::Start(HttpTransport& transport, HttpRequest request) {
   exchange_ = transport.Start(std::move(request), this);
@@ -55,7 +55,7 @@ bool Attempt::Start(HttpTransport& transport, HttpRequest request) {
 
 void Attempt::Pause() {
   if (paused_) return;
-  paused_ = true;
+  paused_ = was_paused_ = true;
   exchange_->Pause();
 }
 
@@ -149,7 +149,7 @@ void Attempt::OnEvent(const StreamEvent& event) {
     WatchEvents();
   }
   const CallMessage message{CallMessage::Kind::kEvent, this, &event};
-  inbox_.Push(message);
+  inbox_->Push(message);
 }
 
 void Attempt::ClassifyErrorBody() {
@@ -216,7 +216,7 @@ void Attempt::Report(CallMessage::Kind kind) {
 
 void Attempt::Tell(CallMessage::Kind kind) {
   const CallMessage message{kind, this};
-  inbox_.Push(message);
+  inbox_->Push(message);
 }
 
 void Attempt::LingerEnded() { lingerer_->Release(this); }

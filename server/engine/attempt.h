@@ -59,10 +59,15 @@ class Attempt final : public HttpExchangeObserver, private StreamEventHandler {
   // kConnected will not come.
   [[nodiscard]] bool Start(HttpTransport& transport, HttpRequest request);
 
+  // To another inbox from here on. The request must live as before.
+  void ReportTo(Mailbox<CallMessage>& inbox) { inbox_ = &inbox; }
+
   // Back-pressure. Silence that we asked for does not count as idle.
   void Pause();
   void Resume();
   bool paused() const { return paused_; }
+  // Its reader was slower than the upstream, some time or other.
+  bool was_paused() const { return was_paused_; }
 
   // For the receiver of an event: fails the attempt as soon as the bytes at
   // hand are decoded; no further event comes.
@@ -110,7 +115,7 @@ class Attempt final : public HttpExchangeObserver, private StreamEventHandler {
   void SilenceDue(Duration patience);
 
   Loop& loop_;
-  Mailbox<CallMessage>& inbox_;
+  Mailbox<CallMessage>* inbox_;
   const WireFormat& format_;
   const CallRequest& request_;
   const AttemptLimits limits_;
@@ -121,6 +126,7 @@ class Attempt final : public HttpExchangeObserver, private StreamEventHandler {
   bool given_up_ = false;
   bool awaits_end_ = false;  // the answer was whole once
   bool paused_ = false;
+  bool was_paused_ = false;
   int http_status_ = 0;
   std::optional<TimePoint> first_content_;
   TimePoint last_event_;

@@ -57,7 +57,7 @@ CallImpl::CallImpl(const EngineContext& context, CallParams params, StreamSink& 
 CallImpl::~CallImpl() {
   if (!announced_ || finished_) return;
   finished_ = true;
-  CancelledByCaller();
+  CancelledByCaller(/*left=*/false);
   Tally();
   context_.observer.CallEnded(params_.info, record_);
 }
@@ -149,7 +149,8 @@ void CallImpl::Deliver(const CallMessage& message) {
 // what an attempt that was cut had shown.
 void CallImpl::Win(RunningAttempt& running) {
   hedge_timer_.Cancel();
-  attempts_.EndOthers(running, AttemptOutcome::kAbandoned, "another attempt was faster");
+  attempts_.EndOthers(
+      running, {AttemptOutcome::kAbandoned, FailureKind::kNone, "another attempt was faster", /*left=*/true});
   if (attempts_.RecordOf(running).hedge) context_.observer.HedgeWon(params_.info, attempts_.RecordOf(running));
   VoidWhatWasShown();
   winner_ = &running;
@@ -204,15 +205,16 @@ CallImpl::Step CallImpl::Answered(RunningAttempt& running) {
   if (winner_ == nullptr) Win(running);  // an answer without content is an answer
   winner_ = nullptr;
   shown_index_ = running.index;
-  attempts_.End(running, AttemptOutcome::kOk, FailureKind::kNone, "");
+  attempts_.End(running, {.outcome = AttemptOutcome::kOk});
   released_.Tell(RouteQueue::Outcome::kSuccess, Now());
   record_.outcome = record_.fallback.empty() ? CallOutcome::kComplete : CallOutcome::kFallback;
   return Step::kEnd;
 }
 
-CallImpl::Step CallImpl::CancelledByCaller() {
+// `left`: there was a caller, whose leaving may hide what became of its attempts.
+CallImpl::Step CallImpl::CancelledByCaller(bool left) {
   winner_ = nullptr;
-  attempts_.EndAll(AttemptOutcome::kCancelled, FailureKind::kCancelled, "cancelled by the caller");
+  attempts_.EndAll({AttemptOutcome::kCancelled, FailureKind::kCancelled, "cancelled by the caller", left});
   if (seat_.taken()) LeaveQueue(QueueExit::kCancelled);
   return End(Cancelled(route_name()));
 }
@@ -221,26 +223,40 @@ CallImpl::Step CallImpl::Stopped() {
   winner_ = nullptr;
   const bool cut = shown();
   // No fault of the upstream's.
-  attempts_.EndAll(AttemptOutcome::kCancelled, FailureKind::kCancelled, "this data plane is shutting down");
+  attempts_.EndAll({AttemptOutcome::kCancelled, FailureKind::kCancelled, "this data plane is shutting down"});
   if (seat_.taken()) LeaveQueue(QueueExit::kCancelled);
   return End(cut ? Truncated(route_name(), record_.attempts[*shown_index_]) : ShuttingDown(route_name()));
 }
 
 CallImpl::Step CallImpl::DeadlineReached() {
   const Duration overall = params_.route->timeouts.overall;
-  const bool callers_own = params_.deadline - started_ <= overall;
+  const bool callers_own = deadline_ < started_ + overall;
   const Duration limit = callers_own ? params_.deadline - started_ : overall;
-  const FailureKind kind = winner_ != nullptr && shown() ? FailureKind::kTruncated : FailureKind::kTimeout;
+  const AttemptEnd end = EndAtDeadline(callers_own);
   // What was collected in part must not stand before a fallback's answer.
   if (winner_ != nullptr && !sink_.shows_content()) sink_.Discard();
   winner_ = nullptr;
-  attempts_.EndAll(AttemptOutcome::kFailed, kind, "no whole answer at the call's deadline");
+  attempts_.EndAll(end);
   const bool waited = seat_.taken();
   if (waited) LeaveQueue(QueueExit::kTimedOut);
   CallError error = DeadlinePassed(route_name(), record_.attempts, std::max(limit, absl::ZeroDuration()), callers_own,
                                    waited ? &wait_error_ : nullptr);
+  if (callers_own) return End(shown() ? CutAtDeadline(route_name(), limit) : std::move(error));
   // A caller who is still there may yet get a fallback that takes no time.
-  return callers_own && !shown() ? End(std::move(error)) : GiveUp(std::move(error));
+  return GiveUp(std::move(error));
+}
+
+// The route's own bound judges an attempt, but for one whose answer waited for its
+// reader. The caller's own deadline judges none.
+AttemptEnd CallImpl::EndAtDeadline(bool callers_own) const {
+  if (callers_own) {
+    return {AttemptOutcome::kCancelled, FailureKind::kCancelled, "the caller's deadline passed", /*left=*/true};
+  }
+  if (winner_ != nullptr && winner_->attempt->was_paused()) {
+    return {AttemptOutcome::kCancelled, FailureKind::kCancelled, "the route's bound passed for a slow reader"};
+  }
+  const FailureKind kind = winner_ != nullptr && shown() ? FailureKind::kTruncated : FailureKind::kTimeout;
+  return {AttemptOutcome::kFailed, kind, "no whole answer within the route's bound"};
 }
 
 void CallImpl::Finish() {

@@ -21,7 +21,9 @@
 namespace sluice {
 
 class Lingerer;
+class VerifyingAttempts;
 std::shared_ptr<Lingerer> NewLingerer();
+std::shared_ptr<VerifyingAttempts> NewVerifyingAttempts();
 
 // What calls of one loop share. Outlives them, and is destroyed on the loop's
 // thread before the transport and the loop.
@@ -33,6 +35,8 @@ struct EngineContext {
   // Keeps answered exchanges for the moment until their connection can be
   // reused, so that neither the caller nor the call waits for it.
   std::shared_ptr<Lingerer> lingerer = NewLingerer();
+  // Keeps attempts whose callers left, where the word on an endpoint is awaited.
+  std::shared_ptr<VerifyingAttempts> verifying = NewVerifyingAttempts();
 };
 
 struct CallParams {
@@ -56,8 +60,9 @@ class Call {
   virtual ~Call() = default;
   // Begins; the sink may hear of it before this returns.
   virtual void Start() = 0;
-  // The caller went away: the upstream's connection is closed at once and
-  // Finish(CANCELLED) follows. Harmless after Finish.
+  // The caller went away: the upstream's connection is closed at once (but for an
+  // attempt that goes on to verify its endpoint) and Finish(CANCELLED) follows.
+  // Harmless after Finish.
   virtual void Cancel() = 0;
   // The data plane stops and waits no longer: the same, but the caller is
   // still there and is told (truncated, or UNAVAILABLE before content).

@@ -213,6 +213,14 @@ CallError DeadlinePassed(std::string_view route, const std::vector<AttemptRecord
   return error;
 }
 
+CallError CutAtDeadline(std::string_view route, Duration limit) {
+  CallError error = ErrorOf(FailureKind::kTimeout, Prefix(route) + "the answer was cut after content: the deadline of " +
+                                                       ShortDuration(limit) + " passed");
+  error.grpc_code = static_cast<int>(absl::StatusCode::kDeadlineExceeded);
+  error.reason = "DEADLINE_EXCEEDED";
+  return error;
+}
+
 CallError Truncated(std::string_view route, const AttemptRecord& attempt) {
   return ErrorOf(FailureKind::kTruncated,
                  Prefix(route) + "the answer was cut after content: " + DescribeAttempt(attempt));

@@ -55,6 +55,9 @@ CallError CannotEncode(std::string_view route, const absl::Status& why);
 CallError DeadlinePassed(std::string_view route, const std::vector<AttemptRecord>& attempts, Duration limit,
                          bool callers_own, const CallError* waited_for);
 
+// The caller's own deadline passed after content was shown.
+CallError CutAtDeadline(std::string_view route, Duration limit);
+
 // The last attempt was cut after content was shown.
 CallError Truncated(std::string_view route, const AttemptRecord& attempt);
 

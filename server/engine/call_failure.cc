@@ -10,14 +10,6 @@
 namespace sluice {
 namespace {
 
-// A used-up quota comes back when somebody pays, or at the turn of the period,
-// a refused credential when somebody mends it: one request a minute is enough to
-// find out.
-constexpr Duration kCredentialRest = absl::Minutes(1);
-
-// A rate limit that told no time: sooner than that nothing has changed.
-constexpr Duration kLeastRest = absl::Milliseconds(250);
-
 // What a failure of a call that was let go first says to those behind it.
 RouteQueue::Outcome WordOf(FailureKind kind) {
   const FailureTraits& traits = TraitsOf(kind);
@@ -38,8 +30,9 @@ CallImpl::Step CallImpl::Failed(RunningAttempt& running) {
   const bool cut = won && sink_.shows_content();
   last_upstream_ = plan.upstream().state.get();
   winner_ = nullptr;
-  attempts_.End(running, AttemptOutcome::kFailed, cut ? FailureKind::kTruncated : failure.kind, failure.message);
-  CoolDown(plan, failure, record_.attempts[index]);
+  attempts_.End(running, {AttemptOutcome::kFailed, cut ? FailureKind::kTruncated : failure.kind, failure.message});
+  RestAfter(*route_, plan, failure, Now(), context_.random, record_.attempts[index]);
+  if (failure.kind == FailureKind::kRateLimited && failure.retry_after) planner_->Excuse(plan);
   Learn(plan, failed);
   released_.Tell(WordOf(failure.kind), Now());
 
@@ -62,32 +55,9 @@ CallImpl::Step CallImpl::Failed(RunningAttempt& running) {
   const bool request_is_wrong =
       TraitsOf(failure.kind).fault == Fault::kCaller && ScopeOf(route_->retry, failed) == RetryScope::kNever;
   if (!attempts_.empty() && !request_is_wrong) return Step::kStay;
-  attempts_.EndAll(AttemptOutcome::kAbandoned, FailureKind::kNone, "another attempt showed that the request is wrong");
+  attempts_.EndAll(
+      {AttemptOutcome::kAbandoned, FailureKind::kNone, "another attempt showed that the request is wrong"});
   return Decide(failed, index, failure.field);
-}
-
-void CallImpl::CoolDown(const Plan& plan, const AttemptFailure& failure, AttemptRecord& record) {
-  // A refused credential rests where others can take its place. The only one is
-  // tried all the same: it may have been mended, and nothing else can be done.
-  const bool refused = failure.kind == FailureKind::kAuth && plan.upstream().credentials.size() > 1;
-  if (!refused && !TraitsOf(failure.kind).cools_down) return;
-  if (refused || failure.kind == FailureKind::kQuota) {
-    // The credential's, so every endpoint that it is used at.
-    const TimePoint until = Now() + std::max(kCredentialRest, failure.retry_after.value_or(absl::ZeroDuration()));
-    for (const EndpointConfig& endpoint : plan.upstream().endpoints) {
-      endpoint.cooldowns[plan.credential]->RestUntil(until);
-    }
-  } else if (failure.retry_after) {
-    plan.cooldown().RestUntil(Now() + *failure.retry_after);
-    if (failure.kind == FailureKind::kRateLimited) planner_->Excuse(plan);
-  } else if (failure.kind == FailureKind::kRateLimited) {
-    // While it rests, one that was under way before adds little that is new.
-    const bool first = plan.cooldown().until() <= Now();
-    const int in_a_row = plan.cooldown().RefusedWithoutTime(Now());
-    const Duration rest = first ? BackoffAfter(route_->retry.backoff, in_a_row, context_.random) : kLeastRest;
-    plan.cooldown().RestUntil(Now() + std::max(rest, kLeastRest));
-    record.rest = plan.cooldown().until() - Now();
-  }
 }
 
 // What this failure rules out for the rest of the call.

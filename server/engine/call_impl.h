@@ -50,9 +50,10 @@ class CallImpl final : public Call, private StreamEventHandler {
   void OnEvent(const StreamEvent& event) override;  // from HeldEvents
   void ShowHeld(RunningAttempt& running);
   Step Answered(RunningAttempt& running);
-  Step CancelledByCaller();
+  Step CancelledByCaller(bool left = true);
   Step Stopped();
   Step DeadlineReached();
+  AttemptEnd EndAtDeadline(bool callers_own) const;
   void Finish();
   void Tally();
   void Push(CallMessage::Kind kind);
@@ -110,7 +111,6 @@ class CallImpl final : public Call, private StreamEventHandler {
 
   // --- call_failure.cc
   Step Failed(RunningAttempt& running);
-  void CoolDown(const Plan& plan, const AttemptFailure& failure, AttemptRecord& record);
   void Learn(const Plan& plan, const FailedAttempt& failed);
   bool MayBeginAnew() const;
   Step Decide(const FailedAttempt& failed, size_t index, std::string field);

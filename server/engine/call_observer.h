@@ -46,6 +46,11 @@ class CallObserver {
   virtual void CallStarted(const CallInfo&) {}
   virtual void AttemptStarted(const CallInfo&, const AttemptRecord&) {}
   virtual void AttemptEnded(const CallInfo&, const AttemptRecord&) {}
+  // To the call the attempt has ended, as AttemptEnded tells next, but it goes on to
+  // verify its endpoint. Its own end follows: kOk with its first content, kFailed,
+  // kCancelled where the data plane stopped.
+  virtual void VerifyingStarted(const CallInfo&, const AttemptRecord&) {}
+  virtual void VerifyingEnded(const CallInfo&, const AttemptRecord&) {}
   // After `failed`, another attempt follows in `delay`. `failover`: at another
   // endpoint than the failed one.
   virtual void RetryScheduled(const CallInfo&, const AttemptRecord& failed, Duration delay, bool failover) {}

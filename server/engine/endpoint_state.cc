@@ -51,13 +51,20 @@ void EndpointState::Withdrawn(const CircuitBreaker::Permit& permit, TimePoint no
   breaker_.Record(permit, CircuitBreaker::Outcome::kIgnored, std::nullopt, "", now, random);
 }
 
-std::optional<BreakerChange> EndpointState::Answers(const CircuitBreaker::Permit& permit, Duration time_to_first_token,
+std::optional<BreakerChange> EndpointState::Answers(CircuitBreaker::Permit& permit, Duration time_to_first_token,
                                                     Duration ewma_decay, TimePoint now, Random& random) {
   std::lock_guard lock(mutex_);
   ewma_decay_ = ewma_decay;
   ewma_.Observe(time_to_first_token, now, ewma_decay);
-  if (!permit.probe) return std::nullopt;
-  return RecordBreaker(permit, {CircuitBreaker::Outcome::kSuccess, "", time_to_first_token}, now, random);
+  outlier_.OnContent();
+  const BreakerState before = breaker_.state(now);
+  breaker_.Answer(permit, time_to_first_token, now, random);
+  return ChangeBetween(before, breaker_.state(now));
+}
+
+bool EndpointState::TryVerify(CircuitBreaker::Permit& permit, TimePoint now) {
+  std::lock_guard lock(mutex_);
+  return breaker_.TryVerify(permit, now);
 }
 
 std::optional<BreakerChange> EndpointState::RecordBreaker(const CircuitBreaker::Permit& permit,
@@ -72,11 +79,14 @@ EndpointState::Learned EndpointState::Ended(const CircuitBreaker::Permit& permit
                                             const OutlierConfig* outlier, TimePoint now, Random& random) {
   std::lock_guard lock(mutex_);
   --in_flight_;
+  if (result.silent_for) ewma_.ObserveAtLeast(*result.silent_for, now, ewma_decay_);
   Learned learned;
   learned.breaker = RecordBreaker(permit, result, now, random);
   if (outlier == nullptr) return learned;
   if (result.outcome == CircuitBreaker::Outcome::kFailure) {
-    learned.wants_ejection = outlier_.OnFailure(*outlier, now);
+    learned.wants_ejection = result.answered ? outlier_.OnCut(*outlier, now) : outlier_.OnFailure(*outlier, now);
+  } else if (result.answered) {
+    outlier_.OnAnswerEnded();
   } else if (result.outcome == CircuitBreaker::Outcome::kSuccess) {
     outlier_.OnSuccess();
   }

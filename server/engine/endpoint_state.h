@@ -42,6 +42,11 @@ struct AttemptResult {
   CircuitBreaker::Outcome outcome = CircuitBreaker::Outcome::kIgnored;
   std::string_view failure;  // "503", "timeout"; for people
   std::optional<Duration> time_to_first_token;
+  // Nobody waited for it any longer, and it had told nothing so far: its first
+  // content would have taken at least so long.
+  std::optional<Duration> silent_for;
+  // Set by its ticket: when its first content came.
+  std::optional<TimePoint> answered;
 };
 
 // Thread-safe.
@@ -62,10 +67,12 @@ class EndpointState {
   // Not begun after all: the permit goes back.
   void Withdrawn(const CircuitBreaker::Permit& permit, TimePoint now, Random& random);
 
-  // The first content came. Where the permit is a probe's it is used up now: a
-  // half-open breaker need not wait for a long stream's end.
-  std::optional<BreakerChange> Answers(const CircuitBreaker::Permit& permit, Duration time_to_first_token,
+  // The first content came: a success now, and no news at the end unless it is cut.
+  std::optional<BreakerChange> Answers(CircuitBreaker::Permit& permit, Duration time_to_first_token,
                                        Duration ewma_decay, TimePoint now, Random& random);
+  // The caller left before that: as CircuitBreaker::TryVerify. Ended follows in
+  // any case, later or at once.
+  bool TryVerify(CircuitBreaker::Permit& permit, TimePoint now);
 
   struct Learned {
     std::optional<BreakerChange> breaker;

@@ -4,6 +4,13 @@
 
 namespace sluice {
 
+namespace {
+
+constexpr double kHedgeQuantile = 0.95;
+constexpr double kAdaptiveQuantile = 0.99;
+
+}  // namespace
+
 RouteState::RouteState() : hedges_(0) {}
 
 void RouteState::Configure(const RoutePolicy& policy) {
@@ -79,24 +86,35 @@ void RouteState::AttemptFailed(std::string_view upstream, bool retryable, TimePo
   if (adaptive_) adaptive_->outcomes.Add(/*failed=*/true, now);
 }
 
-void RouteState::AttemptSucceeded(std::string_view upstream, TimePoint now) {
+RouteState::Success RouteState::AttemptSucceeded(std::string_view upstream,
+                                                 std::optional<Duration> time_to_first_token, TimePoint now) {
   std::lock_guard lock(mutex_);
-  BudgetOf(upstream).OnSuccess();
-  if (adaptive_) adaptive_->outcomes.Add(/*failed=*/false, now);
+  if (latency_ && time_to_first_token) latency_->Add(*time_to_first_token, now);
+  if (adaptive_) {
+    if (time_to_first_token) adaptive_->latency.Add(*time_to_first_token, now);
+    adaptive_->outcomes.Add(/*failed=*/false, now);
+  }
+  return {now, BudgetOf(upstream).OnSuccess()};
 }
 
-void RouteState::FirstContent(Duration time_to_first_token, TimePoint now) {
+void RouteState::TakeBack(std::string_view upstream, const Success& success) {
   std::lock_guard lock(mutex_);
-  if (latency_) latency_->Add(time_to_first_token, now);
-  if (adaptive_) adaptive_->latency.Add(time_to_first_token, now);
+  BudgetOf(upstream).TakeBack(success.credit);
+  if (adaptive_) adaptive_->outcomes.TakeSuccessBack(success.at);
+}
+
+void RouteState::EndedInSilence(Duration after, TimePoint now) {
+  std::lock_guard lock(mutex_);
+  if (latency_) latency_->AddAtLeast(after, kHedgeQuantile, now);
+  if (adaptive_) adaptive_->latency.AddAtLeast(after, kAdaptiveQuantile, now);
 }
 
 int RouteState::MaxAttempts(int configured, double load, TimePoint now) const {
   std::lock_guard lock(mutex_);
   if (!adaptive_) return configured;
   AdaptiveInputs inputs;
-  inputs.ttft_p99 = adaptive_->latency.Quantile(0.99, now);
-  inputs.p99_growth = adaptive_->latency.Growth(0.99, now);
+  inputs.ttft_p99 = adaptive_->latency.Quantile(kAdaptiveQuantile, now);
+  inputs.p99_growth = adaptive_->latency.Growth(kAdaptiveQuantile, now);
   inputs.failure_rate = adaptive_->outcomes.FailureRate(now).value_or(0);
   inputs.load = load;
   return AdaptiveMaxAttempts(adaptive_->config, configured, inputs);
@@ -105,7 +123,7 @@ int RouteState::MaxAttempts(int configured, double load, TimePoint now) const {
 std::optional<Duration> RouteState::TimeToFirstTokenP95(TimePoint now) const {
   std::lock_guard lock(mutex_);
   if (!latency_) return std::nullopt;
-  return latency_->Quantile(0.95, now);
+  return latency_->Quantile(kHedgeQuantile, now);
 }
 
 RouteFigures RouteState::figures(TimePoint now) const {

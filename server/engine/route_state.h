@@ -67,8 +67,16 @@ class RouteState {
 
   // `retryable`: how it failed, a retry could mend.
   void AttemptFailed(std::string_view upstream, bool retryable, TimePoint now);
-  void AttemptSucceeded(std::string_view upstream, TimePoint now);
-  void FirstContent(Duration time_to_first_token, TimePoint now);
+  // With its first content, or whole without any. `credit`: what the budget was
+  // given for it, to be taken back if it is cut after all.
+  struct Success {
+    TimePoint at;
+    int64_t credit = 0;
+  };
+  Success AttemptSucceeded(std::string_view upstream, std::optional<Duration> time_to_first_token, TimePoint now);
+  void TakeBack(std::string_view upstream, const Success& success);
+  // Nobody waited for it any longer, so long after it began.
+  void EndedInSilence(Duration after, TimePoint now);
 
   // What the policy's max_attempts comes to now (row D2).
   int MaxAttempts(int configured, double load, TimePoint now) const;

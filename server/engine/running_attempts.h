@@ -1,6 +1,6 @@
 // The attempts of a call that are under way: one, or several while hedging.
-// Starts them, and when one ends tells everybody who learns from it: the record,
-// breakers and limits, budgets, observers. On the call's loop.
+// Starts them, and when one ends tells its record, all who learn from it, and
+// observers. On the call's loop.
 #ifndef SLUICE_SERVER_ENGINE_RUNNING_ATTEMPTS_H_
 #define SLUICE_SERVER_ENGINE_RUNNING_ATTEMPTS_H_
 
@@ -8,30 +8,12 @@
 #include <string>
 #include <vector>
 
-#include "server/engine/attempt.h"
 #include "server/engine/call.h"
-#include "server/engine/held_events.h"
 #include "server/engine/planner.h"
-#include "server/engine/route_state.h"
+#include "server/engine/running_attempt.h"
 #include "server/engine/ticket.h"
 
 namespace sluice {
-
-struct RunningAttempt {
-  const RouteConfig* route = nullptr;
-  Plan plan;
-  size_t index = 0;  // of its record among the call's
-  Ticket ticket;
-  RetryCharge charge;
-  HeldEvents held;
-  FormParts form;              // what its request leaves out or writes otherwise
-  uint64_t prompt_tokens = 0;  // estimated
-  uint64_t content_bytes = 0;  // given to the sink
-  bool connected = false;
-  uint64_t used_tokens = 0;    // in the end
-  // Last: destroyed first, for it reports to the others' owner.
-  std::unique_ptr<Attempt> attempt;
-};
 
 // What an attempt is started with.
 struct AttemptStart {
@@ -61,18 +43,17 @@ class RunningAttempts {
 
   void Connected(RunningAttempt& running);
   void FirstContent(RunningAttempt& running);
-  // Over; `running` is gone afterwards. An answered one may linger.
-  void End(RunningAttempt& running, AttemptOutcome outcome, FailureKind failure, std::string_view message);
-  void EndAll(AttemptOutcome outcome, FailureKind failure, std::string_view message);
-  void EndOthers(const RunningAttempt& kept, AttemptOutcome outcome, std::string_view message);
+  // Over for the call; `running` is gone afterwards. An answered one may linger, one
+  // that was left in silence may go on to verify its endpoint.
+  void End(RunningAttempt& running, const AttemptEnd& end);
+  void EndAll(const AttemptEnd& end);
+  void EndOthers(const RunningAttempt& kept, const AttemptEnd& end);
 
   // Of the attempts that ended: as the upstreams told, or as far as is known.
   uint64_t used_tokens() const { return used_tokens_; }
 
  private:
-  void TellRecord(RunningAttempt& running, AttemptOutcome outcome, FailureKind failure, std::string_view message);
-  void TellStates(RunningAttempt& running);
-  void TellChanges(const RunningAttempt& running, const Ticket::Learned& learned);
+  bool GoesOn(RunningAttempt& running);
   TimePoint Now() const { return context_.loop.Now(); }
 
   const EngineContext& context_;

@@ -29,6 +29,7 @@ Ticket& Ticket::operator=(Ticket&& other) noexcept {
   std::swap(connected_, other.connected_);
   std::swap(charged_, other.charged_);
   std::swap(taken_at_, other.taken_at_);
+  std::swap(answered_, other.answered_);
   std::swap(taken_, other.taken_);
   return *this;
 }
@@ -100,16 +101,21 @@ void Ticket::Withdraw(TimePoint now, Random& random) {
 
 Ticket::Learned Ticket::Answers(Duration time_to_first_token, TimePoint now, Random& random) {
   Learned out;
+  answered_ = now;
   const Duration decay = upstream_->balance.decay;
   out.endpoint_breaker = endpoint_->state->Answers(endpoint_permit_, time_to_first_token, decay, now, random);
   out.upstream_breaker = upstream_->state->Answers(upstream_permit_, time_to_first_token, now, random);
-  if (endpoint_permit_.probe) endpoint_permit_ = CircuitBreaker::Permit{};
-  if (upstream_permit_.probe) upstream_permit_ = CircuitBreaker::Permit{};
   return out;
 }
 
-Ticket::Learned Ticket::Ended(const AttemptResult& result, std::optional<uint64_t> used, TimePoint now,
-                              Random& random) {
+bool Ticket::TryVerify(TimePoint now) {
+  const bool endpoint = endpoint_->state->TryVerify(endpoint_permit_, now);
+  const bool upstream = upstream_->state->TryVerify(upstream_permit_, now);
+  return endpoint || upstream;
+}
+
+Ticket::Learned Ticket::Ended(AttemptResult result, std::optional<uint64_t> used, TimePoint now, Random& random) {
+  result.answered = answered_;
   const UpstreamConfig& upstream = *upstream_;
   const OutlierConfig* outlier = upstream.outlier ? &*upstream.outlier : nullptr;
   const auto learned = endpoint_->state->Ended(endpoint_permit_, result, outlier, now, random);

@@ -50,14 +50,18 @@ class Ticket {
 
   // The attempt has a connection.
   void Connected();
-  // Its first content came: a half-open breaker hears of it now, not at the end
-  // of a long stream.
+  // Its first content came, a success: heard of now, not at the end of a long
+  // stream, nor only if its caller stays so long.
   Learned Answers(Duration time_to_first_token, TimePoint now, Random& random);
+  // Its caller left before that. True: it is worth knowing what becomes of it, and
+  // Ended is to tell that. False: Ended tells that it was ended.
+  bool TryVerify(TimePoint now);
   // `used`: tokens, where the upstream told.
-  Learned Ended(const AttemptResult& result, std::optional<uint64_t> used, TimePoint now, Random& random);
+  Learned Ended(AttemptResult result, std::optional<uint64_t> used, TimePoint now, Random& random);
   // It was not made after all.
   void Withdraw(TimePoint now, Random& random);
   bool valid() const { return upstream_ != nullptr; }
+  std::optional<TimePoint> answered() const { return answered_; }
 
  private:
   bool TakeRateLimits(const RouteConfig& route, TimePoint now, std::string* limit);
@@ -74,6 +78,7 @@ class Ticket {
   // For the destructor, which knows no time: a permit given back at the time
   // at which it was taken.
   TimePoint taken_at_;
+  std::optional<TimePoint> answered_;
   Learned taken_;
 };
 

@@ -70,7 +70,6 @@ UpstreamState::Start UpstreamState::TryStart(uint64_t tokens, TimePoint now, Ran
     start.permit = *granted;
     if (const BreakerState after = breaker_->state(now); after != before) start.change = BreakerChange{before, after};
   }
-  if (throttle_) throttle_->OnRequest(now);
   return start;
 }
 
@@ -90,12 +89,37 @@ std::optional<BreakerChange> UpstreamState::RecordBreaker(const CircuitBreaker::
   return BreakerChange{before, after};
 }
 
-std::optional<BreakerChange> UpstreamState::Answers(const CircuitBreaker::Permit& permit, Duration time_to_first_token,
+std::optional<BreakerChange> UpstreamState::Answers(CircuitBreaker::Permit& permit, Duration time_to_first_token,
                                                     TimePoint now, Random& random) {
   std::lock_guard lock(mutex_);
   limit_.OnSample(time_to_first_token, now);
-  if (!permit.probe) return std::nullopt;
-  return RecordBreaker(permit, {CircuitBreaker::Outcome::kSuccess, "", time_to_first_token}, now, random);
+  if (throttle_) {
+    throttle_->OnRequest(now);
+    throttle_->OnAccept(now);
+  }
+  if (!breaker_) return std::nullopt;
+  const BreakerState before = breaker_->state(now);
+  breaker_->Answer(permit, time_to_first_token, now, random);
+  const BreakerState after = breaker_->state(now);
+  if (before == after) return std::nullopt;
+  return BreakerChange{before, after};
+}
+
+bool UpstreamState::TryVerify(CircuitBreaker::Permit& permit, TimePoint now) {
+  std::lock_guard lock(mutex_);
+  return breaker_ && breaker_->TryVerify(permit, now);
+}
+
+// A request counts once it is known whether it was taken. Of one that nobody waited
+// for it never is, and those under way would stand against a slow upstream.
+void UpstreamState::TellThrottle(const AttemptResult& result, TimePoint now) {
+  const bool failed = result.outcome == CircuitBreaker::Outcome::kFailure;
+  if (result.answered) {
+    if (failed) throttle_->TakeAcceptBack(*result.answered);
+  } else if (!result.silent_for) {
+    throttle_->OnRequest(now);
+    if (!failed) throttle_->OnAccept(now);
+  }
 }
 
 std::optional<BreakerChange> UpstreamState::Ended(const CircuitBreaker::Permit& permit, uint64_t tokens,
@@ -106,7 +130,8 @@ std::optional<BreakerChange> UpstreamState::Ended(const CircuitBreaker::Permit& 
   {
     std::lock_guard lock(mutex_);
     limit_.Release(tokens, connected);
-    if (throttle_ && result.outcome != CircuitBreaker::Outcome::kFailure) throttle_->OnAccept(now);
+    if (throttle_) TellThrottle(result, now);
+    if (result.silent_for) limit_.OnAtLeast(*result.silent_for, now);
     change = RecordBreaker(permit, result, now, random);
     waiters = waiters_;
   }

@@ -65,8 +65,9 @@ class UpstreamState {
   Start TryStart(uint64_t tokens, TimePoint now, Random& random);
   void Connected();
   // As EndpointState::Answers.
-  std::optional<BreakerChange> Answers(const CircuitBreaker::Permit& permit, Duration time_to_first_token,
-                                       TimePoint now, Random& random);
+  std::optional<BreakerChange> Answers(CircuitBreaker::Permit& permit, Duration time_to_first_token, TimePoint now,
+                                       Random& random);
+  bool TryVerify(CircuitBreaker::Permit& permit, TimePoint now);
   // Both give room back, and wake who waits for it.
   std::optional<BreakerChange> Ended(const CircuitBreaker::Permit& permit, uint64_t tokens, bool connected,
                                      const AttemptResult& result, TimePoint now, Random& random);
@@ -91,6 +92,7 @@ class UpstreamState {
  private:
   using Waiters = std::vector<std::weak_ptr<RouteQueue>>;
 
+  void TellThrottle(const AttemptResult& result, TimePoint now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::optional<BreakerChange> RecordBreaker(const CircuitBreaker::Permit& permit, const AttemptResult& result,
                                              TimePoint now, Random& random) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   static void Wake(const Waiters& waiters);

@@ -41,6 +41,12 @@ void OutcomeWindow::Add(bool failed, TimePoint now) {
   if (failed) ++bucket.failures;
 }
 
+void OutcomeWindow::TakeSuccessBack(TimePoint then) {
+  const int64_t number = NumberAt(then);
+  Bucket& bucket = buckets_[SlotOf(number)];
+  if (bucket.number == number && bucket.total > bucket.failures) --bucket.total;
+}
+
 uint64_t OutcomeWindow::Total(TimePoint now) const { return SumsAt(now).total; }
 
 uint64_t OutcomeWindow::Failures(TimePoint now) const { return SumsAt(now).failures; }

@@ -57,6 +57,8 @@ class OutcomeWindow {
 
   // One whose time is before the window's is not counted.
   void Add(bool failed, TimePoint now);
+  // A success that was counted then and turned out to be none.
+  void TakeSuccessBack(TimePoint then);
 
   uint64_t Total(TimePoint now) const;
   uint64_t Failures(TimePoint now) const;

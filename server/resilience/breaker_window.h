@@ -29,7 +29,13 @@ struct CallCounts {
   uint32_t calls = 0;
   uint32_t failures = 0;
   uint32_t slow = 0;  // failed ones too
+  // Of those that did not fail so far: their answers have begun and not ended.
+  uint32_t answering = 0;
+  // Of the failures: answers that had begun.
+  uint32_t cut = 0;
 
+  // Answers that are over: whole, left by their callers, or cut.
+  uint32_t answered() const { return calls - failures - answering + cut; }
   bool operator==(const CallCounts&) const = default;
 };
 
@@ -47,6 +53,19 @@ class BreakerWindow {
 
   // `failure` names a failed call; a call that did not fail has none.
   void Add(bool failed, bool slow, std::string_view failure, TimePoint now);
+
+  // A call whose answer has begun, and where it stands: it counts as one that did
+  // not fail, until it is told that its answer was cut.
+  struct Mark {
+    int64_t place;
+    bool slow;
+  };
+  Mark AddAnswering(bool slow, TimePoint now);
+  // Once for each mark of this window, in whatever order. What has left the window
+  // meanwhile is a call of its own if it was cut, and else nothing.
+  void AnswerEnded(const Mark& mark);
+  void AnswerCut(const Mark& mark, std::string_view failure, TimePoint now);
+
   CallCounts Counts(TimePoint now) const;
   // Most frequent first.
   std::vector<FailureCount> Failures(TimePoint now) const;
@@ -64,11 +83,15 @@ class BreakerWindow {
   // One byte a call, allocated as calls come.
   struct Ring {
     uint32_t size;
-    uint32_t next = 0;
-    std::vector<uint8_t> results;
+    int64_t added = 0;
+    std::vector<uint8_t> results;  // the n-th is at n % size
     Tally sum;
 
-    void Add(uint8_t result);
+    // Its number.
+    int64_t Add(uint8_t result);
+    bool Has(int64_t number) const { return number >= 0 && number < added && added - number <= size; }
+    void Replace(int64_t number, uint8_t result);
+    void Count(uint8_t result, uint32_t sign);
   };
   using Buckets = SlidingBuckets<Tally, kBuckets>;
 

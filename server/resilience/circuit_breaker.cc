@@ -5,8 +5,8 @@
 #include <limits>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "server/resilience/breaker_rates.h"
 
 namespace sluice {
 namespace {
@@ -36,35 +36,6 @@ uint32_t EnoughCalls(const CircuitBreakerConfig& config) {
 
 uint32_t EnoughProbes(const CircuitBreakerConfig& config) {
   return std::max(1u, std::min(config.min_calls, Permits(config)));
-}
-
-double Percent(uint32_t part, uint32_t whole) { return whole == 0 ? 0 : part * 100.0 / whole; }
-
-bool TooManyFailed(const CallCounts& counts, const CircuitBreakerConfig& config) {
-  return counts.failures * 100.0 >= config.failure_percent * counts.calls;
-}
-
-bool TooManySlow(const CallCounts& counts, const CircuitBreakerConfig& config) {
-  return counts.slow * 100.0 >= config.slow_percent * counts.calls;
-}
-
-std::string Seconds(Duration time) { return absl::StrFormat("%g s", absl::ToDoubleSeconds(time)); }
-
-// "31 of 52 calls failed in the last 60 s (59.6 % >= 50 %)". Failures are named
-// before slowness: they weigh more.
-std::string RateText(const CallCounts& counts, const CircuitBreakerConfig& config, std::string_view what,
-                     std::string_view when) {
-  const bool failed = TooManyFailed(counts, config);
-  const uint32_t part = failed ? counts.failures : counts.slow;
-  const std::string verb =
-      failed ? "failed" : absl::StrCat("waited longer than ", Seconds(config.slow_after), " for the first token");
-  return absl::StrFormat("%d of %d %s %s%s (%.3g %% >= %g %%)", part, counts.calls, what, verb, when,
-                         Percent(part, counts.calls), failed ? config.failure_percent : config.slow_percent);
-}
-
-std::string WindowText(const CallCounts& counts, const CircuitBreakerConfig& config) {
-  return config.count_window ? RateText(counts, config, "last calls", "")
-                             : RateText(counts, config, "calls", absl::StrCat(" in the last ", Seconds(config.time_window)));
 }
 
 }  // namespace
@@ -117,19 +88,62 @@ std::optional<CircuitBreaker::Permit> CircuitBreaker::TryAcquire(TimePoint now, 
   return Permit{epoch_, probe};
 }
 
+void CircuitBreaker::Answer(Permit& permit, Duration time_to_first_token, TimePoint now, Random& random) {
+  Advance(now);
+  silent_ends_ = 0;
+  heard_ = true;
+  if (permit.epoch != epoch_ || !Learns()) return;
+  permit.answer = WindowOf(permit).AddAnswering(time_to_first_token > config_.slow_after, now);
+  permit.window = window_number_;
+  Judge(permit, now, random);
+}
+
 void CircuitBreaker::Record(const Permit& permit, Outcome outcome, std::optional<Duration> time_to_first_token,
                             std::string_view failure_name, TimePoint now, Random& random) {
   Advance(now);
+  if (permit.verifies) verifying_ = false;
   if (permit.epoch != epoch_) return;
   if (!Learns()) outcome = Outcome::kIgnored;
+  if (permit.answer) return AnswerEnded(permit, outcome, failure_name, now, random);
   if (outcome == Outcome::kIgnored) {
     if (permit.probe) --probes_taken_;
     return;
   }
   const bool failed = outcome == Outcome::kFailure;
   const bool slow = time_to_first_token.has_value() && *time_to_first_token > config_.slow_after;
-  (permit.probe ? probes_ : window_).Add(failed, slow, failure_name, now);
-  permit.probe ? JudgeProbes(now) : JudgeWindow(now, random);
+  if (!failed) silent_ends_ = 0;
+  WindowOf(permit).Add(failed, slow, failure_name, now);
+  if (failed && permit.verifies && !permit.probe && !heard_) return OpenAsVerified(failure_name, now, random);
+  Judge(permit, now, random);
+}
+
+void CircuitBreaker::AnswerEnded(const Permit& permit, Outcome outcome, std::string_view failure_name, TimePoint now,
+                                 Random& random) {
+  BreakerWindow& window = WindowOf(permit);
+  const bool there = permit.probe || permit.window == window_number_;
+  if (outcome != Outcome::kFailure) {
+    if (there) window.AnswerEnded(*permit.answer);
+    return;
+  }
+  if (there) {
+    window.AnswerCut(*permit.answer, failure_name, now);
+  } else {
+    window.Add(/*failed=*/true, permit.answer->slow, failure_name, now);
+  }
+  Judge(permit, now, random);
+}
+
+bool CircuitBreaker::TryVerify(Permit& permit, TimePoint now) {
+  Advance(now);
+  if (config_.verify_after == 0 || !Learns() || permit.epoch != epoch_ || permit.answer) return false;
+  if (!permit.probe && silent_ends_ < config_.verify_after) {
+    ++silent_ends_;
+    return false;
+  }
+  if (verifying_) return false;
+  verifying_ = permit.verifies = true;
+  heard_ = false;
+  return true;
 }
 
 // --- What results and time make of it
@@ -155,7 +169,8 @@ CircuitBreaker::Phase CircuitBreaker::PhaseAt(TimePoint now) const {
 }
 
 bool CircuitBreaker::ProbesTold() const {
-  return probes_.Counts(half_open_until_) == CallCounts{.calls = probes_taken_};
+  const CallCounts counts = probes_.Counts(half_open_until_);
+  return counts.calls == probes_taken_ && counts.failures == 0 && counts.slow == 0;
 }
 
 void CircuitBreaker::Advance(TimePoint now) {
@@ -178,6 +193,7 @@ Duration CircuitBreaker::OpenTime(uint32_t in_row, double jitter) const {
 void CircuitBreaker::Open(const Phase& phase, BreakerTrip trip) {
   phase_ = phase;
   ++epoch_;
+  silent_ends_ = 0;
   ++opened_total_;
   last_trip_ = std::move(trip);
 }
@@ -185,6 +201,7 @@ void CircuitBreaker::Open(const Phase& phase, BreakerTrip trip) {
 void CircuitBreaker::Close(TimePoint now) {
   phase_ = {BreakerState::kClosed, now};
   ++epoch_;
+  silent_ends_ = 0;
   window_.Clear();
 }
 
@@ -201,15 +218,31 @@ void CircuitBreaker::BeginHalfOpen(TimePoint now, Random& random) {
 
 void CircuitBreaker::JudgeWindow(TimePoint now, Random& random) {
   const CallCounts counts = window_.Counts(now);
-  if (counts.calls < EnoughCalls(config_)) return;
+  const uint32_t enough = EnoughCalls(config_);
+  if (counts.calls < enough) return;
   const bool failed = TooManyFailed(counts, config_);
-  if (!failed && !TooManySlow(counts, config_)) return;
+  const bool cut = counts.cut > 0 && counts.answered() >= enough && TooManyCut(counts, config_);
+  if (!failed && !cut && !TooManySlow(counts, config_)) return;
+  OpenFor(failed || cut ? BreakerTrip::Cause::kFailures : BreakerTrip::Cause::kSlow,
+          WindowText(counts, config_, failed, cut), now, random);
+}
+
+// The one attempt stands for those before it: their callers could not tell.
+void CircuitBreaker::OpenAsVerified(std::string_view failure_name, TimePoint now, Random& random) {
+  OpenFor(BreakerTrip::Cause::kFailures,
+          absl::StrFormat("an attempt that went on when its caller had left failed (%s), and there was no content for "
+                          "%d callers in a row that left before",
+                          failure_name, config_.verify_after),
+          now, random);
+}
+
+void CircuitBreaker::OpenFor(BreakerTrip::Cause cause, std::string reason, TimePoint now, Random& random) {
   const uint32_t in_row = phase_.opened_in_row + 1;
   Open({BreakerState::kOpen, now, now + OpenTime(in_row, DrawJitter(random)), in_row},
-       {.cause = failed ? BreakerTrip::Cause::kFailures : BreakerTrip::Cause::kSlow,
+       {.cause = cause,
         .at = now,
-        .reason = WindowText(counts, config_),
-        .counts = counts,
+        .reason = std::move(reason),
+        .counts = window_.Counts(now),
         .failures = window_.Failures(now)});
 }
 
@@ -221,7 +254,7 @@ void CircuitBreaker::JudgeProbes(TimePoint now) {
   Open({BreakerState::kOpen, now, now + OpenTime(in_row, reopen_jitter_), in_row},
        {.cause = BreakerTrip::Cause::kProbesFailed,
         .at = now,
-        .reason = RateText(counts, config_, "probes", ""),
+        .reason = ProbesText(counts, config_),
         .counts = counts,
         .failures = probes_.Failures(now)});
 }
@@ -231,7 +264,10 @@ void CircuitBreaker::JudgeProbes(TimePoint now) {
 void CircuitBreaker::Configure(const CircuitBreakerConfig& config, TimePoint now) {
   Advance(now);
   if (config.mode != config_.mode) mode_since_ = now;
-  if (!SameWindow(config, config_)) window_ = MakeWindow(config);
+  if (!SameWindow(config, config_)) {
+    window_ = MakeWindow(config);
+    ++window_number_;
+  }
   config_ = config;
   if (phase_.state != BreakerState::kHalfOpen) return;
   half_open_until_ = std::max(now, phase_.since + config_.max_half_open);

@@ -1,7 +1,16 @@
 // Stops calls to what keeps failing, and probes whether it is well again: one
 // for each endpoint and one for each upstream. Pure: time and randomness are
-// arguments. Called by the engine once when an attempt is admitted and once
-// when its result is known, and by operators. Not thread-safe: the holder locks.
+// arguments. Called by the engine once when an attempt is admitted, once when its
+// first content came, and once when it ended, and by operators. Not thread-safe:
+// the holder locks.
+//
+// First content is a success when it comes. If the answer is cut then, it becomes a
+// failure in place of the success, so that no attempt counts twice; cuts are judged
+// among the answers that are over, too.
+//
+// What a caller ends is no result. But callers that all leave early would hide that
+// nothing answers here, so after some such ends in a row one attempt goes on to its
+// own end and stands for them: TryVerify.
 #ifndef SLUICE_SERVER_RESILIENCE_CIRCUIT_BREAKER_H_
 #define SLUICE_SERVER_RESILIENCE_CIRCUIT_BREAKER_H_
 
@@ -49,6 +58,9 @@ struct CircuitBreakerConfig {
   // state behind.
   Duration max_half_open = absl::Seconds(30);
   BreakerMode mode = BreakerMode::kAutomatic;
+  // Ends in silence in a row, by callers, after which an attempt is verified; 0:
+  // none ever is, half-open neither.
+  uint32_t verify_after = 5;
 
   bool operator==(const CircuitBreakerConfig&) const = default;
 };
@@ -106,6 +118,10 @@ class CircuitBreaker {
   struct Permit {
     uint64_t epoch = 0;  // 0: its result counts nowhere
     bool probe = false;
+    bool verifies = false;  // goes on though its caller left
+    // Where its first content was counted, and in which window.
+    std::optional<BreakerWindow::Mark> answer = std::nullopt;
+    uint32_t window = 0;
   };
 
   enum class Outcome {
@@ -127,12 +143,24 @@ class CircuitBreaker {
   // The first call after the end of open makes the breaker half-open.
   std::optional<Permit> TryAcquire(TimePoint now, Random& random);
 
-  // Once for each permit. A probe is best recorded as soon as its first content
-  // came: half-open does not wait longer than max_half_open for it.
-  // `time_to_first_token`: nullopt where there was none; of a call that timed out
-  // before, pass how long it waited. `failure_name` ("503", "timeout") is for explain.
+  // First content came, from here on a success. A probe is judged by it: half-open
+  // need not wait for a long answer's end.
+  void Answer(Permit& permit, Duration time_to_first_token, TimePoint now, Random& random);
+
+  // Once for each permit, at its end. After Answer, kFailure is a cut, and all else
+  // leaves the success as it is. `time_to_first_token`: nullopt where there was
+  // none; of a call that timed out before, pass how long it waited. `failure_name`
+  // ("503", "timeout") is for explain.
   void Record(const Permit& permit, Outcome outcome, std::optional<Duration> time_to_first_token,
               std::string_view failure_name, TimePoint now, Random& random);
+
+  // The caller left before any content. True: the attempt is to go on, and its own
+  // end is recorded. False: the end in silence was counted, and kIgnored is to be
+  // recorded. One goes on at a time: after verify_after ends in silence in a row
+  // (without any content in between), or the first of half-open. Where that one
+  // fails, and nothing came from here meanwhile, the breaker opens at once: it
+  // stands for all those before it, whose share nobody knows.
+  bool TryVerify(Permit& permit, TimePoint now);
 
   // New thresholds keep state and counters; a new window starts its counters
   // anew but never closes what is open. An open time under way keeps its end.
@@ -169,6 +197,14 @@ class CircuitBreaker {
   void Open(const Phase& phase, BreakerTrip trip);
   void Close(TimePoint now);
   void BeginHalfOpen(TimePoint now, Random& random);
+  BreakerWindow& WindowOf(const Permit& permit) { return permit.probe ? probes_ : window_; }
+  void AnswerEnded(const Permit& permit, Outcome outcome, std::string_view failure_name, TimePoint now,
+                   Random& random);
+  void Judge(const Permit& permit, TimePoint now, Random& random) {
+    permit.probe ? JudgeProbes(now) : JudgeWindow(now, random);
+  }
+  void OpenAsVerified(std::string_view failure_name, TimePoint now, Random& random);
+  void OpenFor(BreakerTrip::Cause cause, std::string reason, TimePoint now, Random& random);
   void JudgeWindow(TimePoint now, Random& random);
   void JudgeProbes(TimePoint now);
 
@@ -177,6 +213,10 @@ class CircuitBreaker {
   Phase phase_;
   uint64_t epoch_ = 1;
   BreakerWindow window_;
+  uint32_t window_number_ = 0;  // a mark is of use in the window that it was made for
+  uint32_t silent_ends_ = 0;    // in a row, by callers
+  bool verifying_ = false;
+  bool heard_ = false;  // there was content since the verified attempt's caller left
   // Half-open only.
   BreakerWindow probes_;
   uint32_t probes_taken_ = 0;

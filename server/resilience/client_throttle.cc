@@ -19,6 +19,11 @@ double ClientThrottle::RejectProbability(TimePoint now) const {
   return std::max(0.0, (requests - config_.k * static_cast<double>(counts.accepts)) / (requests + 1));
 }
 
+void ClientThrottle::TakeAcceptBack(TimePoint then) {
+  Counts* bucket = buckets_.Find(then);
+  if (bucket != nullptr && bucket->accepts > 0) --bucket->accepts;
+}
+
 void ClientThrottle::Configure(const ClientThrottleConfig& config) {
   if (config.window != config_.window) buckets_ = SlidingBuckets<Counts, kBuckets>(config.window);
   config_ = config;

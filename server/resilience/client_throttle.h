@@ -34,10 +34,13 @@ class ClientThrottle {
 
   explicit ClientThrottle(const ClientThrottleConfig& config) : config_(config), buckets_(config.window) {}
 
-  // Every call that wants to go there, those that are then rejected here too.
+  // Every call that wants to go there, those that are rejected here too; the others
+  // once it is known whether they were taken.
   void OnRequest(TimePoint now) { ++buckets_.At(now).requests; }
   // The upstream took it: anything but an overload, a failure or no answer.
   void OnAccept(TimePoint now) { ++buckets_.At(now).accepts; }
+  // What was taken then was not, after all: its answer was cut.
+  void TakeAcceptBack(TimePoint then);
   // max(0, (requests − k · accepts) / (requests + 1)).
   double RejectProbability(TimePoint now) const;
 

@@ -20,6 +20,15 @@ void AdaptiveLimit::Clamp(const ConcurrencyConfig& config) {
 void AdaptiveLimit::OnSample(const ConcurrencyConfig& config, Duration ttft, uint32_t in_flight, TimePoint now) {
   Duration& smallest = smallest_.At(now).ttft;
   smallest = std::min(smallest, ttft);
+  AddSample(config, ttft, in_flight, now);
+}
+
+void AdaptiveLimit::OnAtLeast(const ConcurrencyConfig& config, Duration ttft, uint32_t in_flight, TimePoint now) {
+  if (MinTtft(now) == absl::InfiniteDuration()) return;
+  if (ttft >= (samples_.empty() ? last_median_ : Median())) AddSample(config, ttft, in_flight, now);
+}
+
+void AdaptiveLimit::AddSample(const ConcurrencyConfig& config, Duration ttft, uint32_t in_flight, TimePoint now) {
   if (samples_.empty()) interval_began_ = now;
   samples_.push_back(ttft);
   peak_ = std::max(peak_, in_flight);
@@ -33,11 +42,16 @@ Duration AdaptiveLimit::MinTtft(TimePoint now) const {
   return least.ttft;
 }
 
-void AdaptiveLimit::Move(const ConcurrencyConfig& config, TimePoint now) {
+Duration AdaptiveLimit::Median() {
   const auto median = samples_.begin() + samples_.size() / 2;
   std::nth_element(samples_.begin(), median, samples_.end());
+  return *median;
+}
+
+void AdaptiveLimit::Move(const ConcurrencyConfig& config, TimePoint now) {
+  last_median_ = Median();
   // A time of zero would divide by zero; it says as little against the upstream.
-  const double sampled = std::max(absl::ToDoubleSeconds(*median), 1e-9);
+  const double sampled = std::max(absl::ToDoubleSeconds(last_median_), 1e-9);
   const double best = absl::ToDoubleSeconds(MinTtft(now)) * (1 + config.adaptive_buffer);
   const double gradient = std::clamp(best / sampled, 0.5, 2.0);
   const double moved = gradient * limit_ + std::sqrt(limit_);
@@ -82,6 +96,10 @@ void ConcurrencyLimit::Release(uint64_t tokens, bool was_connected) {
 
 void ConcurrencyLimit::OnSample(Duration ttft, TimePoint now) {
   if (adaptive_) adaptive_->OnSample(config_, ttft, requests_, now);
+}
+
+void ConcurrencyLimit::OnAtLeast(Duration ttft, TimePoint now) {
+  if (adaptive_) adaptive_->OnAtLeast(config_, ttft, requests_, now);
 }
 
 void ConcurrencyLimit::Configure(const ConcurrencyConfig& config) {

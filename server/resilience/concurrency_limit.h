@@ -44,6 +44,9 @@ class AdaptiveLimit {
 
   // `in_flight`: requests under way at that moment.
   void OnSample(const ConcurrencyConfig& config, Duration ttft, uint32_t in_flight, TimePoint now);
+  // One that is only known to be longer than this, for nobody waited for its end:
+  // a sample where it raises what is sampled or keeps it up, never the smallest.
+  void OnAtLeast(const ConcurrencyConfig& config, Duration ttft, uint32_t in_flight, TimePoint now);
   uint32_t limit() const { return static_cast<uint32_t>(limit_); }
   // Into the bounds of a new config.
   void Clamp(const ConcurrencyConfig& config);
@@ -58,10 +61,13 @@ class AdaptiveLimit {
     Duration ttft = absl::InfiniteDuration();
   };
 
+  void AddSample(const ConcurrencyConfig& config, Duration ttft, uint32_t in_flight, TimePoint now);
+  Duration Median();
   void Move(const ConcurrencyConfig& config, TimePoint now);
 
   double limit_;
   std::vector<Duration> samples_;  // of this interval
+  Duration last_median_ = absl::InfiniteDuration();  // of the interval before
   uint32_t peak_ = 0;              // in flight, of this interval
   TimePoint interval_began_ = absl::InfinitePast();
   SlidingBuckets<Smallest, kBuckets> smallest_;
@@ -84,6 +90,8 @@ class ConcurrencyLimit {
   void Release(uint64_t tokens, bool was_connected);
   // Of any attempt; does something only when adaptive.
   void OnSample(Duration ttft, TimePoint now);
+  // Of one that nobody waited for any longer, as AdaptiveLimit::OnAtLeast.
+  void OnAtLeast(Duration ttft, TimePoint now);
   // What is in flight stays, also above a new bound; it drains. The adaptive
   // limit goes on from where it is, but for a new period: that starts it anew.
   void Configure(const ConcurrencyConfig& config);

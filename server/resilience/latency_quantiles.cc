@@ -41,6 +41,11 @@ void LatencyQuantiles::Add(Duration sample, TimePoint now) {
   ++slice.cells[CellOf(sample)];
 }
 
+void LatencyQuantiles::AddAtLeast(Duration sample, double q, TimePoint now) {
+  const auto known = Quantile(q, now);
+  if (known && sample >= *known) Add(sample, now);
+}
+
 std::optional<Duration> LatencyQuantiles::Quantile(double q, TimePoint now) const {
   const int64_t newest = NumberAt(now);
   const Sums sums = SumsOf(newest - kSlices + 1, newest);

@@ -31,6 +31,11 @@ class LatencyQuantiles {
   // One whose time is before the window's is not counted.
   void Add(Duration sample, TimePoint now);
 
+  // One that is only known to be longer than this, for nobody waited for its end:
+  // counted where it raises the quantile, or keeps it up. A short one would pull
+  // down what it says nothing about.
+  void AddAtLeast(Duration sample, double q, TimePoint now);
+
   // The smallest duration that a share q (0..1) of the window's samples does not
   // exceed (nearest rank); none below min_samples.
   std::optional<Duration> Quantile(double q, TimePoint now) const;

@@ -15,7 +15,11 @@ bool OutlierHost::OnFailure(const OutlierConfig& config, TimePoint now) {
   return in_row_ >= config.consecutive_failures;
 }
 
-void OutlierHost::OnSuccess() { in_row_ = 0; }
+bool OutlierHost::OnCut(const OutlierConfig& config, TimePoint now) {
+  if (ejected(now)) return false;
+  cuts_in_row_ = std::min(cuts_in_row_ + 1, config.consecutive_failures);
+  return OnFailure(config, now) || cuts_in_row_ >= config.consecutive_failures;
+}
 
 void OutlierHost::Eject(const OutlierConfig& config, TimePoint now) {
   const Duration longest = std::max(config.base_ejection, config.max_ejection);
@@ -24,7 +28,7 @@ void OutlierHost::Eject(const OutlierConfig& config, TimePoint now) {
   // often would take as long again to be forgiven.
   if (config.base_ejection * multiplier_ < longest) ++multiplier_;
   ejected_until_ = now + std::min(config.base_ejection * multiplier_, longest);
-  in_row_ = 0;
+  in_row_ = cuts_in_row_ = 0;
   ++ejections_;
 }
 
@@ -38,7 +42,7 @@ uint32_t OutlierHost::MultiplierAt(const OutlierConfig& config, TimePoint now) c
 OutlierFigures OutlierHost::Figures(const OutlierConfig& config, TimePoint now) const {
   return {.ejected = ejected(now),
           .ejected_until = ejected_until_,
-          .consecutive_failures = in_row_,
+          .consecutive_failures = std::max(in_row_, cuts_in_row_),
           .multiplier = MultiplierAt(config, now),
           .ejections = ejections_};
 }

@@ -1,5 +1,8 @@
 // Leaves an endpoint out for a while after failures in a row (gRFC A50, Envoy's
-// consecutive 5xx). Pools of LLM endpoints are small: statistics over hosts
+// consecutive 5xx): failures since content last came from it, or answers cut since
+// one last did not end by a cut. The first alone would never see an endpoint that
+// begins every answer and cuts it, the second would not see content before the end
+// of a long answer. Pools of LLM endpoints are small: statistics over hosts
 // seldom apply, so there are none. Pure; the caller reports only what counts: a
 // 429 is a cooldown, no failure of the endpoint. Not thread-safe.
 #ifndef SLUICE_SERVER_RESILIENCE_OUTLIER_H_
@@ -38,11 +41,16 @@ struct OutlierFigures {
 
 class OutlierHost {
  public:
-  // True: the failures in a row reach the threshold; eject it if MayEject, or it
-  // is asked again at the next failure. What ends while the host is ejected was
-  // begun before and counts nothing.
+  // Before content, or a cut after it. True: the failures in a row reach the
+  // threshold; eject it if MayEject, or it is asked again at the next failure. What
+  // ends while the host is ejected was begun before and counts nothing.
   bool OnFailure(const OutlierConfig& config, TimePoint now);
-  void OnSuccess();
+  bool OnCut(const OutlierConfig& config, TimePoint now);
+  // The first content of an answer; the end of one that was not cut, whole or left
+  // by its caller; both at once.
+  void OnContent() { in_row_ = 0; }
+  void OnAnswerEnded() { cuts_in_row_ = 0; }
+  void OnSuccess() { in_row_ = cuts_in_row_ = 0; }
   // For base × times ejected lately, at most max (A50).
   void Eject(const OutlierConfig& config, TimePoint now);
 
@@ -54,6 +62,7 @@ class OutlierHost {
   uint32_t MultiplierAt(const OutlierConfig& config, TimePoint now) const;
 
   uint32_t in_row_ = 0;
+  uint32_t cuts_in_row_ = 0;
   uint32_t multiplier_ = 0;  // as of ejected_until_
   uint64_t ejections_ = 0;
   TimePoint ejected_until_ = absl::InfinitePast();

@@ -27,6 +27,10 @@ void PeakEwma::Observe(Duration sample, TimePoint now, Duration decay) {
   known_ = true;
 }
 
+void PeakEwma::ObserveAtLeast(Duration sample, TimePoint now, Duration decay) {
+  if (sample > Value(now, decay)) Observe(sample, now, decay);
+}
+
 Duration PeakEwma::Value(TimePoint now, Duration decay) const {
   return known_ ? value_ * Kept(now - observed_, decay) : absl::ZeroDuration();
 }

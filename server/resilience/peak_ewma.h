@@ -15,6 +15,9 @@ class PeakEwma {
   // zero counts as zero, a time before the last one as the last one.
   void Observe(Duration sample, TimePoint now, Duration decay);
 
+  // One that is only known to be longer than this: taken where it raises the value.
+  void ObserveAtLeast(Duration sample, TimePoint now, Duration decay);
+
   // Shrinks towards zero while nothing is observed: something slow is tried
   // again some day. Zero if nothing ever was. Reading changes nothing.
   Duration Value(TimePoint now, Duration decay) const;

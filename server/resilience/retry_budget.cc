@@ -44,7 +44,13 @@ void RetryBudget::Release() {
 
 void RetryBudget::OnFailure() { milli_tokens_ = std::max<int64_t>(0, milli_tokens_ - 1000); }
 
-void RetryBudget::OnSuccess() { milli_tokens_ = std::min(max_milli_tokens_, milli_tokens_ + milli_ratio_); }
+int64_t RetryBudget::OnSuccess() {
+  const int64_t given = std::min(milli_ratio_, max_milli_tokens_ - milli_tokens_);
+  milli_tokens_ += given;
+  return given;
+}
+
+void RetryBudget::TakeBack(int64_t milli_tokens) { milli_tokens_ = std::max<int64_t>(0, milli_tokens_ - milli_tokens); }
 
 void RetryBudget::Configure(const RetryBudgetConfig& config) {
   const int64_t old_max = max_milli_tokens_;

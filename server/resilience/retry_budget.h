@@ -53,9 +53,12 @@ class RetryBudget {
   // A charged attempt ended, or was never made.
   void Release();
 
-  // A retryable failure; a success.
+  // A retryable failure; a success, which gives what it returns (thousandths of a
+  // token: a full bucket takes no more). One that turned out to be none gives that
+  // back.
   void OnFailure();
-  void OnSuccess();
+  int64_t OnSuccess();
+  void TakeBack(int64_t milli_tokens);
 
   // Keeps the counts, and the proportion of tokens (as A6 says).
   void Configure(const RetryBudgetConfig& config);

@@ -33,6 +33,16 @@ class SlidingBuckets {
     return slot.bucket;
   }
 
+  // Where the last At() found its bucket, and that bucket again: null once newer
+  // ones took its place. By time where no number was kept: perhaps the one after.
+  int64_t newest() const { return newest_; }
+  Bucket* Find(int64_t number) {
+    if (slots_.empty() || number > newest_ || number <= newest_ - kBuckets) return nullptr;
+    Slot& slot = slots_[((number % kBuckets) + kBuckets) % kBuckets];
+    return slot.index == number ? &slot.bucket : nullptr;
+  }
+  Bucket* Find(TimePoint then) { return Find(IndexOf(then)); }
+
   // Calls visit(bucket) for those within the window that ends at `now`.
   template <typename Visit>
   void ForEach(TimePoint now, Visit&& visit) const {

@@ -91,6 +91,7 @@ class LoopLog : public CallObserver {
   }
 
   void AttemptEnded(const CallInfo& info, const AttemptRecord& attempt) override;
+  void VerifyingEnded(const CallInfo& info, const AttemptRecord& attempt) override;
   void CallEnded(const CallInfo& info, const CallRecord& record) override;
   void RetryScheduled(const CallInfo& info, const AttemptRecord& failed, Duration delay, bool failover) override;
   void HedgeStarted(const CallInfo& info, const AttemptRecord& slow) override;
@@ -110,6 +111,7 @@ class LoopLog : public CallObserver {
                      std::string_view reason) override;
 
  private:
+  void WriteAttempt(std::string_view message, const CallInfo& info, const AttemptRecord& attempt);
   // A line about a call; `fill` adds what is special to it.
   template <typename Fill>
   void Write(std::string_view level, std::string_view message, const CallInfo& info, const Fill& fill) {
@@ -146,8 +148,16 @@ class LoopLog : public CallObserver {
 };
 
 void LoopLog::AttemptEnded(const CallInfo& info, const AttemptRecord& attempt) {
-  if (!all_ && !IsFailure(attempt)) return;
-  Write(LevelOf(attempt), "attempt", info, [&](LogLine& line) {
+  if (all_ || IsFailure(attempt)) WriteAttempt("attempt", info, attempt);
+}
+
+// With the call that it was made for, which is over.
+void LoopLog::VerifyingEnded(const CallInfo& info, const AttemptRecord& attempt) {
+  if (all_ || IsFailure(attempt)) WriteAttempt("verified", info, attempt);
+}
+
+void LoopLog::WriteAttempt(std::string_view message, const CallInfo& info, const AttemptRecord& attempt) {
+  Write(LevelOf(attempt), message, info, [&](LogLine& line) {
     AddPlace(line, attempt);
     line.Text("model", attempt.model);
     line.Text("credential", attempt.credential);

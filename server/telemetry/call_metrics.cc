@@ -35,6 +35,7 @@ enum Families : size_t {
   kBreakerChanges,
   kEjections,
   kHealthChecks,
+  kVerifying,
 };
 
 // .01·2^n to 81.92, and on to 655.36: long generations would overflow.
@@ -98,6 +99,8 @@ const std::vector<FamilySpec>& Specs() {
        {"upstream", "endpoint"}, {}},
       {"sluice_health_checks_total", "Active health checks of endpoints, by what they told.",
        {"upstream", "endpoint", "result"}, {}},
+      {"sluice_verifying_attempts_total", "Attempts that went on when their caller had left, by how they ended.",
+       {"upstream", "endpoint", "outcome", "error_class"}, {}},
   };
   return specs;
 }
@@ -150,6 +153,17 @@ void CallMetrics::AttemptEnded(const CallInfo& info, const AttemptRecord& attemp
   std::lock_guard lock(mutex_);
   series_.Add(kAttempts, {info.route, attempt.upstream, attempt.endpoint, NameOf(attempt.outcome),
                           NameOf(attempt.failure)});
+}
+
+void CallMetrics::VerifyingStarted(const CallInfo&, const AttemptRecord&) {
+  std::lock_guard lock(mutex_);
+  ++verifying_;
+}
+
+void CallMetrics::VerifyingEnded(const CallInfo&, const AttemptRecord& attempt) {
+  std::lock_guard lock(mutex_);
+  --verifying_;
+  series_.Add(kVerifying, {attempt.upstream, attempt.endpoint, NameOf(attempt.outcome), NameOf(attempt.failure)});
 }
 
 void CallMetrics::RetryScheduled(const CallInfo& info, const AttemptRecord& failed, Duration delay, bool failover) {
@@ -265,12 +279,14 @@ CallTotals CallMetricsCollector::Totals() const {
 std::vector<prometheus::MetricFamily> CallMetricsCollector::Collect() const {
   SeriesSet merged(Specs(), max_series_);
   int64_t open_streams = 0;
+  int64_t verifying = 0;
   {
     std::lock_guard lock(mutex_);
     for (const auto& loop : loops_) {
       std::lock_guard loop_lock(loop->mutex_);
       merged.MergeFrom(loop->series_);
       open_streams += loop->open_streams_;
+      verifying += loop->verifying_;
     }
   }
   auto families = merged.Render();
@@ -278,6 +294,8 @@ std::vector<prometheus::MetricFamily> CallMetricsCollector::Collect() const {
                                   prometheus::MetricType::Gauge, static_cast<double>(Totals().open_calls)));
   families.push_back(SingleFamily("sluice_open_streams", "Streaming calls under way.",
                                   prometheus::MetricType::Gauge, static_cast<double>(open_streams)));
+  families.push_back(SingleFamily("sluice_attempts_verifying", "Attempts under way whose callers have left.",
+                                  prometheus::MetricType::Gauge, static_cast<double>(verifying)));
   return families;
 }
 

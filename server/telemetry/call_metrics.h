@@ -35,6 +35,8 @@ class CallMetrics : public CallObserver {
 
   void CallStarted(const CallInfo& info) override;
   void AttemptEnded(const CallInfo& info, const AttemptRecord& attempt) override;
+  void VerifyingStarted(const CallInfo& info, const AttemptRecord& attempt) override;
+  void VerifyingEnded(const CallInfo& info, const AttemptRecord& attempt) override;
   void RetryScheduled(const CallInfo& info, const AttemptRecord& failed, Duration delay, bool failover) override;
   void HedgeStarted(const CallInfo& info, const AttemptRecord& slow) override;
   void HedgeWon(const CallInfo& info, const AttemptRecord& winner) override;
@@ -62,6 +64,7 @@ class CallMetrics : public CallObserver {
   SeriesSet series_ ABSL_GUARDED_BY(mutex_);
   CallTotals totals_ ABSL_GUARDED_BY(mutex_);
   int64_t open_streams_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t verifying_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 // Owns the CallMetrics of all loops. Thread-safe.

@@ -21,6 +21,12 @@ class ObserverFanOut : public CallObserver {
   void AttemptEnded(const CallInfo& info, const AttemptRecord& attempt) override {
     Tell(&CallObserver::AttemptEnded, info, attempt);
   }
+  void VerifyingStarted(const CallInfo& info, const AttemptRecord& attempt) override {
+    Tell(&CallObserver::VerifyingStarted, info, attempt);
+  }
+  void VerifyingEnded(const CallInfo& info, const AttemptRecord& attempt) override {
+    Tell(&CallObserver::VerifyingEnded, info, attempt);
+  }
   void RetryScheduled(const CallInfo& info, const AttemptRecord& failed, Duration delay, bool failover) override {
     Tell(&CallObserver::RetryScheduled, info, failed, delay, failover);
   }

@@ -42,7 +42,7 @@ TEST_F(ProtectionCompilerTest, NothingWrittenIsTheDocumentedDefaults) {
 TEST_F(ProtectionCompilerTest, EveryFieldOfABreaker) {
   const auto upstream = Upstream(
       "circuit_breaker: {failure_percent: 30, slow_percent: 80, slow_after: 5s, time_window: 20s, min_calls: 7, "
-      "open: 3s, max_open: 40s, half_open_permits: 2, max_half_open: 9s, mode: OBSERVE_ONLY}");
+      "open: 3s, max_open: 40s, half_open_permits: 2, max_half_open: 9s, mode: OBSERVE_ONLY, verify_after: 8}");
   CircuitBreakerConfig expected;
   expected.failure_percent = 30;
   expected.slow_percent = 80;
@@ -54,6 +54,7 @@ TEST_F(ProtectionCompilerTest, EveryFieldOfABreaker) {
   expected.half_open_permits = 2;
   expected.max_half_open = absl::Seconds(9);
   expected.mode = BreakerMode::kObserveOnly;
+  expected.verify_after = 8;
   EXPECT_EQ(upstream->breaker, expected);
 }
 
@@ -65,6 +66,10 @@ TEST_F(ProtectionCompilerTest, EveryModeOfABreaker) {
   for (const auto& [name, mode] : modes) {
     EXPECT_EQ(Upstream(std::string("circuit_breaker: {mode: ") + name + "}")->breaker.mode, mode) << name;
   }
+}
+
+TEST_F(ProtectionCompilerTest, ABreakerVerifiesNothingWhereItSaysSo) {
+  EXPECT_EQ(Upstream("circuit_breaker: {verify_after: 0}")->breaker.verify_after, 0u);
 }
 
 TEST_F(ProtectionCompilerTest, ABreakerCountsOverCallsWhereItSaysSo) {

@@ -343,7 +343,7 @@ TEST_F(CallTest, RowD4TheDeadlineAfterContentTruncates) {
   h.On("a/1", {Script().Connect().Head(200).Body("text half\n")});
   h.Start(h.loop.Now() + Seconds(5));
   EXPECT_EQ(h.Run().outcome, CallOutcome::kTruncated);
-  EXPECT_EQ(h.sink.record.error.grpc_code, 10);
+  EXPECT_EQ(h.sink.record.error.grpc_code, 4);
 }
 
 TEST_F(CallTest, RowD4ADeadlineThatPassedMakesNoAttempt) {

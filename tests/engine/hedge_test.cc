@@ -143,7 +143,7 @@ TEST_F(HedgeTest, AtP95OnlyOnceItIsKnown) {
   h.Start();
   h.Run();
   EXPECT_EQ(h.observer.hedges, 0);
-  for (int i = 0; i < 20; ++i) h.route.state->FirstContent(Milliseconds(100), h.loop.Now());
+  for (int i = 0; i < 20; ++i) h.route.state->AttemptSucceeded("a", Milliseconds(100), h.loop.Now());
   EXPECT_NEAR(absl::ToDoubleMilliseconds(*h.route.state->TimeToFirstTokenP95(h.loop.Now())), 100, 6);
 }
 
@@ -152,7 +152,7 @@ TEST_F(HedgeTest, AtP95OfWhatWasMeasured) {
   h.On("a/1", {Slow("late", Seconds(3))});
   h.On("b/1", {Slow("blue", Milliseconds(50))});
   h.PutInForce();
-  for (int i = 0; i < 20; ++i) h.route.state->FirstContent(Milliseconds(100), h.loop.Now());
+  for (int i = 0; i < 20; ++i) h.route.state->AttemptSucceeded("a", Milliseconds(100), h.loop.Now());
   h.Run();
   EXPECT_EQ(h.sink.text, "blue");
   EXPECT_EQ(h.observer.hedges, 1);

@@ -59,7 +59,8 @@ class PlannerFixture : public SeededTest {
     for (int i = 0; i < calls; ++i) endpoint.state->TryStart(kNow, random_);
   }
   void Answers(EndpointConfig& endpoint, Duration time_to_first_token) {
-    endpoint.state->Answers({}, time_to_first_token, absl::Seconds(10), kNow, random_);
+    CircuitBreaker::Permit none;
+    endpoint.state->Answers(none, time_to_first_token, absl::Seconds(10), kNow, random_);
   }
 
   Planner NewPlanner(PlanTraits traits = {}) { return Planner(route_, traits); }

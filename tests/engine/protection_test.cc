@@ -79,6 +79,7 @@ TEST_F(ProtectionTest, ACancelledProbeGivesItsPermitBack) {
   h.Add("a/1");
   h.On("a/1", {Script::Status(503), Script::Status(503), Script().Connect(), Script::Answer("well")});
   h.upstream("a").breaker = Breaker(2);
+  h.upstream("a").breaker.verify_after = 0;  // else it goes on with its permit
   Again(), Again();
   h.loop.RunFor(Seconds(13));
   h.call.reset();

@@ -84,8 +84,10 @@ void CallWatch::CheckStart(WatchedCall& call, const AttemptRecord& record) {
 void CallWatch::CheckRepeat(WatchedCall& call, const AttemptRecord& record) {
   const std::string place = record.upstream + "/" + record.endpoint;
   const bool charged = record.hedge || call.places.contains(place);
-  call.attempts.push_back({transport_.started.size(), record.upstream, place, charged, true, call.at->state.get()});
-  At(call).Began(record.upstream, charged, std::exchange(call.calls_then, 0));
+  const int calls_then = std::exchange(call.calls_then, 0);
+  call.attempts.push_back({transport_.started.size(), record.upstream, place, charged, true, false,
+                           std::max(calls_then, At(call).calls()), call.at->state.get()});
+  At(call).Began(record.upstream, charged, calls_then);
   places_.Began(transport_.started.size(), *call.at, record, loop_.Now());
 }
 
@@ -106,7 +108,7 @@ void CallWatch::AttemptEnded(const CallInfo& info, const AttemptRecord& record) 
   Check(call, record.outcome != AttemptOutcome::kRunning, "an ended attempt runs");
   tried.running = false;
   call.last_end = loop_.Now();
-  RouteOf(tried.route).Ended(tried.upstream, tried.charged);
+  RouteOf(tried.route).Ended(tried.upstream, tried.charged && !tried.goes_on);
   places_.Ended(tried.request, record, loop_.Now());
   ++coverage_["attempts"];
   const std::string kind(TraitsOf(record.failure).name);
@@ -121,6 +123,24 @@ void CallWatch::AttemptEnded(const CallInfo& info, const AttemptRecord& record) 
   call.particular |= record.outcome == AttemptOutcome::kFailed &&
                      (fault == Fault::kConfiguration || record.failure == FailureKind::kQuota);
   if (record.failure == FailureKind::kTruncated && call.at->retry.transient) call.counted = 0;
+}
+
+// Charged as a retry now, or when it was made: only what certainly repeats is known.
+void CallWatch::VerifyingStarted(const CallInfo& info, const AttemptRecord& record) {
+  WatchedCall::Tried& tried = Of(info).attempts.at(static_cast<size_t>(record.number) - 1);
+  Check(Of(info), tried.running, "an attempt goes on that has ended");
+  tried.goes_on = true;
+  if (!tried.charged) RouteOf(tried.route).Began(tried.upstream, /*charged=*/true, tried.calls);
+  places_.GoesOn(tried.request);
+  ++coverage_["attempts that went on"];
+}
+
+void CallWatch::VerifyingEnded(const CallInfo& info, const AttemptRecord& record) {
+  WatchedCall::Tried& tried = Of(info).attempts.at(static_cast<size_t>(record.number) - 1);
+  Check(Of(info), std::exchange(tried.goes_on, false), "a verdict of what did not go on");
+  RouteOf(tried.route).Ended(tried.upstream, /*charged=*/true);
+  places_.Ended(tried.request, record, loop_.Now());
+  ++coverage_[record.outcome == AttemptOutcome::kOk ? "verified: ok" : "verified: failed"];
 }
 
 void CallWatch::RetryScheduled(const CallInfo& info, const AttemptRecord& failed, Duration delay, bool failover) {

@@ -41,6 +41,8 @@ struct WatchedCall {
     std::string place;
     bool charged = false;
     bool running = true;
+    bool goes_on = false;  // without its call
+    int calls = 0;         // of its route, when it may have been charged
     const RouteState* route = nullptr;
   };
   const RouteConfig* at = nullptr;  // its route or a fallback's
@@ -73,6 +75,8 @@ class CallWatch : public CallObserver {
   void CallStarted(const CallInfo&) override;
   void AttemptStarted(const CallInfo&, const AttemptRecord&) override;
   void AttemptEnded(const CallInfo&, const AttemptRecord&) override;
+  void VerifyingStarted(const CallInfo&, const AttemptRecord&) override;
+  void VerifyingEnded(const CallInfo&, const AttemptRecord&) override;
   void RetryScheduled(const CallInfo&, const AttemptRecord&, Duration, bool failover) override;
   void HedgeStarted(const CallInfo&, const AttemptRecord&) override;
   void HedgeWon(const CallInfo&, const AttemptRecord&) override;

@@ -127,6 +127,7 @@ void PlaceWatch::Ended(uint64_t attempt, const AttemptRecord& record, TimePoint 
   const auto found = running_.find(attempt);
   findings_.Check(found != running_.end(), "an attempt ended twice");
   if (found == running_.end()) return;
+  if (std::exchange(found->second.goes_on, false)) return;
   --at_upstream_[found->second.upstream];
   --at_place_[found->second.place];
   FirstContent(attempt);

@@ -23,6 +23,8 @@ class PlaceWatch {
   void InForce(const RouteTable& table, TimePoint now);
   // `attempt`: the number of its request.
   void Began(uint64_t attempt, const RouteConfig& route, const AttemptRecord& record, TimePoint now);
+  // Its end for its call is not yet its end.
+  void GoesOn(uint64_t attempt) { running_.at(attempt).goes_on = true; }
   void FirstContent(uint64_t attempt);
   void Ended(uint64_t attempt, const AttemptRecord& record, TimePoint now);
   void BreakerChanged(const std::string& upstream, const std::string& endpoint, BreakerState to, TimePoint now);
@@ -48,6 +50,7 @@ class PlaceWatch {
     std::string upstream;
     std::string place;
     std::string credential;
+    bool goes_on = false;
   };
   void CheckBreaker(Breaker& breaker, const BreakerFigures& figures, const CircuitBreakerConfig& config,
                     const std::string& name, uint64_t attempt, TimePoint now);

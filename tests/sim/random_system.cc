@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "server/engine/verifying_attempts.h"
+
 namespace sluice {
 namespace {
 
@@ -193,6 +195,7 @@ std::vector<std::string> RandomSystem::Run() {
     watch_.AllOver();
     watch_.findings().Check(transport_.live == 0, "an exchange is left");
     watch_.findings().Check(context_.lingerer->size() == 0, "an exchange lingers");
+    watch_.findings().Check(context_.verifying->size() == 0, "an attempt goes on for ever");
     if (watch_.findings().found().empty()) Recover();
   }
   for (auto& running : running_) End(*running);

@@ -6,6 +6,18 @@
 #include "server/engine/endpoint_index.h"
 
 namespace sluice {
+namespace {
+
+// "openai/primary failed overload"
+std::string Describe(const AttemptRecord& attempt) {
+  static constexpr const char* kOutcomes[] = {"running", "ok", "failed", "cancelled", "abandoned"};
+  std::string text =
+      attempt.upstream + "/" + attempt.endpoint + " " + kOutcomes[static_cast<int>(attempt.outcome)];
+  if (attempt.failure != FailureKind::kNone) text += " " + std::string(TraitsOf(attempt.failure).name);
+  return text;
+}
+
+}  // namespace
 
 void FakeSink::Started(std::string_view served_by, std::string_view model) {
   if (finishes > 0) violations.push_back("Started after Finish");
@@ -52,6 +64,14 @@ void FakeObserver::AttemptStarted(const CallInfo&, const AttemptRecord& attempt)
 void FakeObserver::AttemptEnded(const CallInfo&, const AttemptRecord& attempt) {
   ++attempts_ended;
   if (attempt.outcome == AttemptOutcome::kRunning) violations.push_back("an ended attempt runs");
+}
+
+void FakeObserver::VerifyingStarted(const CallInfo&, const AttemptRecord& attempt) {
+  verifying.push_back(attempt.upstream + "/" + attempt.endpoint + " goes on");
+}
+
+void FakeObserver::VerifyingEnded(const CallInfo&, const AttemptRecord& attempt) {
+  verifying.push_back(Describe(attempt));
 }
 
 void FakeObserver::RetryScheduled(const CallInfo&, const AttemptRecord& failed, Duration delay, bool failover) {
@@ -155,6 +175,11 @@ void CallHarness::PutInForce() {
 }
 
 void CallHarness::Start(TimePoint deadline) {
+  call = Make(sink, deadline);
+  call->Start();
+}
+
+std::unique_ptr<Call> CallHarness::Make(FakeSink& to, TimePoint deadline) {
   if (!in_force_) PutInForce();
   CallParams params;
   params.info.tenant = tenant;
@@ -165,8 +190,7 @@ void CallHarness::Start(TimePoint deadline) {
   kept_request = params.request;
   params.deadline = deadline;
   params.trace = TraceContext{std::string(31, '0') + "1", std::string(15, '0') + "2", 1};
-  call = NewCall(context, std::move(params), sink);
-  call->Start();
+  return NewCall(context, std::move(params), to);
 }
 
 void CallHarness::Drain() {
@@ -177,10 +201,8 @@ void CallHarness::Drain() {
 std::string CallHarness::Attempts() const {
   std::string text;
   for (const AttemptRecord& attempt : sink.record.attempts) {
-    static constexpr const char* kOutcomes[] = {"running", "ok", "failed", "cancelled", "abandoned"};
     if (!text.empty()) text += "; ";
-    text += attempt.upstream + "/" + attempt.endpoint + " " + kOutcomes[static_cast<int>(attempt.outcome)];
-    if (attempt.failure != FailureKind::kNone) text += " " + std::string(TraitsOf(attempt.failure).name);
+    text += Describe(attempt);
   }
   return text;
 }
@@ -208,6 +230,7 @@ std::vector<std::string> CallHarness::Violations() const {
   check(transport.live == 0, "an exchange is left");
   check(loop.timers() == 0, "a timer is left");
   check(context.lingerer->size() == 0, "an exchange lingers");
+  check(context.verifying->size() == 0, "an attempt goes on");
   const auto winners = std::count_if(record.attempts.begin(), record.attempts.end(),
                                      [](const auto& a) { return a.outcome == AttemptOutcome::kOk; });
   const bool answered = record.outcome == CallOutcome::kComplete || record.outcome == CallOutcome::kFallback;

@@ -11,6 +11,7 @@
 
 #include "server/engine/call.h"
 #include "server/engine/lingerer.h"
+#include "server/engine/verifying_attempts.h"
 #include "sluice/v1/gateway.pb.h"
 #include "tests/support/fake_transport.h"
 #include "tests/support/line_format.h"
@@ -50,6 +51,8 @@ class FakeObserver : public CallObserver {
   void CallStarted(const CallInfo&) override { ++calls_started; }
   void AttemptStarted(const CallInfo&, const AttemptRecord& attempt) override;
   void AttemptEnded(const CallInfo&, const AttemptRecord& attempt) override;
+  void VerifyingStarted(const CallInfo&, const AttemptRecord& attempt) override;
+  void VerifyingEnded(const CallInfo&, const AttemptRecord& attempt) override;
   void RetryScheduled(const CallInfo&, const AttemptRecord& failed, Duration delay, bool failover) override;
   void Paused(const CallInfo&) override { ++paused; }
   void HedgeStarted(const CallInfo&, const AttemptRecord&) override { ++hedges; }
@@ -81,6 +84,7 @@ class FakeObserver : public CallObserver {
   std::vector<std::string> fallbacks;  // "local: connect"
   std::vector<std::string> changes;    // "openai/primary 0>1", "openai/primary ejected 30s"
   std::vector<std::string> learned;    // "openai gpt: stream_options"
+  std::vector<std::string> verifying;  // "openai/primary goes on", "openai/primary failed timeout"
   std::vector<std::string> retries;  // "openai/primary +100ms failover"
   std::vector<std::string> violations;
 };
@@ -103,6 +107,8 @@ class CallHarness {
   void On(const std::string& place, std::vector<Script> scripts) { scripts_[place] = std::move(scripts); }
 
   void Start(TimePoint deadline = absl::InfiniteFuture());
+  // Another call beside it, with a sink of its own; not yet started.
+  std::unique_ptr<Call> Make(FakeSink& to, TimePoint deadline = absl::InfiniteFuture());
   // Runs to the end of everything.
   const CallRecord& Run() {
     if (!call) Start();

@@ -313,6 +313,20 @@ TEST_F(AttemptLogTest, OffWritesNothing) {
   EXPECT_THAT(Lines(), IsEmpty());
 }
 
+TEST_F(AttemptLogTest, AnAttemptThatWentOnIsToldByItsVerdict) {
+  CallObserver& loop = Loop(AttemptLogLevel::kFailures, LogFormat::kText);
+  AttemptRecord well = Failed();
+  well.outcome = AttemptOutcome::kOk;
+  loop.VerifyingStarted(Info(), well);
+  loop.VerifyingEnded(Info(), well);
+  EXPECT_THAT(Lines(), IsEmpty());
+  loop.VerifyingEnded(Info(), Failed());
+  ASSERT_THAT(Lines(), SizeIs(1));
+  EXPECT_THAT(Lines()[0], HasSubstr(" warning verified trace_id="));
+  EXPECT_THAT(Lines()[0], HasSubstr(" upstream=openai endpoint=primary"));
+  EXPECT_THAT(Lines()[0], HasSubstr(" status=failed error_type=overload"));
+}
+
 TEST_F(AttemptLogTest, AnUnknownWaitIsLeftOut) {
   Loop(AttemptLogLevel::kAll).Limited(Info(), {"concurrency", "", absl::InfiniteDuration()});
   EXPECT_FALSE(Line().HasMember("wait_ms"));
@@ -395,12 +409,14 @@ TEST(ObserverFanOutTest, EveryHookReachesEveryObserver) {
     CallObserver& direct = log.AddLoop();
     TellAll(direct);
     direct.AttemptEnded(Info(), Failed());
+    direct.VerifyingEnded(Info(), Failed());
     direct.CallEnded(Info(), Recovered());
     log.Flush();
     const std::string once = std::exchange(text, "");
     ObserverFanOut both({&log.AddLoop(), &log.AddLoop()});
     TellAll(both);
     both.AttemptEnded(Info(), Failed());
+    both.VerifyingEnded(Info(), Failed());
     both.CallEnded(Info(), Recovered());
     log.Flush();
     std::string twice;

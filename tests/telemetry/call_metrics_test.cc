@@ -184,6 +184,9 @@ TEST(CallMetricsTest, EveryHookHasItsCounter) {
   loop.BreakerChanged("openai", "a", BreakerState::kHalfOpen, BreakerState::kOpen);
   loop.BreakerChanged("openai", "", BreakerState::kClosed, BreakerState::kForcedOpen);
   loop.EndpointEjected("openai", "a", absl::Seconds(30));
+  for (int i = 0; i < 3; ++i) loop.VerifyingStarted(Info(), slow);
+  loop.VerifyingEnded(Info(), Attempt("a", FailureKind::kNone));
+  loop.VerifyingEnded(Info(), Attempt("a", FailureKind::kTimeout));
   loop.HealthChecked("openai", "a", true);
   loop.HealthChecked("openai", "a", false);
   loop.HealthChecked("openai", "a", false);
@@ -205,6 +208,9 @@ TEST(CallMetricsTest, EveryHookHasItsCounter) {
       {R"(sluice_breaker_changes_total{upstream="openai",endpoint="a",from="half_open",to="open"})", "1"},
       {R"(sluice_breaker_changes_total{upstream="openai",endpoint="",from="closed",to="forced_open"})", "1"},
       {R"(sluice_endpoint_ejections_total{upstream="openai",endpoint="a"})", "1"},
+      {R"(sluice_verifying_attempts_total{upstream="openai",endpoint="a",outcome="ok",error_class=""})", "1"},
+      {R"(sluice_verifying_attempts_total{upstream="openai",endpoint="a",outcome="failed",error_class="timeout"})", "1"},
+      {"sluice_attempts_verifying", "1"},
       {R"(sluice_health_checks_total{upstream="openai",endpoint="a",result="passed"})", "1"},
       {R"(sluice_health_checks_total{upstream="openai",endpoint="a",result="failed"})", "2"},
   };
