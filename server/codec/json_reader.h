@@ -96,7 +96,7 @@ inline std::string_view KeyBefore(const char* key, std::string_view value) {
 }
 
 // An object that is read member by member, and its own text too.
-inline JsonError OpenAgain(JsonValue value, JsonObject& object, std::string_view& raw) {
+inline JsonError OpenWithText(JsonValue value, JsonObject& object, std::string_view& raw) {
   SLUICE_JSON_TRY(value.get_object().get(object));
   SLUICE_JSON_TRY(object.raw_json().get(raw));
   return object.reset().error();

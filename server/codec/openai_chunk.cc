@@ -75,7 +75,7 @@ JsonError OpenAiChunk::ReadMember(std::string_view key, JsonKind kind, JsonValue
 JsonError OpenAiChunk::ReadGroq(std::string_view key, JsonValue value) {
   JsonObject object;
   std::string_view raw;
-  SLUICE_JSON_TRY(OpenAgain(value, object, raw));
+  SLUICE_JSON_TRY(OpenWithText(value, object, raw));
   if (wants_extras_) extras_.push_back({key, reader_.Original(raw)});
   return ForEachMember(object, [this](std::string_view name, JsonKind its, JsonValue member) -> JsonError {
     return name == "usage" ? ReadUsage(its, member) : SUCCESS;
@@ -147,7 +147,7 @@ JsonError OpenAiChunk::ReadUsage(JsonKind kind, JsonValue value) {
     return ReadOpenAiUsage(reader_, object, usage_, others);
   }
   std::string_view raw;
-  SLUICE_JSON_TRY(OpenAgain(value, object, raw));
+  SLUICE_JSON_TRY(OpenWithText(value, object, raw));
   others = false;
   SLUICE_JSON_TRY(ReadOpenAiUsage(reader_, object, usage_, others));
   if (others) extras_.push_back({"usage", reader_.Original(raw)});

@@ -107,7 +107,7 @@ JsonError OpenAiDeltaReader::AddExtra(std::string_view key, JsonKind kind, JsonV
 JsonError OpenAiDeltaReader::ReadAudio(JsonValue value) {
   JsonObject object;
   std::string_view raw;
-  SLUICE_JSON_TRY(OpenAgain(value, object, raw));
+  SLUICE_JSON_TRY(OpenWithText(value, object, raw));
   OpenAiAudioDelta& audio = out_.audio;
   audio.json = TrimBlanks(reader_.Original(raw));
   return ForEachMember(object, [&](std::string_view key, JsonKind its, JsonValue member) -> JsonError {
@@ -133,7 +133,7 @@ JsonError OpenAiDeltaReader::ReadContent(JsonKind kind, JsonValue value) {
 JsonError OpenAiDeltaReader::ReadContentPart(JsonValue value) {
   JsonObject object;
   std::string_view raw;
-  SLUICE_JSON_TRY(OpenAgain(value, object, raw));
+  SLUICE_JSON_TRY(OpenWithText(value, object, raw));
   const size_t first = out_.pieces.size();
   std::string_view type;
   bool others = false;

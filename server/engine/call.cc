@@ -181,10 +181,10 @@ void CallImpl::ShowHeld(RunningAttempt& running) {
 
 void CallImpl::OnEvent(const StreamEvent& event) {
   if (event.kind == StreamEvent::Kind::kModel) return;  // told by Started
-  const size_t bytes = event.bytes();
-  winner_->content_bytes += bytes;
+  // What tokens are guessed from: a sound has far fewer of them than bytes.
+  if (event.kind != StreamEvent::Kind::kCitation) winner_->content_bytes += event.bytes() - event.data.size();
   if (!sink_.shows_content()) {
-    collected_bytes_ += bytes;
+    collected_bytes_ += event.bytes();
     if (collected_bytes_ > route_->stream.max_response_bytes) {
       AttemptFailure failure;
       failure.kind = FailureKind::kShed;

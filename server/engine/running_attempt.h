@@ -25,7 +25,7 @@ struct RunningAttempt {
   HeldEvents held;
   FormParts form;              // what its request leaves out or writes otherwise
   uint64_t prompt_tokens = 0;  // estimated
-  uint64_t content_bytes = 0;  // given to the sink
+  uint64_t content_bytes = 0;  // of texts, given to the sink
   bool connected = false;
   // Last: destroyed first, for it reports to the others' owner.
   std::unique_ptr<Attempt> attempt;

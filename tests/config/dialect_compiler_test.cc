@@ -56,6 +56,16 @@ TEST_F(DialectCompilerTest, TheFirstEndpointsHostChoosesThePreset) {
   EXPECT_EQ(table->upstreams().at(0)->dialect, DialectOf(v1::DIALECT_PRESET_MISTRAL));
 }
 
+TEST_F(DialectCompilerTest, DocumentsGoInTheFormOfTheirServer) {
+  using Documents = Dialect::Documents;
+  EXPECT_EQ(Of("dialect: {preset: OPENAI}").documents, Documents::kById);
+  EXPECT_EQ(Of("dialect: {preset: VLLM}").documents, Documents::kById);
+  EXPECT_EQ(Of("", "https://openrouter.ai/api/v1").documents, Documents::kByUrlToo);
+  EXPECT_EQ(Of("", "https://api.mistral.ai/v1").documents, Documents::kDocumentUrl);
+  EXPECT_TRUE(Of("dialect: {preset: MISTRAL}").media_in_tool_results);
+  EXPECT_FALSE(Of("dialect: {preset: OPENROUTER}").media_in_tool_results);
+}
+
 TEST(PresetOfHostTest, KnowsWholeNamesOnly) {
   const std::pair<const char*, v1::DialectPreset> hosts[] = {
       {"api.openai.com", v1::DIALECT_PRESET_OPENAI},

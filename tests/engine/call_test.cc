@@ -46,6 +46,33 @@ TEST_F(CallTest, RowA2PassesOnWhatItGetsInOrder) {
   EXPECT_EQ(record.time_to_first_token, Milliseconds(3));
 }
 
+TEST_F(CallTest, SoundIsContentAndCommitsACall) {
+  BAndC(Script().Connect().Head(200).Body("sound abc\n").Fail(HttpFailure::kReset, "connection reset by peer"),
+        Script().Connect().Head(200).Body("text x\ndone\n").End());
+  const CallRecord& record = h.Run();
+  EXPECT_EQ(record.outcome, CallOutcome::kTruncated);
+  EXPECT_EQ(record.attempts.size(), 1u);
+  EXPECT_THAT(h.sink.kinds, ElementsAre(StreamEvent::Kind::kMedia));
+}
+
+TEST_F(CallTest, ASourceIsNoContentAndWaitsForSome) {
+  BAndC(Script().Connect().Head(200).Body("cite https://a\n").Fail(HttpFailure::kReset, "connection reset by peer"),
+        Script().Connect().Head(200).Body("cite https://c\n").Body("text x\ndone\n").End());
+  const CallRecord& record = h.Run();
+  EXPECT_EQ(record.outcome, CallOutcome::kComplete);
+  EXPECT_EQ(record.attempts.size(), 2u);
+  EXPECT_THAT(h.sink.sources, ElementsAre("https://c"));
+  EXPECT_EQ(h.sink.text, "x");
+}
+
+TEST_F(CallTest, TokensAreGuessedFromTextNotFromSound) {
+  h.Add("a/1");
+  h.On("a/1", {Script().Connect().Head(200).Body("sound " + std::string(4000, 'x') + "\ntext 12345678\ndone\n").End()});
+  const CallRecord& record = h.Run();
+  EXPECT_TRUE(record.delivered.estimated);
+  EXPECT_EQ(record.delivered.output_tokens, 2);
+}
+
 struct Fault {
   const char* name;
   Script script;

@@ -29,6 +29,7 @@ void FakeSink::Write(const StreamEvent& event) {
   if (finishes > 0) violations.push_back("Write after Finish");
   if (started.size() != static_cast<size_t>(discards + restarts) + 1) violations.push_back("Write before Started");
   kinds.push_back(event.kind);
+  if (event.citation != nullptr) sources.push_back(event.citation->url);
   if (event.is_content()) text += event.text;
   if (!slow) return;
   pending += event.text.size();

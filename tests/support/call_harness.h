@@ -37,6 +37,7 @@ class FakeSink : public StreamSink {
 
   std::string text;
   std::vector<StreamEvent::Kind> kinds;
+  std::vector<std::string> sources;  // by URL
   std::vector<std::string> started;  // "upstream/endpoint model"
   int discards = 0;
   int restarts = 0;

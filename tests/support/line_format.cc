@@ -55,6 +55,7 @@ class LineDecoder : public ResponseDecoder {
     StreamEvent event;
     event.text = rest;
     UsageCounts usage;
+    CitationValue source;
     if (word == "done") {
       state_ = State::kDone;
       return;
@@ -87,6 +88,15 @@ class LineDecoder : public ResponseDecoder {
       event.name = second;
     } else if (word == "args") {
       event.kind = StreamEvent::Kind::kToolCallDelta;
+    } else if (word == "sound") {
+      event = {};
+      event.kind = StreamEvent::Kind::kMedia;
+      event.data = rest;
+    } else if (word == "cite") {
+      event = {};
+      event.kind = StreamEvent::Kind::kCitation;
+      source.url = rest;
+      event.citation = &source;
     } else if (word == "extras") {
       event.kind = StreamEvent::Kind::kExtras;
     } else if (word == "usage") {

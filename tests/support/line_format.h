@@ -1,5 +1,6 @@
 // A wire format for tests of the engine: one event a line, readable in a test.
 //   model M | role | text T | think T | call ID NAME | args T | extras T
+//   sound BYTES | cite URL
 //   usage IN OUT | end | whole (only the stream's end is missing) | done | fail KIND message…
 // An error body is "KIND message…"; empty: by its status.
 #ifndef SLUICE_TESTS_SUPPORT_LINE_FORMAT_H_
