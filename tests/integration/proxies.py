@@ -22,7 +22,7 @@ def certificate(folder):
     cert, key = os.path.join(folder, "proxy.crt"), os.path.join(folder, "proxy.key")
     status, out, err = run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
                            "-keyout", key, "-out", cert, "-days", "2", "-subj", "/CN=localhost",
-                           "-addext", "subjectAltName=DNS:localhost")
+                           "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1")
     assert status == 0, out + err
     return cert, key
 
