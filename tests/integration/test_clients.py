@@ -61,6 +61,13 @@ ANSWERS = {
             "content": [{"token": "Hi", "logprob": -0.25, "bytes": [72, 105],
                          "top_logprobs": [{"token": "Ho", "logprob": -1.5, "bytes": [72, 111]}]}]}}]}, chunk({}, "stop")],
     "a refusal": [chunk({"refusal": "I will "}), chunk({"refusal": "not."}), chunk({}, "stop")],
+    "sources": [
+        chunk({"content": "Rayleigh"}), chunk({"annotations": [{"type": "url_citation", "url_citation": {
+            "url": "https://a.example", "title": "A", "start_index": 0, "end_index": 8}}]}),
+        chunk({"content": " scattering."}), chunk({}, "stop")],
+    "spoken": [
+        chunk({"audio": {"id": "audio-1", "transcript": "Be"}}), chunk({"audio": {"data": "AAEC"}}),
+        chunk({"audio": {"transcript": "cause.", "data": "AwQ="}}), chunk({}, "stop")],
     "fields of the provider's own": [
         {**chunk({"content": "See"}), "citations": ["https://a.example"], "price": 1.5e-3},
         choice(0, {"content": " there."}, annotations_x=["a"]), choice(0, {}, "stop", annotations_x=["b"])],
