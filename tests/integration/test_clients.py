@@ -40,7 +40,8 @@ def choice(index, delta, finish=None, **fields):
 
 
 def call_piece(index, **function):
-    return {"index": index, "function": function, **({"id": f"call-{index}", "type": "function"} if "name" in function else {})}
+    first = {"id": f"call-{index}", "type": "function"} if "name" in function else {}
+    return {"index": index, "function": function, **first}
 
 
 ANSWERS = {
@@ -118,13 +119,14 @@ class Calls(Installed):
                  "extra_content": {"google": {"thought_signature": "AAEC"}}}
         first = [chunk({"reasoning_details": signed}), chunk({"content": "Let me see."}), chunk({"tool_calls": [clock]}),
                  chunk({}, "tool_calls")]
-        upstream = self.serve(answers({"What time is it?": first, "And now?": [chunk({"content": "Late."}), chunk({}, "stop")]}))
+        second = [chunk({"content": "Late."}), chunk({}, "stop")]
+        upstream = self.serve(answers({"What time is it?": first, "And now?": second}))
 
         def claim(driven):
             driven.call(chat_request("What time is it?"), next=["And now?"])
             self.assertIsNone(driven.result()["failure"])
-            second = driven.result()
-            self.assertEqual((second["failure"], second["text"]), (None, "Late."))
+            got = driven.result()
+            self.assertEqual((got["failure"], got["text"]), (None, "Late."))
             asked, answered, again = upstream.requests[-1]["messages"]
             self.assertEqual([asked["role"], answered["role"], again["role"]], ["user", "assistant", "user"])
             self.assertEqual(answered["content"], "Let me see.")
@@ -185,7 +187,8 @@ class Calls(Installed):
 
     def test_tls(self):
         cert, key = certificate(self.folder)
-        self.serve(answers({"Sealed?": [chunk({"content": "sealed"}), chunk({}, "stop")]}), "--tls-cert", cert, "--tls-key", key)
+        sealed = [chunk({"content": "sealed"}), chunk({}, "stop")]
+        self.serve(answers({"Sealed?": sealed}), "--tls-cert", cert, "--tls-key", key)
 
         def claim(driven):
             driven.call(chat_request("Sealed?"), ca=cert)

@@ -28,8 +28,8 @@ class Packages(unittest.TestCase):
         for name in ("client/python", "proto"):
             shutil.copytree(os.path.join(ROOT, name), os.path.join(clone, name))
         python = venv(os.path.join(self.folder, "venv"))
-        status, out, err = run(python, "-c", f"from setuptools.build_meta import build_sdist; print(build_sdist({self.folder!r}))",
-                               cwd=os.path.join(clone, "client", "python"))
+        build = f"from setuptools.build_meta import build_sdist; print(build_sdist({self.folder!r}))"
+        status, out, err = run(python, "-c", build, cwd=os.path.join(clone, "client", "python"))
         self.assertEqual(status, 0, out + err)
         shutil.rmtree(clone)
         pip_install(python, os.path.join(self.folder, out.splitlines()[-1]))
@@ -47,6 +47,28 @@ class Packages(unittest.TestCase):
             out.write("import { Collector } from 'sluice-client'; console.log(new Collector().complete);")
         status, out, err = run(os.path.join(PEERS, "node"), program)
         self.assertEqual((status, out), (0, "false\n"), err)
+
+    def test_details_that_cannot_be_read_are_left_out(self):
+        """Whoever put them there: code and message stand."""
+        python = ("import grpc, sluice\n"
+                  "class Broken(grpc.RpcError):\n"
+                  "    def code(self): return grpc.StatusCode.UNAVAILABLE\n"
+                  "    def details(self): return 'no luck'\n"
+                  "    def trailing_metadata(self): return (('grpc-status-details-bin', b'\\xff\\xff'),)\n"
+                  "class Bare(Broken):\n"
+                  "    def trailing_metadata(self): return None\n"
+                  "print(*map(sluice.decode_error, (Broken(), Bare())), sep=', ')")
+        status, out, err = run(python_client(), "-I", "-c", python)
+        self.assertEqual((status, out), (0, "UNAVAILABLE: no luck, UNAVAILABLE: no luck\n"), err)
+        node = ("import { decodeError } from 'sluice-client';\n"
+                "const metadata = { get: () => [Buffer.from([255, 255])] };\n"
+                "const errors = [{ code: 14, details: 'no luck', metadata }, { code: 14, details: 'no luck' }, new Error('bug')];\n"
+                "console.log(errors.map((error) => `${decodeError(error)}`).join(', '));")
+        app = os.path.join(self.folder, "app")
+        os.makedirs(app)
+        os.symlink(os.path.join(node_client(), "node_modules"), os.path.join(app, "node_modules"))
+        status, out, err = run(os.path.join(PEERS, "node"), self.file("app/broken.mjs", node))
+        self.assertEqual((status, out), (0, "UNAVAILABLE: no luck, UNAVAILABLE: no luck, UNKNOWN: bug\n"), err)
 
     def test_the_node_types_have_every_message_and_field(self):
         with open(os.path.join(node_client(), "node_modules", "sluice-client", "lib", "gateway.d.ts")) as file:
@@ -82,8 +104,8 @@ class Packages(unittest.TestCase):
         self.assertNotEqual(typed, shown)
         self.file("app/shown.mts", f"import type {{ Input, Message }} from 'sluice-client';\n{typed}")
         self.file("app/wrong.mts", "import { Collector } from 'sluice-client';\nnew Collector().response().choises;")
-        status, out, err = run(os.path.join(PEERS, "node"), os.path.join(app, "node_modules", "typescript", "bin", "tsc"),
-                               "--noEmit", "--strict", "--target", "es2022", "--module", "nodenext", "shown.mts", "wrong.mts",
-                               cwd=app)
+        tsc = os.path.join(app, "node_modules", "typescript", "bin", "tsc")
+        status, out, err = run(os.path.join(PEERS, "node"), tsc, "--noEmit", "--strict", "--target", "es2022",
+                               "--module", "nodenext", "shown.mts", "wrong.mts", cwd=app)
         self.assertRegex(out, r"^wrong\.mts\(2,28\): error .*choises", err)
         self.assertEqual(out.count(": error "), 1, out)
