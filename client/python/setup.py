@@ -5,7 +5,6 @@ import pathlib
 import shutil
 import sysconfig
 
-from grpc_tools import protoc
 from setuptools import setup
 from setuptools.command.build_py import build_py
 from setuptools.command.sdist import sdist
@@ -25,6 +24,8 @@ def plugin(name):
 
 
 def generate(out):
+    from grpc_tools import protoc  # which a source distribution is made without
+
     built_in = importlib.resources.files("grpc_tools") / "_proto"
     status = protoc.main(["protoc", f"-I{PROTOS}", f"-I{built_in}", plugin("protoc-gen-mypy"),
                           plugin("protoc-gen-mypy_grpc"), f"--python_out={out}", f"--grpc_python_out={out}",

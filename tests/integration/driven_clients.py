@@ -24,60 +24,63 @@ def programs():
 
 
 class Driven:
-    """One program that does as it is told; `next()` is what it told."""
+    """One program that does as it is told."""
 
-    def __init__(self, args, address, job, folder):
+    def __init__(self, args, address, folder):
         self.process = subprocess.Popen([*args, "call"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True, cwd=folder,
                                         env={**os.environ, "SLUICE_SERVER": address})
-        self.process.stdin.write(json.dumps(job) + "\n")
+
+    def call(self, request=None, timeout=60, **job):
+        """Begins a call; see clients/driver.py for what else may be said of it."""
+        request = base64.b64encode((request or chat_request()).SerializeToString()).decode()
+        self.process.stdin.write(json.dumps({"request": request, "timeout": timeout, **job}) + "\n")
         self.process.stdin.flush()
 
     def next(self):
+        """The next thing that it tells."""
         line = self.process.stdout.readline()
         if not line:
             raise AssertionError("the program ended: " + self.process.stderr.read())
         return json.loads(line)
 
     def result(self):
-        """What it told at last of one call."""
+        """What it tells at last of a call."""
         while True:
             line = self.next()
             if "response" in line:
                 return line
 
+    def runs(self):
+        return self.process.poll() is None
+
     def end(self):
-        out, err = self.process.communicate(timeout=30)
+        out, err = self.process.communicate(timeout=60)
         return self.process.returncode, out, err
+
+    def stop(self):
+        if self.runs():
+            self.process.kill()
+        self.process.communicate()
+        return 0
 
 
 class Installed(IntegrationTest):
-    def serve(self, upstream, *args, extra=""):
+    def serve(self, upstream, *args):
         self.addCleanup(upstream.stop)
         retry = "retry: {max_attempts: 3, backoff: {fixed: {delay: 1ms}}}"
-        self.server = self.data_plane(
-            documents(upstream_yaml("alpha", upstream.url, extra=extra), route_yaml(["alpha"], extra=retry)), None, *args)
+        policy = documents(upstream_yaml("alpha", upstream.url), route_yaml(["alpha"], extra=retry))
+        self.server = self.data_plane(policy, None, *args)
         return upstream
 
-    def call(self, args, request=None, timeout=30, **job):
-        request = request or chat_request()
-        driven = Driven(args, self.server.address,
-                        {"request": base64.b64encode(request.SerializeToString()).decode(), "timeout": timeout, **job},
-                        self.folder)
-
-        def stop():
-            driven.process.kill()
-            driven.process.communicate()
-
-        self.addCleanup(stop)
-        return driven
-
-    def ends_well(self, driven):
-        status, out, err = driven.end()
-        self.assertEqual(status, 0, out + err)
-
     def each(self, claim):
-        """The claim, of every client."""
+        """The claim, of every client; it ends well."""
         for name, args in programs().items():
             with self.subTest(client=name):
-                claim(args)
+                driven = Driven(args, self.server.address, self.folder)
+                try:
+                    claim(driven)
+                    status, out, err = driven.end()
+                    self.assertEqual((status, out), (0, ""), err)
+                finally:
+                    driven.stop()

@@ -22,7 +22,7 @@ def certificate(folder):
     cert, key = os.path.join(folder, "proxy.crt"), os.path.join(folder, "proxy.key")
     status, out, err = run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
                            "-keyout", key, "-out", cert, "-days", "2", "-subj", "/CN=localhost",
-                           "-addext", "subjectAltName=DNS:localhost")
+                           "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1")
     assert status == 0, out + err
     return cert, key
 
@@ -101,9 +101,11 @@ class Proxy:
 class Nginx(Proxy):
     page, program = "nginx.conf", "nginx"
     silence = "grpc_read_timeout 1h;"
+    soon_old = {"keepalive_time 1h;": "keepalive_time 1s;"}
 
     def moved(self):
-        folders = "".join(f"{kind}_temp_path {self.folder};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        folders = "".join(f"{kind}_temp_path {self.folder};" for kind in kinds)
         return {"listen 443 ssl": f"listen 127.0.0.1:{self.port} ssl",
                 "/etc/nginx/sluice.crt": self.cert, "/etc/nginx/sluice.key": self.key,
                 "worker_processes auto;": "worker_processes 2;", "worker_rlimit_nofile 65536;": "",
@@ -128,7 +130,8 @@ class Haproxy(Proxy):
             for path in (self.cert, self.key):
                 with open(path) as file:
                     out.write(file.read())
-        return {"bind :443": f"bind 127.0.0.1:{self.port}", "/etc/haproxy/sluice.pem": pem, "maxconn 16384": "maxconn 500"}
+        return {"bind :443": f"bind 127.0.0.1:{self.port}", "/etc/haproxy/sluice.pem": pem,
+                "maxconn 16384": "maxconn 500"}
 
     def command(self, config):
         return [self.executable(), "-db", "-f", config]
@@ -137,6 +140,7 @@ class Haproxy(Proxy):
 class Envoy(Proxy):
     page, program = "envoy.yaml", "envoy"
     silence = "stream_idle_timeout: 3600s"
+    soon_old = {"max_connection_duration: 3600s # then": "max_connection_duration: 1s # then"}
     quick_checks = {"interval: 2s": "interval: 0.2s"}
 
     @classmethod
@@ -158,4 +162,5 @@ class Envoy(Proxy):
         return found
 
     def command(self, config):
-        return [self.executable(), "-c", config, "--use-dynamic-base-id", "--log-level", "warning", "--concurrency", "2"]
+        return [self.executable(), "-c", config, "--use-dynamic-base-id", "--log-level", "warning",
+                "--concurrency", "2"]

@@ -8,6 +8,7 @@ from driven_clients import Installed, programs
 from google.protobuf import json_format
 from harness import ROOT, chat_request, documents, gateway_pb2, route_yaml, run, upstream_yaml
 from insisting_upstream import InsistingUpstream, Refusal, chunk, wrong
+from proxies import certificate
 from stepped_upstream import SteppedUpstream
 
 CASES = os.path.join(ROOT, "tests", "client", "collector_cases.json")
@@ -29,9 +30,9 @@ def without_times(response):
     return same
 
 
-def answers(chunks):
-    """The same answer, whoever asks."""
-    return InsistingUpstream(lambda request, headers: chunks)
+def answers(table):
+    """An upstream that gives the answer that the last question names."""
+    return InsistingUpstream(lambda request, headers: table[request["messages"][-1]["content"]])
 
 
 def choice(index, delta, finish=None, **fields):
@@ -39,7 +40,8 @@ def choice(index, delta, finish=None, **fields):
 
 
 def call_piece(index, **function):
-    return {"index": index, "function": function, **({"id": f"call-{index}", "type": "function"} if "name" in function else {})}
+    first = {"id": f"call-{index}", "type": "function"} if "name" in function else {}
+    return {"index": index, "function": function, **first}
 
 
 ANSWERS = {
@@ -60,6 +62,13 @@ ANSWERS = {
             "content": [{"token": "Hi", "logprob": -0.25, "bytes": [72, 105],
                          "top_logprobs": [{"token": "Ho", "logprob": -1.5, "bytes": [72, 111]}]}]}}]}, chunk({}, "stop")],
     "a refusal": [chunk({"refusal": "I will "}), chunk({"refusal": "not."}), chunk({}, "stop")],
+    "sources": [
+        chunk({"content": "Rayleigh"}), chunk({"annotations": [{"type": "url_citation", "url_citation": {
+            "url": "https://a.example", "title": "A", "start_index": 0, "end_index": 8}}]}),
+        chunk({"content": " scattering."}), chunk({}, "stop")],
+    "spoken": [
+        chunk({"audio": {"id": "audio-1", "transcript": "Be"}}), chunk({"audio": {"data": "AAEC"}}),
+        chunk({"audio": {"transcript": "cause.", "data": "AwQ="}}), chunk({}, "stop")],
     "fields of the provider's own": [
         {**chunk({"content": "See"}), "citations": ["https://a.example"], "price": 1.5e-3},
         choice(0, {"content": " there."}, annotations_x=["a"]), choice(0, {}, "stop", annotations_x=["b"])],
@@ -84,156 +93,147 @@ class Collectors(Installed):
                     self.assertEqual((got["complete"], got["refused"]), (case["complete"], case.get("refused")))
 
     def test_what_is_collected_is_what_chat_gives(self):
-        clients = programs()
-        for answer, chunks in ANSWERS.items():
-            self.serve(answers(chunks))
-            request = chat_request(n=2 if answer == "two choices" else None, logprobs=answer == "log probabilities")
-            request.stream_options.include_extras = True
-            for name, args in clients.items():
-                with self.subTest(client=name, answer=answer):
-                    driven = self.call(args, request, unary=True)
+        self.serve(answers(ANSWERS))
+
+        def claim(driven):
+            for name in ANSWERS:
+                with self.subTest(answer=name):
+                    request = chat_request(name, n=2 if name == "two choices" else None,
+                                           logprobs=name == "log probabilities")
+                    request.stream_options.include_extras = True
+                    driven.call(request, unary=True)
                     unary = decoded(driven.next()["unary"])
                     got = driven.result()
                     self.assertIsNone(got["failure"])
                     self.assertTrue(got["complete"])
+                    self.assertTrue(unary.choices[0].message.parts)
                     self.assertEqual(str(without_times(decoded(got["response"]))), str(without_times(unary)))
-                    self.assertTrue(unary.choices[0].message.ListFields())
-                    self.ends_well(driven)
+
+        self.each(claim)
 
 
 class Calls(Installed):
     def test_an_answer_goes_back_as_it_came(self):
-        chunks = [
-            chunk({"reasoning_details": [{"type": "reasoning.text", "text": "hm", "signature": "c2ln", "id": "r1"}]}),
-            chunk({"content": "Let me see."}),
-            chunk({"tool_calls": [{**call_piece(0, name="clock", arguments="{\"zone\": 9007199254740993}"),
-                                   "extra_content": {"google": {"thought_signature": "AAEC"}}}]}),
-            chunk({}, "tool_calls")]
-        upstream = self.serve(answers(chunks))
+        signed = [{"type": "reasoning.text", "text": "hm", "signature": "c2ln", "id": "r1"}]
+        clock = {**call_piece(0, name="clock", arguments="{\"zone\": 9007199254740993}"),
+                 "extra_content": {"google": {"thought_signature": "AAEC"}}}
+        first = [chunk({"reasoning_details": signed}), chunk({"content": "Let me see."}), chunk({"tool_calls": [clock]}),
+                 chunk({}, "tool_calls")]
+        second = [chunk({"content": "Late."}), chunk({}, "stop")]
+        upstream = self.serve(answers({"What time is it?": first, "And now?": second}))
 
-        def claim(args):
-            driven = self.call(args, next=["And now?"])
-            for _ in range(2):
-                self.assertIsNone(driven.result()["failure"])
-            self.ends_well(driven)
-            first, user, back, again = (upstream.requests[-1]["messages"] + [None])[:4]
-            self.assertEqual((first["role"], user["role"], back["role"], again), ("user", "assistant", "user", None))
-            self.assertEqual(user["content"], "Let me see.")
-            self.assertEqual(user["reasoning_details"],
-                             [{"type": "reasoning.text", "text": "hm", "signature": "c2ln", "id": "r1"}])
-            [call] = user["tool_calls"]
-            self.assertEqual(call["function"], {"name": "clock", "arguments": "{\"zone\": 9007199254740993}"})
-            self.assertEqual(call["extra_content"], {"google": {"thought_signature": "AAEC"}})
+        def claim(driven):
+            driven.call(chat_request("What time is it?"), next=["And now?"])
+            self.assertIsNone(driven.result()["failure"])
+            got = driven.result()
+            self.assertEqual((got["failure"], got["text"]), (None, "Late."))
+            asked, answered, again = upstream.requests[-1]["messages"]
+            self.assertEqual([asked["role"], answered["role"], again["role"]], ["user", "assistant", "user"])
+            self.assertEqual(answered["content"], "Let me see.")
+            self.assertEqual(answered["reasoning_details"], signed)
+            [call] = answered["tool_calls"]
+            self.assertEqual(call["function"], clock["function"])
+            self.assertEqual(call["extra_content"], clock["extra_content"])
 
         self.each(claim)
 
     def test_text_arrives_while_the_answer_is_made(self):
         upstream = self.serve(SteppedUpstream())
 
-        def claim(args):
-            driven = self.call(args)
+        def claim(driven):
+            driven.call()
             turn = upstream.turn()
             turn.say("first ")
             self.assertEqual(driven.next()["content"], "first ")
             turn.finish("last")
             self.assertEqual(driven.result()["text"], "first last")
-            self.ends_well(driven)
 
         self.each(claim)
 
     def test_who_leaves_the_loop_or_cancels_ends_the_call(self):
         upstream = self.serve(SteppedUpstream())
-        for job in ({"leave_after": 1}, {"cancel_after": 1}):
-            def claim(args, job=job):
+
+        def claim(driven):
+            for job in ({"leave_after": 1}, {"cancel_after": 1}):
                 with self.subTest(job=job):
-                    driven = self.call(args, **job)
+                    driven.call(**job)
                     turn = upstream.turn()
                     turn.say("first ")
                     got = driven.result()
                     # The program still runs: what ended is the call, not its process.
                     self.assertTrue(turn.gone.wait(60))
-                    self.assertIsNone(driven.process.poll())
+                    self.assertTrue(driven.runs())
                     self.assertEqual((got["text"], got["complete"]), ("first ", False))
                     if got["failure"]:
                         self.assertEqual(got["failure"]["code"], "CANCELLED")
-                    self.ends_well(driven)
 
-            self.each(claim)
+        self.each(claim)
 
     def test_a_deadline_ends_the_call(self):
         upstream = self.serve(SteppedUpstream())
-        for said in ((), ("first ",)):
-            def claim(args, said=said):
+
+        def claim(driven):
+            for said in ((), ("first ",)):
                 with self.subTest(said=said):
-                    driven = self.call(args, timeout=1)
+                    driven.call(timeout=2)
                     turn = upstream.turn()
                     turn.say(*said)
                     got = driven.result()
                     self.assertEqual(got["failure"]["code"], "DEADLINE_EXCEEDED")
                     self.assertEqual((got["text"], got["complete"]), ("".join(said), False))
                     self.assertTrue(turn.gone.wait(60))
-                    self.ends_well(driven)
 
-            self.each(claim)
+        self.each(claim)
 
     def test_tls(self):
-        cert, key = os.path.join(self.folder, "cert.pem"), os.path.join(self.folder, "key.pem")
-        status, out, err = run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
-                               "-nodes", "-keyout", key, "-out", cert, "-days", "2", "-subj", "/CN=localhost",
-                               "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1")
-        self.assertEqual(status, 0, out + err)
-        self.serve(answers([chunk({"content": "sealed"}), chunk({}, "stop")]), "--tls-cert", cert, "--tls-key", key)
+        cert, key = certificate(self.folder)
+        sealed = [chunk({"content": "sealed"}), chunk({}, "stop")]
+        self.serve(answers({"Sealed?": sealed}), "--tls-cert", cert, "--tls-key", key)
 
-        def claim(args):
-            driven = self.call(args, ca=cert)
+        def claim(driven):
+            driven.call(chat_request("Sealed?"), ca=cert)
             self.assertEqual(driven.result()["text"], "sealed")
-            self.ends_well(driven)
             # In the clear it is nobody's gateway.
-            driven = self.call(args)
+            driven.call(chat_request("Sealed?"))
             failure = driven.result()["failure"]
             self.assertEqual((failure["code"], failure["from_gateway"]), ("UNAVAILABLE", False))
 
         self.each(claim)
 
 
-LONG = {"ascii": "x" * 5000, "two bytes": "Zürich " * 700, "four bytes": "🌈" * 300, "one off": "x" + "日本" * 300}
+WORDS = {"ascii": "x" * 5000, "two bytes": "Zürich " * 700, "four bytes": "🌈" * 300, "one off": "x" + "日本" * 300}
 
 
 class Errors(Installed):
     def test_a_failure_is_decoded_whatever_its_words(self):
-        for words, text in LONG.items():
-            def refuse(request, headers, text=text):
-                raise Refusal(503, {"error": {"message": text}})
+        def refuse(request, headers):
+            raise Refusal(503, {"error": {"message": WORDS[request["messages"][-1]["content"]]}})
 
-            self.serve(InsistingUpstream(refuse))
+        self.serve(InsistingUpstream(refuse))
 
-            def claim(args, words=words, text=text):
-                with self.subTest(words=words):
-                    driven = self.call(args)
+        def claim(driven):
+            for name, text in WORDS.items():
+                with self.subTest(words=name):
+                    driven.call(chat_request(name))
                     failure = driven.result()["failure"]
                     self.assertEqual((failure["code"], failure["from_gateway"]), ("UNAVAILABLE", True))
                     self.assertEqual(failure["reason"], "ATTEMPTS_EXHAUSTED")
                     self.assertEqual(failure["line"], f"UNAVAILABLE: {failure['message']}")
-                    # At least one, and what the retry budget allows.
-                    self.assertGreaterEqual(len(failure["attempts"]), 1)
                     self.assertIn(text[:20], failure["attempts"][0])
-                    self.assertNotIn("�", failure["message"] + failure["attempts"][0])
-                    self.ends_well(driven)
+                    self.assertNotIn("\ufffd", failure["message"] + failure["attempts"][0])
 
-            self.each(claim)
+        self.each(claim)
 
     def test_a_time_to_come_back_is_told_in_seconds(self):
-        self.simulator("alpha", "--fault", "status:429:retry-after=300")
-        alpha = self.simulators[-1]
+        alpha = self.simulator("alpha", "--fault", "status:429:retry-after=300")
         self.server = self.data_plane(documents(upstream_yaml("alpha", alpha.url), route_yaml(["alpha"])))
 
-        def claim(args):
-            driven = self.call(args)
+        def claim(driven):
+            driven.call()
             failure = driven.result()["failure"]
             self.assertEqual(failure["code"], "RESOURCE_EXHAUSTED")
             self.assertGreater(failure["retry_after"], 200)
             self.assertLessEqual(failure["retry_after"], 300)
-            self.ends_well(driven)
 
         self.each(claim)
 
@@ -243,24 +243,22 @@ class Errors(Installed):
 
         self.serve(InsistingUpstream(refuse))
 
-        def claim(args):
-            driven = self.call(args)
+        def claim(driven):
+            driven.call()
             failure = driven.result()["failure"]
             self.assertEqual(failure["code"], "INVALID_ARGUMENT")
             self.assertIn("temperature: 3 is too much", failure["message"])
-            self.ends_well(driven)
 
         self.each(claim)
 
     def test_nobody_there(self):
-        self.serve(answers([]))
+        self.serve(answers({}))
         self.server.stop()
 
-        def claim(args):
-            driven = self.call(args)
+        def claim(driven):
+            driven.call()
             failure = driven.result()["failure"]
             self.assertEqual((failure["code"], failure["reason"], failure["from_gateway"]), ("UNAVAILABLE", "", False))
             self.assertTrue(failure["message"])
-            self.ends_well(driven)
 
         self.each(claim)

@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 import unittest
 
@@ -28,17 +27,12 @@ class Packages(unittest.TestCase):
         clone = os.path.join(self.folder, "clone")
         for name in ("client/python", "proto"):
             shutil.copytree(os.path.join(ROOT, name), os.path.join(clone, name))
-        builder = venv(os.path.join(self.folder, "builder"))
-        pip_install(builder, "setuptools==80.9.0", "grpcio-tools", "mypy-protobuf")
-        done = subprocess.run([builder, "-c", "from setuptools.build_meta import build_sdist; build_sdist('..')"],
-                              cwd=os.path.join(clone, "client", "python"), capture_output=True, text=True)
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        sdist = os.path.join(clone, "client", "sluice_client-0.1.0.tar.gz")
-        self.assertTrue(os.path.exists(sdist))
-        moved = shutil.move(sdist, self.folder)
-        shutil.rmtree(clone)
         python = venv(os.path.join(self.folder, "venv"))
-        pip_install(python, moved)
+        build = f"from setuptools.build_meta import build_sdist; print(build_sdist({self.folder!r}))"
+        status, out, err = run(python, "-c", build, cwd=os.path.join(clone, "client", "python"))
+        self.assertEqual(status, 0, out + err)
+        shutil.rmtree(clone)
+        pip_install(python, os.path.join(self.folder, out.splitlines()[-1]))
         status, out, err = run(python, "-I", "-c", "import sluice; from sluice.v1 import gateway_pb2_grpc; "
                                "print(sluice.Collector().response() == sluice.collector.ChatResponse())")
         self.assertEqual((status, out), (0, "True\n"), err)
@@ -54,6 +48,28 @@ class Packages(unittest.TestCase):
         status, out, err = run(os.path.join(PEERS, "node"), program)
         self.assertEqual((status, out), (0, "false\n"), err)
 
+    def test_details_that_cannot_be_read_are_left_out(self):
+        """Whoever put them there: code and message stand."""
+        python = ("import grpc, sluice\n"
+                  "class Broken(grpc.RpcError):\n"
+                  "    def code(self): return grpc.StatusCode.UNAVAILABLE\n"
+                  "    def details(self): return 'no luck'\n"
+                  "    def trailing_metadata(self): return (('grpc-status-details-bin', b'\\xff\\xff'),)\n"
+                  "class Bare(Broken):\n"
+                  "    def trailing_metadata(self): return None\n"
+                  "print(*map(sluice.decode_error, (Broken(), Bare())), sep=', ')")
+        status, out, err = run(python_client(), "-I", "-c", python)
+        self.assertEqual((status, out), (0, "UNAVAILABLE: no luck, UNAVAILABLE: no luck\n"), err)
+        node = ("import { decodeError } from 'sluice-client';\n"
+                "const metadata = { get: () => [Buffer.from([255, 255])] };\n"
+                "const errors = [{ code: 14, details: 'no luck', metadata }, { code: 14, details: 'no luck' }, new Error('bug')];\n"
+                "console.log(errors.map((error) => `${decodeError(error)}`).join(', '));")
+        app = os.path.join(self.folder, "app")
+        os.makedirs(app)
+        os.symlink(os.path.join(node_client(), "node_modules"), os.path.join(app, "node_modules"))
+        status, out, err = run(os.path.join(PEERS, "node"), self.file("app/broken.mjs", node))
+        self.assertEqual((status, out), (0, "UNAVAILABLE: no luck, UNAVAILABLE: no luck, UNKNOWN: bug\n"), err)
+
     def test_the_node_types_have_every_message_and_field(self):
         with open(os.path.join(node_client(), "node_modules", "sluice-client", "lib", "gateway.d.ts")) as file:
             text = file.read()
@@ -67,34 +83,29 @@ class Packages(unittest.TestCase):
             self.assertEqual(re.findall(r"^  \| '(\w+)'", block, re.M), list(enum.values_by_name))
 
     def test_the_python_types_hold(self):
-        """Of the package, and of what its README shows."""
-        programs = [self.file(f"snippet{index}.py", block.text)
-                    for index, block in enumerate(blocks_of("client/python/README.md")) if block.language == "python"]
-        self.assertTrue(programs)
+        """Of the package, and of what its README shows; and a wrong name is seen."""
+        programs = [self.file(f"snippet{block.line}.py", block.text)
+                    for block in blocks_of("client/python/README.md") if block.language == "python"]
+        self.assertEqual(len(programs), 2)
         mypy = [python_client(), "-m", "mypy", "--strict", "--cache-dir", os.path.join(self.folder, "cache")]
-        for what in (["-p", "sluice"], *([program] for program in programs)):
-            status, out, err = run(*mypy, *what)
-            self.assertEqual(status, 0, out + err)
+        status, out, err = run(*mypy, "-p", "sluice")
+        self.assertEqual(status, 0, out + err)
         wrong = self.file("wrong.py", "import sluice\nsluice.Collector().response().choises\n")
-        status, out, err = run(*mypy, wrong)
-        self.assertIn("choises", out + err)
+        status, out, err = run(*mypy, *programs, wrong)
+        [complaint, _] = out.splitlines()  # and how many there are
+        self.assertRegex(complaint, r"wrong\.py:2: error: .*choises", err)
 
     def test_the_node_types_hold(self):
+        """Of what the README shows; and a wrong name is seen."""
         app = os.path.join(self.folder, "app")
         shutil.copytree(node_client(), app, symlinks=True)
-        tsc = [os.path.join(PEERS, "node"), os.path.join(app, "node_modules", "typescript", "bin", "tsc"), "--noEmit",
-               "--strict", "--target", "es2022", "--module", "nodenext"]
         [shown] = [block.text for block in blocks_of("client/node/README.md") if block.language == "js"]
         typed = shown.replace("const messages =", "const messages: Input<Message>[] =")
         self.assertNotEqual(typed, shown)
-        programs = {
-            "shown.mts": (f"import type {{ Input, Message }} from 'sluice-client';\n{typed}", ""),
-            "wrong.mts": ("import { Collector } from 'sluice-client';\nnew Collector().response().choises;", "choises"),
-        }
-        for name, (text, complaint) in programs.items():
-            with self.subTest(program=name):
-                with open(os.path.join(app, name), "w") as out:
-                    out.write(text)
-                status, out, err = run(*tsc, name, cwd=app)
-                self.assertEqual(status == 0, not complaint, out + err)
-                self.assertIn(complaint, out)
+        self.file("app/shown.mts", f"import type {{ Input, Message }} from 'sluice-client';\n{typed}")
+        self.file("app/wrong.mts", "import { Collector } from 'sluice-client';\nnew Collector().response().choises;")
+        tsc = os.path.join(app, "node_modules", "typescript", "bin", "tsc")
+        status, out, err = run(os.path.join(PEERS, "node"), tsc, "--noEmit", "--strict", "--target", "es2022",
+                               "--module", "nodenext", "shown.mts", "wrong.mts", cwd=app)
+        self.assertRegex(out, r"^wrong\.mts\(2,28\): error .*choises", err)
+        self.assertEqual(out.count(": error "), 1, out)

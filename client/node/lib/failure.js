@@ -33,7 +33,8 @@ export function decodeError(error) {
   failure.message = error.details || error.message || '';
   for (const { type_url, value } of detailsOf(error)) {
     const type = type_url.slice(type_url.lastIndexOf('/') + 1);
-    if (type in READERS) READERS[type](decoded(type, value), failure);
+    const detail = type in READERS ? decoded(type, value) : null;
+    if (detail) READERS[type](detail, failure);
   }
   return failure;
 }
@@ -49,7 +50,14 @@ const READERS = {
 
 function detailsOf(error) {
   const [bytes] = error.metadata?.get('grpc-status-details-bin') ?? [];
-  return bytes ? decoded('google.rpc.Status', bytes).details : [];
+  return (bytes && decoded('google.rpc.Status', bytes)?.details) ?? [];
 }
 
-const decoded = (type, bytes) => definition[type].deserialize(bytes);
+// Null for what is no such message.
+function decoded(type, bytes) {
+  try {
+    return definition[type].deserialize(bytes);
+  } catch {
+    return null;
+  }
+}

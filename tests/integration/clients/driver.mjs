@@ -8,13 +8,12 @@ import { Collector, connect, decodeError } from 'sluice-client';
 
 const tell = (line) => console.log(JSON.stringify(line));
 
-const input = readline.createInterface({ input: process.stdin });
-const stdinEnds = new Promise((resolve) => input.once('close', resolve));
-
 async function main() {
-  const job = JSON.parse(await new Promise((resolve) => input.once('line', resolve)));
-  if (process.argv[2] === 'cases') cases(job);
-  else await calls(job);
+  for await (const line of readline.createInterface({ input: process.stdin })) {
+    const job = JSON.parse(line);
+    if (process.argv[2] === 'cases') cases(job);
+    else await calls(job);
+  }
 }
 
 function client(job) {
@@ -48,7 +47,6 @@ async function calls(job) {
     tell({ response: encoded(answer.response()), complete: answer.complete, text: answer.text(), failure });
     request.messages.push(answer.message(), { role: 'ROLE_USER', text: question ?? '' });
   }
-  await stdinEnds;
   gateway.close();
 }
 

@@ -1,4 +1,5 @@
-"""Does with the installed Python package what a test says: one JSON line in, JSON lines out.
+"""Does with the installed Python package what a test says: a JSON line in for each
+job, JSON lines out, until there are no more.
 
     driver.py sync|aio call    calls, and tells each piece of text, then what was collected
     driver.py sync cases       collects each case's events
@@ -83,7 +84,6 @@ def call_sync(job):
             except grpc.RpcError as raised:
                 error = raised
             told(answer, error)
-        sys.stdin.read()
 
 
 async def call_aio(job):
@@ -104,7 +104,11 @@ async def call_aio(job):
             except asyncio.CancelledError:
                 tell(cancelled=True)  # as grpc.aio tells its caller who cancelled
             told(answer, error)
-        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+
+
+async def calls_aio():
+    while line := await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline):
+        await call_aio(json.loads(line))
 
 
 def cases(table):
@@ -120,13 +124,10 @@ def cases(table):
 
 def main():
     how, what = sys.argv[1:]
-    job = json.loads(sys.stdin.readline())
-    if what == "cases":
-        cases(job)
-    elif how == "sync":
-        call_sync(job)
-    else:
-        asyncio.run(call_aio(job))
+    if how == "aio":
+        return asyncio.run(calls_aio())
+    for line in sys.stdin:
+        (cases if what == "cases" else call_sync)(json.loads(line))
 
 
 main()
