@@ -11,6 +11,8 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <iostream>
 #include <string>
@@ -18,7 +20,6 @@
 
 #include "absl/strings/str_split.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "server/data_plane.h"
 #include "server/log_setup.h"
@@ -46,10 +47,17 @@ int WaitForSignal(const sigset_t& signals) {
   return signal;
 }
 
-// The signal, or 0 when none came in that time.
-int WaitForSignal(const sigset_t& signals, absl::Duration wait) {
-  const timespec limit = absl::ToTimespec(std::max(wait, absl::ZeroDuration()));
-  return std::max(sigtimedwait(&signals, nullptr, &limit), 0);
+using Clock = std::chrono::steady_clock;
+
+// The signal, or 0 when none came until then.
+int WaitForSignal(const sigset_t& signals, Clock::time_point end) {
+  while (true) {
+    const auto left = std::max(end - Clock::now(), Clock::duration::zero());
+    const timespec limit = absl::ToTimespec(absl::FromChrono(left));
+    const int signal = sigtimedwait(&signals, nullptr, &limit);
+    if (signal > 0) return signal;
+    if (errno != EINTR) return 0;
+  }
 }
 
 // Whoever asks again does not want to wait for calls either.
@@ -76,9 +84,9 @@ void BeGracious(sluice::DataPlane& data_plane, absl::Duration grace, const sigse
   if (grace <= absl::ZeroDuration()) return;
   spdlog::info("stopping in {}: health says NOT_SERVING, calls are served as always until then",
                absl::FormatDuration(grace));
-  const absl::Time end = absl::Now() + grace;
+  const auto end = Clock::now() + absl::ToChronoMilliseconds(grace);
   // A SIGHUP ends no grace.
-  while (WaitForSignal(signals, end - absl::Now()) == SIGHUP) data_plane.Reload();
+  while (WaitForSignal(signals, end) == SIGHUP) data_plane.Reload();
 }
 
 int Run(sluice::ServerOptions options, const sigset_t& signals) {

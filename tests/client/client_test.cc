@@ -167,6 +167,7 @@ TEST_F(ClientTest, EmbedTellsWhyItFailed) {
   v1::EmbedResponse response;
   const CallResult result = Connected().Embed(v1::EmbedRequest(), {}, &response);
   EXPECT_FALSE(result.complete());
+  EXPECT_EQ(result.call_id, "call-2");
   EXPECT_EQ(result.failure.reason, "INVALID_REQUEST");
 }
 

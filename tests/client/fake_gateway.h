@@ -120,7 +120,10 @@ class FakeGateway final : public v1::Gateway::Service {
     return grpc::Status::OK;
   }
 
-  grpc::Status Embed(grpc::ServerContext*, const v1::EmbedRequest* request, v1::EmbedResponse* response) override {
+  grpc::Status Embed(grpc::ServerContext* context, const v1::EmbedRequest* request,
+                     v1::EmbedResponse* response) override {
+    // As every call that fails before content has it.
+    if (request->inputs_size() == 0) context->AddTrailingMetadata("sluice-call-id", "call-2");
     if (request->inputs_size() == 0) return RichStatus(grpc::StatusCode::INVALID_ARGUMENT, "no inputs", "INVALID_REQUEST");
     for (int i = 0; i < request->inputs_size(); ++i) response->add_embeddings()->add_values(static_cast<float>(i));
     *response->mutable_end() = EndEvent(v1::OUTCOME_COMPLETE).end();
