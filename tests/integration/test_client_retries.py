@@ -61,14 +61,22 @@ class ClientRetries(IntegrationTest):
         self.assertEqual(answer.code, grpc.StatusCode.ABORTED)
         self.assertEqual(len(self.alpha.requests()), 1)
 
-    def test_node_retries_after_the_pushback(self):
+    def node(self, config):
         self.alpha.script(faults=["status:429:retry-after-ms=700"], once=True)
         program = shutil.copy(os.path.join(HERE, "callers", "retry.mjs"), self.folder)
         os.symlink(node_modules(), os.path.join(self.folder, "node_modules"))
-        status, out, err = run(os.path.join(PEERS, "node"), program, self.server.address,
-                               service_config("RESOURCE_EXHAUSTED"), os.path.join(ROOT, "proto"))
+        status, out, err = run(os.path.join(PEERS, "node"), program, self.server.address, config,
+                               os.path.join(ROOT, "proto"))
         self.assertEqual((status, out), (0, "alpha:0 alpha:1 alpha:2"), err)
         self.assertGreaterEqual(self.waited_ms(), 700)
+
+    def test_node_retries_after_the_pushback(self):
+        self.node(service_config("RESOURCE_EXHAUSTED"))
+
+    def test_node_hedges_after_the_pushback(self):
+        # After a failure that is not fatal the next would be sent at once.
+        policy = {"maxAttempts": 2, "hedgingDelay": "20s", "nonFatalStatusCodes": ["RESOURCE_EXHAUSTED"]}
+        self.node(json.dumps({"methodConfig": [{"name": [{}], "hedgingPolicy": policy}]}))
 
     @unittest.skipUnless(os.environ.get("SLUICE_LONG"), "Go: tests/run --long")
     def test_go_retries_after_the_pushback(self):

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <optional>
+#include <ostream>
 #include <string>
 
 #include "client/call_failure.h"
@@ -110,6 +111,8 @@ struct Character {
   const char* name;
   std::string text;
 };
+
+void PrintTo(const Character& row, std::ostream* out) { *out << row.name; }
 
 class StatusOnTheWire : public testing::TestWithParam<Character> {};
 

@@ -112,6 +112,9 @@ TEST_F(FaceTest, TheCallersDeadlineReachesTheEngine) {
   Answer answer = ReadAll(*stub, context, Ask("deadline"));
   // Without it the engine would never end, and gRPC would say DEADLINE_EXCEEDED.
   EXPECT_EQ(answer.end.outcome(), v1::OUTCOME_TRUNCATED) << answer.status.error_message();
+  EXPECT_EQ(answer.end.error().reason(), "DEADLINE_EXCEEDED");
+  EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  EXPECT_EQ(Reason(answer.status), "DEADLINE_EXCEEDED");
   EXPECT_GT(std::chrono::steady_clock::now() - before, std::chrono::milliseconds(900));
 }
 

@@ -12,7 +12,7 @@
 //   fail-first   the same for the face's first call, of others words:3
 //   cut          three events, then truncated
 //   again        content, Discard, then other content (only for Chat)
-//   deadline     one event, then truncated half a second before the deadline
+//   deadline     one event, then ended half a second before the deadline, by it
 //   restart:N    N events, a restart, then N others
 //   fallback:N   N events, the end says that it was a fallback
 //   embed:D      vectors of D values for every input, the last input first
@@ -185,7 +185,7 @@ class FakeCall final : public Call {
   }
 
   void Odd() {
-    if (kind_ == "deadline" && sent_ == 1) return Cut();
+    if (kind_ == "deadline" && sent_ == 1) return EndAtDeadline();
     Word();
     if (kind_ == "cut") {
       Word();
@@ -246,6 +246,12 @@ class FakeCall final : public Call {
   void Cut() {
     CallRecord record = Record(CallOutcome::kTruncated);
     record.error = {FailureKind::kTruncated, 10, "STREAM_TRUNCATED", "cut after content", "", {}};
+    End(record);
+  }
+
+  void EndAtDeadline() {
+    CallRecord record = Record(CallOutcome::kTruncated);
+    record.error = {FailureKind::kTimeout, 4, "DEADLINE_EXCEEDED", "the deadline passed", "", {}};
     End(record);
   }
 

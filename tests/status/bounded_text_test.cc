@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <random>
+#include <ostream>
 #include <string>
 
 #include "google/rpc/status.pb.h"
@@ -30,6 +31,8 @@ struct TextRow {
   std::string text;
   std::string wanted;
 };
+
+void PrintTo(const TextRow& row, std::ostream* out) { *out << row.name; }
 
 class StatusTextRow : public testing::TestWithParam<TextRow> {};
 

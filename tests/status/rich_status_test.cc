@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <ostream>
 #include <string>
 
 #include "google/rpc/error_details.pb.h"
@@ -23,6 +24,8 @@ struct MessageRow {
   size_t count;
   bool whole;
 };
+
+void PrintTo(const MessageRow& row, std::ostream* out) { *out << row.name; }
 
 class MessageOfLength : public testing::TestWithParam<MessageRow> {};
 
