@@ -102,7 +102,7 @@ class Snippets(IntegrationTest):
     def node(self, name, port, metrics_port, *args):
         node = Process([os.path.join(BIN, "sluice-server"), "--listen", f"127.0.0.1:{port}", "--metrics-listen",
                         f"127.0.0.1:{metrics_port}", "--state-dir", os.path.join(self.folder, name), "--node-id", name,
-                        "--drain-timeout", "1s", *args], env=self.environment)
+                        "--drain-grace", "0s", "--drain-timeout", "1s", *args], env=self.environment)
         return self.started(node)
 
     def gateway_with_answers(self):
