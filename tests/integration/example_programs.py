@@ -28,6 +28,8 @@ ERROR_TEXTS = {
     "emoji": "🔥 too hot 🌡️ " * 12,
     "bytes 500": "a long story " * 38,
     "bytes 900": "a longer story " * 60,
+    "percent signs": "100 % of 200 %41 " * 20,
+    "quotes and controls": "say \"no\" \\ then\r\n\tstop\x7f now",
     "umlauts 900": "größer " * 112,
     "emoji 2000": "🔥" * 500,
 }

@@ -1,6 +1,6 @@
 """The examples of the languages that tests/run --long installs and builds
-(tests/support/build-examples); each is skipped where its toolchain is missing. C++,
-Python and Node.js are in test_examples.py."""
+(tests/support/build-examples); each is skipped where its toolchain is missing. C++ as
+a part of this build, Python and Node.js are in test_examples.py."""
 
 import os
 
@@ -18,6 +18,14 @@ class BuiltExamples:
 
     def built(self, *path):
         return os.path.join(BUILT, self.language, *path)
+
+
+class AloneCppExamples(ExamplePrograms, BuiltExamples, IntegrationTest):
+    """As somebody builds them who has the examples only."""
+    language = "cpp"
+
+    def command(self, program):
+        return [self.built(program)]
 
 
 class GoExamples(ExamplePrograms, BuiltExamples, IntegrationTest):

@@ -23,7 +23,9 @@ async fn cancelled_from_outside(client: &mut Client, request: pb::ChatRequest) -
     let (mut stop, mut shown) = (Some(stop), String::new());
     let reading = collect(stream, |text| {
         shown = text.to_string();
-        stop.take().map(|stop| stop.send(())); // From any task.
+        if let Some(stop) = stop.take() {
+            let _ = stop.send(()); // From any task.
+        }
     });
     let status = tokio::select! {
         answer = reading => answer.err().ok_or("the answer was faster")?,

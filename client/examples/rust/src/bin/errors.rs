@@ -30,7 +30,11 @@ fn print_failure(failure: &Status) -> Result<(), Failure> {
         for attempt in &tried.attempts {
             println!(
                 "attempt {}/{}: {}, {}, HTTP {}, {}",
-                attempt.upstream, attempt.endpoint, attempt.outcome, attempt.error_class, attempt.http_status,
+                attempt.upstream,
+                attempt.endpoint,
+                attempt.outcome,
+                attempt.error_class,
+                attempt.http_status,
                 attempt.error_message
             );
         }

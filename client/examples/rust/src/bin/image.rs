@@ -29,10 +29,8 @@ async fn image() -> Result<(), Failure> {
         ..Default::default()
     };
     let mut request = ask("");
-    request.messages[0].parts = vec![
-        part(part::Kind::Text(question("What is in this image?", 1))),
-        part(part::Kind::Media(media)),
-    ];
+    request.messages[0].parts =
+        vec![part(part::Kind::Text(question("What is in this image?", 1))), part(part::Kind::Media(media))];
     let stream = connect().await?.stream_chat(call(request, DEADLINE)).await?.into_inner();
     let answer = collect(stream, show).await?;
     println!();
