@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "server/codec/ascii_text.h"
-
 namespace sluice {
 namespace {
 
@@ -55,7 +53,7 @@ void OpenAiChoiceDelta::Clear() {
   logprobs.clear();
   details.clear();
   state.clear();
-  audio = {};
+  if (!audio.json.empty()) audio = {};
   citations.clear();
   extras.clear();
 }
@@ -109,7 +107,7 @@ JsonError OpenAiDeltaReader::ReadAudio(JsonValue value) {
   std::string_view raw;
   SLUICE_JSON_TRY(OpenWithText(value, object, raw));
   OpenAiAudioDelta& audio = out_.audio;
-  audio.json = TrimBlanks(reader_.Original(raw));
+  audio.json = reader_.Original(raw);
   return ForEachMember(object, [&](std::string_view key, JsonKind its, JsonValue member) -> JsonError {
     const bool text = its == JsonKind::kString;
     if (key == "id") return reader_.ReadText(its, member, audio.id);
