@@ -20,8 +20,6 @@ constexpr std::string_view kStateKeys[] = {"extra_content",       "thinking_bloc
                                            "reasoning_opaque",    "thought_signature", "reasoning_signature",
                                            "encrypted_content",   "signature"};
 
-constexpr std::string_view kCitationKeys[] = {"annotations", "citations", "search_results", "web_search", "context"};
-
 constexpr std::string_view kMediaKeys[] = {"images", "image", "audio", "video", "videos", "files"};
 
 template <class Keys>
@@ -41,7 +39,21 @@ bool IsOpenAiMedia(std::string_view key) {
 }
 
 bool IsOpenAiCitations(std::string_view key) {
-  return key.size() >= 7 && key.size() <= 14 && IsAmong(kCitationKeys, key);
+  // Asked about every field that nobody knows, too.
+  switch (key.size()) {
+    case 7:
+      return key == "context";
+    case 9:
+      return key == "citations";
+    case 10:
+      return key == "web_search";
+    case 11:
+      return key == "annotations";
+    case 14:
+      return key == "search_results";
+    default:
+      return false;
+  }
 }
 
 void OpenAiChoiceDelta::Clear() {
