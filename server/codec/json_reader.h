@@ -13,6 +13,7 @@
 #include <string_view>
 #include <utility>
 
+#include "server/codec/ascii_text.h"
 #include "server/codec/json_text.h"
 
 // Returns from the function with the error of a simdjson call, if any.
@@ -99,6 +100,7 @@ inline std::string_view KeyBefore(const char* key, std::string_view value) {
 inline JsonError OpenWithText(JsonValue value, JsonObject& object, std::string_view& raw) {
   SLUICE_JSON_TRY(value.get_object().get(object));
   SLUICE_JSON_TRY(object.raw_json().get(raw));
+  raw = TrimBlanks(raw);
   return object.reset().error();
 }
 

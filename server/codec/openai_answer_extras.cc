@@ -10,7 +10,7 @@ namespace {
 
 // Every answer of some servers has them: not worth being shown where nobody asked.
 bool IsUsual(std::string_view key) {
-  return key == "system_fingerprint" || key == "service_tier" || key == "provider";
+  return key == "system_fingerprint" || key == "service_tier" || key == "provider" || key == "usage" || key == "x_groq";
 }
 
 // Fields before the first content, of an answer that may turn out to have none.

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "server/codec/ascii_text.h"
-
 namespace sluice {
 namespace {
 
@@ -21,8 +19,6 @@ constexpr std::string_view kReasoningKeys[] = {"reasoning_content", "reasoning",
 constexpr std::string_view kStateKeys[] = {"extra_content",       "thinking_blocks", "provider_specific_fields",
                                            "reasoning_opaque",    "thought_signature", "reasoning_signature",
                                            "encrypted_content",   "signature"};
-
-constexpr std::string_view kCitationKeys[] = {"annotations", "citations", "search_results", "web_search", "context"};
 
 constexpr std::string_view kMediaKeys[] = {"images", "image", "audio", "video", "videos", "files"};
 
@@ -43,7 +39,21 @@ bool IsOpenAiMedia(std::string_view key) {
 }
 
 bool IsOpenAiCitations(std::string_view key) {
-  return key.size() >= 7 && key.size() <= 14 && IsAmong(kCitationKeys, key);
+  // Asked about every field that nobody knows, too.
+  switch (key.size()) {
+    case 7:
+      return key == "context";
+    case 9:
+      return key == "citations";
+    case 10:
+      return key == "web_search";
+    case 11:
+      return key == "annotations";
+    case 14:
+      return key == "search_results";
+    default:
+      return false;
+  }
 }
 
 void OpenAiChoiceDelta::Clear() {
@@ -55,7 +65,7 @@ void OpenAiChoiceDelta::Clear() {
   logprobs.clear();
   details.clear();
   state.clear();
-  audio = {};
+  if (!audio.json.empty()) audio = {};
   citations.clear();
   extras.clear();
 }
@@ -109,7 +119,7 @@ JsonError OpenAiDeltaReader::ReadAudio(JsonValue value) {
   std::string_view raw;
   SLUICE_JSON_TRY(OpenWithText(value, object, raw));
   OpenAiAudioDelta& audio = out_.audio;
-  audio.json = TrimBlanks(reader_.Original(raw));
+  audio.json = reader_.Original(raw);
   return ForEachMember(object, [&](std::string_view key, JsonKind its, JsonValue member) -> JsonError {
     const bool text = its == JsonKind::kString;
     if (key == "id") return reader_.ReadText(its, member, audio.id);

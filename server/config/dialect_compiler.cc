@@ -16,6 +16,8 @@ struct PresetRow {
   bool stream_options;
   bool developer_role;
   Dialect::ReasoningKey reasoning;
+  Dialect::Documents documents = Dialect::Documents::kById;
+  bool media_in_tool_results = false;
 };
 
 constexpr PresetRow kPresets[] = {
@@ -37,8 +39,10 @@ constexpr PresetRow kPresets[] = {
     // docs.ollama.com/api/openai-compatibility lists max_tokens and stream_options; a message has `reasoning`.
     {v1::DIALECT_PRESET_OLLAMA, kMaxTokens, true, false, kReasoning},
     // 422 extra_forbidden for max_completion_tokens (eca#231), stream_options (anon-kode#53: usage comes by
-    // itself) and reasoning_content in a turn (crush#1590).
-    {v1::DIALECT_PRESET_MISTRAL, kMaxTokens, false, false, kNone},
+    // itself) and reasoning_content in a turn (crush#1590). docs.mistral.ai/studio/document-processing/document-qna has
+    // document_url; a tool's content is a list of the same chunks, and "Unexpected role 'user' after role 'tool'"
+    // (zed#37021).
+    {v1::DIALECT_PRESET_MISTRAL, kMaxTokens, false, false, kNone, Dialect::Documents::kDocumentUrl, true},
     // "unknown variant `developer`, expected one of `system`, `user`, …" (pi#1048); "The reasoning_content in
     // the thinking mode must be passed back to the API."
     {v1::DIALECT_PRESET_DEEPSEEK, kMaxTokens, true, false, kReasoningContent},
@@ -48,8 +52,9 @@ constexpr PresetRow kPresets[] = {
     // "property 'reasoning_content' is unsupported" (jan#8136), and `reasoning` only by some models (vercel/ai#8057):
     // back it goes where a state says that it came. max_tokens is deprecated there (groq-python#175).
     {v1::DIALECT_PRESET_GROQ, kMaxCompletionTokens, true, false, kNone},
-    // openrouter.ai/docs/use-cases/reasoning-tokens: message.reasoning and reasoning_details.
-    {v1::DIALECT_PRESET_OPENROUTER, kMaxTokens, true, false, kReasoning},
+    // openrouter.ai/docs/use-cases/reasoning-tokens: message.reasoning and reasoning_details;
+    // openrouter.ai/docs/features/multimodal/pdfs: a URL stands where a file's bytes would.
+    {v1::DIALECT_PRESET_OPENROUTER, kMaxTokens, true, false, kReasoning, Dialect::Documents::kByUrlToo},
 };
 
 struct HostRow {
@@ -95,20 +100,14 @@ v1::DialectPreset PresetOfHost(std::string_view host) {
 
 Dialect DialectOf(v1::DialectPreset preset) {
   Dialect out;
-  // openrouter.ai/docs/features/multimodal/pdfs: a file by its URL stands where its bytes would.
-  if (preset == v1::DIALECT_PRESET_OPENROUTER) out.documents = Dialect::Documents::kByUrlToo;
-  if (preset == v1::DIALECT_PRESET_MISTRAL) {
-    // docs.mistral.ai/studio/document-processing/document-qna; a tool's content is a list of the same chunks, and
-    // "Unexpected role 'user' after role 'tool'" (zed#37021).
-    out.documents = Dialect::Documents::kDocumentUrl;
-    out.media_in_tool_results = true;
-  }
   for (const PresetRow& row : kPresets) {
     if (row.preset != preset) continue;
     out.token_limit = row.token_limit;
     out.stream_options = row.stream_options;
     out.developer_role = row.developer_role;
     out.reasoning = row.reasoning;
+    out.documents = row.documents;
+    out.media_in_tool_results = row.media_in_tool_results;
   }
   return out;
 }

@@ -182,7 +182,8 @@ void CallImpl::ShowHeld(RunningAttempt& running) {
 void CallImpl::OnEvent(const StreamEvent& event) {
   if (event.kind == StreamEvent::Kind::kModel) return;  // told by Started
   // What tokens are guessed from: a sound has far fewer of them than bytes.
-  if (event.kind != StreamEvent::Kind::kCitation) winner_->content_bytes += event.bytes() - event.data.size();
+  winner_->content_bytes +=
+      event.text.size() + event.id.size() + event.name.size() + event.embedding.size_bytes();
   if (!sink_.shows_content()) {
     collected_bytes_ += event.bytes();
     if (collected_bytes_ > route_->stream.max_response_bytes) {

@@ -187,7 +187,7 @@ CallError CannotEncode(std::string_view route, const absl::Status& why) {
   // Formats say "messages[0].text: what is wrong".
   const size_t colon = message.find(": ");
   const std::string path = message.substr(0, colon == std::string::npos ? 0 : colon);
-  if (path.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_.[]") == std::string::npos) error.field = path;
+  if (path.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_.[]\"") == std::string::npos) error.field = path;
   return error;
 }
 

@@ -57,6 +57,14 @@ TEST(OpenAiExtrasTest, EveryFieldThatIsTheProvidersOwnComes) {
   for (const auto& [name, answer, extras] : rows) EXPECT_EQ(ExtrasOf(answer), extras) << name;
 }
 
+TEST(OpenAiExtrasTest, WhatEveryAnswerOfAServerHasIsNotShownWhereNobodyAsked) {
+  const auto decoder = OpenAiFormat().NewDecoder(AnswerOptions());
+  Extras extras;
+  decoder->Feed(Answer(R"({"content":""})", R"(,"usage":{"cost":1},"x_groq":{"id":"1"},"service_tier":"default")"), extras);
+  EXPECT_EQ(decoder->End(extras), ResponseDecoder::State::kDone);
+  EXPECT_EQ(extras.text, "");
+}
+
 TEST(OpenAiCitationsTest, AreToldOnceAndWithinBounds) {
   OpenAiCitations citations(1 << 20);
   citations.Add({{"citations", R"(["https://a"])"}});

@@ -56,16 +56,6 @@ TEST_F(DialectCompilerTest, TheFirstEndpointsHostChoosesThePreset) {
   EXPECT_EQ(table->upstreams().at(0)->dialect, DialectOf(v1::DIALECT_PRESET_MISTRAL));
 }
 
-TEST_F(DialectCompilerTest, DocumentsGoInTheFormOfTheirServer) {
-  using Documents = Dialect::Documents;
-  EXPECT_EQ(Of("dialect: {preset: OPENAI}").documents, Documents::kById);
-  EXPECT_EQ(Of("dialect: {preset: VLLM}").documents, Documents::kById);
-  EXPECT_EQ(Of("", "https://openrouter.ai/api/v1").documents, Documents::kByUrlToo);
-  EXPECT_EQ(Of("", "https://api.mistral.ai/v1").documents, Documents::kDocumentUrl);
-  EXPECT_TRUE(Of("dialect: {preset: MISTRAL}").media_in_tool_results);
-  EXPECT_FALSE(Of("dialect: {preset: OPENROUTER}").media_in_tool_results);
-}
-
 TEST(PresetOfHostTest, KnowsWholeNamesOnly) {
   const std::pair<const char*, v1::DialectPreset> hosts[] = {
       {"api.openai.com", v1::DIALECT_PRESET_OPENAI},
@@ -98,6 +88,8 @@ TEST(DialectOfTest, EveryPreset) {
     bool stream_options;
     bool developer;
     Key reasoning;
+    Dialect::Documents documents = Dialect::Documents::kById;
+    bool media_in_tool_results = false;
   };
   const Row rows[] = {
       {v1::DIALECT_PRESET_GENERIC, Limit::kMaxTokens, true, false, Key::kReasoningContent},
@@ -107,11 +99,11 @@ TEST(DialectOfTest, EveryPreset) {
       {v1::DIALECT_PRESET_SGLANG, Limit::kMaxTokens, true, false, Key::kReasoningContent},
       {v1::DIALECT_PRESET_LLAMA_CPP, Limit::kMaxTokens, true, false, Key::kReasoningContent},
       {v1::DIALECT_PRESET_OLLAMA, Limit::kMaxTokens, true, false, Key::kReasoning},
-      {v1::DIALECT_PRESET_MISTRAL, Limit::kMaxTokens, false, false, Key::kNone},
+      {v1::DIALECT_PRESET_MISTRAL, Limit::kMaxTokens, false, false, Key::kNone, Dialect::Documents::kDocumentUrl, true},
       {v1::DIALECT_PRESET_DEEPSEEK, Limit::kMaxTokens, true, false, Key::kReasoningContent},
       {v1::DIALECT_PRESET_GEMINI, Limit::kMaxTokens, true, false, Key::kNone},
       {v1::DIALECT_PRESET_GROQ, Limit::kMaxCompletionTokens, true, false, Key::kNone},
-      {v1::DIALECT_PRESET_OPENROUTER, Limit::kMaxTokens, true, false, Key::kReasoning},
+      {v1::DIALECT_PRESET_OPENROUTER, Limit::kMaxTokens, true, false, Key::kReasoning, Dialect::Documents::kByUrlToo},
   };
   EXPECT_EQ(std::size(rows) + 1, static_cast<size_t>(v1::DialectPreset_ARRAYSIZE));
   for (const Row& row : rows) {
@@ -120,6 +112,8 @@ TEST(DialectOfTest, EveryPreset) {
     expected.stream_options = row.stream_options;
     expected.developer_role = row.developer;
     expected.reasoning = row.reasoning;
+    expected.documents = row.documents;
+    expected.media_in_tool_results = row.media_in_tool_results;
     EXPECT_EQ(DialectOf(row.preset), expected) << v1::DialectPreset_Name(row.preset);
   }
 }

@@ -67,10 +67,10 @@ TEST_F(CallTest, ASourceIsNoContentAndWaitsForSome) {
 
 TEST_F(CallTest, TokensAreGuessedFromTextNotFromSound) {
   h.Add("a/1");
-  h.On("a/1", {Script().Connect().Head(200).Body("sound " + std::string(4000, 'x') + "\ntext 12345678\ndone\n").End()});
+  h.On("a/1", {Script().Connect().Head(200).Body("sound " + std::string(4000, 'x') + "\ntext 12345678\n").Fail(HttpFailure::kReset, "cut")});
   const CallRecord& record = h.Run();
-  EXPECT_TRUE(record.delivered.estimated);
-  EXPECT_EQ(record.delivered.output_tokens, 2);
+  EXPECT_TRUE(record.attempts.at(0).usage.estimated);
+  EXPECT_EQ(record.attempts.at(0).usage.output_tokens, 2);
 }
 
 struct Fault {

@@ -286,7 +286,7 @@ class Api(IntegrationTest):
         self.assertEqual(server.stub().Chat(chat_request(), timeout=30).choices[0].message, message)
 
     def test_an_answer_that_is_too_large_with_its_sound_is_refused(self):
-        _, stub = self.upstream(lambda request, headers: spoken(), route="stream: {max_response_bytes: 64KiB}")
+        _, stub = self.upstream(lambda request, headers: spoken(), route="stream: {max_response_bytes: 65536}")
         with self.assertRaises(grpc.RpcError) as failed:
             stub.Chat(chat_request(), timeout=30)
         self.assertEqual(failed.exception.code(), grpc.StatusCode.RESOURCE_EXHAUSTED)
