@@ -82,6 +82,15 @@ class Impatience(IntegrationTest):
         self.assertEqual([line["status"] for line in lines], ["failed"])
         wait_for("nothing to be left", self.server.idle)
 
+    def test_it_is_opened_too_where_calls_are_shared(self):
+        """Who leaves last ends a call that has an idempotency key."""
+        stub = self.start(first_content="2s")
+        self.alpha.script(faults=["silence"] * 100, once=True)
+        for key in range(6):
+            answer = stream(stub, chat_request(), timeout=0.3, metadata=(("idempotency-key", f"key-{key}"),))
+            self.assertEqual(answer.code, grpc.StatusCode.DEADLINE_EXCEEDED)
+        self.reaches("sluice_breaker_changes_total", 1, upstream="alpha", endpoint="main", to="open")
+
     def test_a_stop_waits_for_no_verdict(self):
         stub = self.start(first_content="60s")
         self.alpha.script(faults=["silence"] * 100, once=True)
