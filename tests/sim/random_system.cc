@@ -57,7 +57,7 @@ RandomSystem::RandomSystem(uint64_t seed, int calls)
       random_(dice_.Seed()),
       policies_(dice_.Seed(), format_),
       weather_(dice_.Seed(), policies_.places(), loop_.Now(), loop_.Now() + kWeatherLasts),
-      impatient_(dice_.Chance(0.25)) {
+      impatient_(dice_.Chance(0.4)) {
   transport_.script = [this](const HttpRequest& request, size_t number) {
     const WatchedCall* call = watch_.Asked(request, number);
     return weather_.ScriptFor(request.endpoint->host, number, call ? call->tokens : 0, loop_.Now());
