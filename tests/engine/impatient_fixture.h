@@ -83,6 +83,19 @@ class ImpatientFixture : public testing::Test {
   std::vector<std::unique_ptr<Caller>> callers_;
 };
 
+// "a/1" alone, and silent.
+class VerifyingFixture : public ImpatientFixture {
+ protected:
+  static constexpr Duration kPatience = absl::Milliseconds(600);
+
+  VerifyingFixture() {
+    h.endpoint("a/2").active = false;
+    h.route.timeouts.first_content = absl::Seconds(5);
+    h.On("a/1", {Silent()});
+  }
+  size_t running() const { return h.context.verifying->size(); }
+};
+
 }  // namespace sluice
 
 #endif  // SLUICE_TESTS_ENGINE_IMPATIENT_FIXTURE_H_

@@ -12,17 +12,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-constexpr Duration kPatience = Milliseconds(600);
-
-class VerifyingTest : public ImpatientFixture {
- protected:
-  VerifyingTest() {
-    h.endpoint("a/2").active = false;
-    h.route.timeouts.first_content = Seconds(5);
-    h.On("a/1", {Silent()});
-  }
-  size_t running() const { return h.context.verifying->size(); }
-};
+using VerifyingTest = VerifyingFixture;
 
 TEST_F(VerifyingTest, AfterFiveEndsInSilenceTheNextAttemptGoesOn) {
   Calls(5, kPatience);
@@ -94,13 +84,38 @@ TEST_F(VerifyingTest, ContentForAnybodyEndsTheRow) {
   EXPECT_EQ(running(), 1u);
 }
 
-TEST_F(VerifyingTest, ItHoldsItsRequestAndLetsGoOfIt) {
+TEST_F(VerifyingTest, ItHoldsItsRequestAndRouteAndLetsGoOfThem) {
   h.On("a/1", {Silent(), Silent(), Silent(), Silent(), Silent(), Steady(Seconds(2))});
   Calls(6, kPatience);
   h.call.reset();
   EXPECT_FALSE(h.kept_request.expired());
+  EXPECT_FALSE(h.kept_route.expired());
   h.loop.RunFor(Seconds(2));
   EXPECT_TRUE(h.kept_request.expired());
+  EXPECT_TRUE(h.kept_route.expired());
+}
+
+TEST_F(VerifyingTest, ItIsPendingUntilItIsConnected) {
+  h.On("a/1", {Silent(), Silent(), Silent(), Silent(), Silent(), Script().Connect(Seconds(1)).Head(200)});
+  Calls(6, kPatience);
+  EXPECT_EQ(a().state->figures().pending, 1);
+  h.loop.RunFor(Seconds(1));
+  EXPECT_EQ(a().state->figures().pending, 0);
+  EXPECT_EQ(a().state->figures().requests, 1);
+  h.loop.RunUntilIdle();
+  EXPECT_EQ(a().state->figures().requests, 0);
+  EXPECT_EQ(a().state->figures().tokens, 0u);
+}
+
+// Its estimate is settled when it ends: no output was paid for.
+TEST_F(VerifyingTest, ItsTokensAreSettledByItsEnd) {
+  h.request.mutable_sampling()->set_max_output_tokens(900);
+  RateLimitUse& use = h.Limit("tokens", {.tokens = 1000, .per = absl::Hours(1)}, RateLimitUse::Scope::kUpstream);
+  Calls(6, kPatience);
+  ASSERT_EQ(running(), 1u);
+  EXPECT_GT(use.state->FreeAt("a", 900, h.loop.Now()), h.loop.Now());
+  h.loop.RunUntilIdle();
+  EXPECT_LE(use.state->FreeAt("a", 900, h.loop.Now()), h.loop.Now());
 }
 
 struct Verdict {
@@ -156,11 +171,14 @@ TEST_F(VerifyingTest, ARateLimitInItsVerdictGivesTheRest) {
 }
 
 TEST_F(VerifyingTest, ItsFailureTeachesEverybody) {
+  h.endpoint("a/2").active = true;
   a().overall_breaker = CircuitBreakerConfig{.verify_after = 0};
+  a().outlier = OutlierConfig{.consecutive_failures = 1};
   Calls(6, kPatience);
   h.loop.RunFor(Seconds(6));
   EXPECT_EQ(a().state->breaker_figures(h.loop.Now())->counts.failures, 1u);
   EXPECT_DOUBLE_EQ(Budget().tokens, 9);
+  EXPECT_THAT(h.observer.changes, ElementsAre("a/1 0>1", "a/1 ejected 30s"));
 }
 
 // What comes meanwhile shows that the endpoint is not silent to all.
@@ -246,7 +264,7 @@ TEST_F(VerifyingTest, ThoseThatTheDataPlaneStoppedCountForNothing) {
   for (int i = 0; i < 20; ++i) {
     Caller& caller = Begin();
     h.loop.RunFor(Milliseconds(100));
-    caller.call->Stop();
+    i % 2 == 0 ? caller.call->Stop() : caller.call.reset();
   }
   Call(kPatience);
   EXPECT_EQ(running(), 0u);
@@ -262,113 +280,6 @@ TEST_F(VerifyingTest, TheDataPlanesEndIsNoVerdict) {
   EXPECT_EQ(Budget().tokens, Budget().max_tokens);
   EXPECT_EQ(endpoint().in_flight(), 0);
   EXPECT_EQ(h.loop.timers(), 0u);
-}
-
-// --- half open --------------------------------------------------------------
-
-class HalfOpenVerifyingTest : public VerifyingTest {
- protected:
-  void HalfOpen() {
-    a().breaker.half_open_permits = 2;
-    h.PutInForce();
-    endpoint().TripBreaker(h.loop.Now(), Seconds(1), "by hand");
-    h.loop.RunFor(Seconds(1));
-  }
-};
-
-TEST_F(HalfOpenVerifyingTest, TheFirstAttemptWhoseCallerLeavesGoesOnWithItsPermit) {
-  HalfOpen();
-  Call(kPatience);
-  EXPECT_EQ(running(), 1u);
-  EXPECT_EQ(Breaker().permits_used, 1u);
-  // The other permit is given back.
-  Call(kPatience);
-  EXPECT_EQ(running(), 1u);
-  EXPECT_EQ(Breaker().permits_used, 1u);
-}
-
-TEST_F(HalfOpenVerifyingTest, ImpatientCallersAloneCloseItWhereItIsWell) {
-  HalfOpen();
-  h.On("a/1", {Steady(Seconds(1))});
-  Call(kPatience);
-  h.loop.RunFor(Seconds(1));
-  EXPECT_EQ(Breaker().state, BreakerState::kHalfOpen);
-  Call(kPatience);
-  h.loop.RunFor(Seconds(1));
-  EXPECT_EQ(Breaker().state, BreakerState::kClosed);
-}
-
-TEST_F(HalfOpenVerifyingTest, ImpatientCallersAloneOpenItWhereItIsSilent) {
-  a().breaker.max_half_open = Seconds(30);
-  HalfOpen();
-  Call(kPatience);
-  h.loop.RunFor(Seconds(5));
-  Call(kPatience);
-  h.loop.RunFor(Seconds(5));
-  EXPECT_EQ(Breaker().state, BreakerState::kOpen);
-  EXPECT_EQ(Breaker().last_trip.cause, BreakerTrip::Cause::kProbesFailed);
-}
-
-TEST_F(HalfOpenVerifyingTest, TheUpstreamsOwnBreakerHasItsProbeVerifiedToo) {
-  a().breaker.mode = BreakerMode::kDisabled;
-  a().overall_breaker = CircuitBreakerConfig{.half_open_permits = 1};
-  h.PutInForce();
-  a().state->TripBreaker(h.loop.Now(), Seconds(1), "by hand");
-  h.loop.RunFor(Seconds(1));
-  h.On("a/1", {Steady(Seconds(1))});
-  Call(kPatience);
-  EXPECT_EQ(running(), 1u);
-  h.loop.RunFor(Seconds(1));
-  EXPECT_EQ(a().state->breaker_figures(h.loop.Now())->state, BreakerState::kClosed);
-}
-
-TEST_F(VerifyingTest, TheUpstreamsOwnBreakerOpensWhereNobodyIsHeard) {
-  a().breaker.mode = BreakerMode::kDisabled;
-  a().overall_breaker = CircuitBreakerConfig{};
-  Calls(6, kPatience);
-  h.loop.RunFor(Seconds(6));
-  EXPECT_THAT(h.observer.changes, ElementsAre("a/ 0>1"));
-}
-
-// --- hedges -----------------------------------------------------------------
-
-// Beside a fast endpoint nobody would ever wait for a silent one.
-TEST_F(VerifyingTest, WhatAHedgeIsFasterThanIsLeftToo) {
-  h.Add("b/1");
-  h.On("b/1", {Steady()});
-  h.route.retry.max_attempts = 2;
-  h.route.hedge = HedgeConfig{.delay = Milliseconds(50), .max_percent = 100};
-  for (int i = 0; i < 6; ++i) {
-    EXPECT_EQ(Call().outcome, CallOutcome::kComplete);
-    EXPECT_EQ(h.Attempts(), "a/1 abandoned; b/1 ok");
-  }
-  EXPECT_THAT(h.observer.verifying.front(), "a/1 goes on");
-  h.loop.RunUntilIdle();
-  EXPECT_EQ(Breaker().state, BreakerState::kOpen);
-}
-
-TEST_F(VerifyingTest, BothAttemptsOfACallMayGoOn) {
-  h.Add("b/1");
-  h.On("b/1", {Silent()});
-  h.upstream("b").breaker = CircuitBreakerConfig{};
-  h.route.retry.max_attempts = 2;
-  h.route.hedge = HedgeConfig{.delay = Milliseconds(50), .max_percent = 100};
-  Calls(6, kPatience);
-  EXPECT_THAT(h.observer.verifying, testing::UnorderedElementsAre("a/1 goes on", "b/1 goes on"));
-  EXPECT_EQ(h.transport.live, 2);
-  h.loop.RunUntilIdle();
-  EXPECT_THAT(h.observer.changes, testing::UnorderedElementsAre("a/1 0>1", "b/1 0>1"));
-}
-
-// The request is at fault, not the endpoint that it was sent to as well.
-TEST_F(VerifyingTest, WhatIsEndedForAWrongRequestIsNotLeft) {
-  h.Add("b/1");
-  h.On("b/1", {Script::Status(400, "caller no")});
-  h.route.retry.max_attempts = 2;
-  h.route.hedge = HedgeConfig{.delay = Milliseconds(50), .max_percent = 100};
-  Calls(12, absl::InfiniteDuration());
-  EXPECT_EQ(h.Attempts(), "a/1 abandoned; b/1 failed caller");
-  EXPECT_THAT(h.observer.verifying, IsEmpty());
 }
 
 }  // namespace

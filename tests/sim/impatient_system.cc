@@ -200,14 +200,14 @@ void ImpatientSystem::CheckTheWell() {
   }
 }
 
-// Enough callers left: one more than it takes, who came within the first bound.
+// Enough callers left, and the one whose attempt must have gone on then came within
+// the first bound.
 bool ImpatientSystem::MustBeOpen(const Place& place) const {
   const uint32_t after = place.upstream->breaker.verify_after;
   if (place.left.size() <= after) return false;
-  const TimePoint from = std::max(place.left[after].ended, place.last_verdict);
-  return std::any_of(place.left.begin() + after, place.left.end(), [&](const Left& left) {
-    return left.ended > from && left.began <= place.silent_from + bound_;
-  });
+  const auto goes_on = std::find_if(place.left.begin() + after, place.left.end(),
+                                    [&](const Left& left) { return left.ended > place.last_verdict; });
+  return goes_on != place.left.end() && goes_on->began <= place.silent_from + bound_;
 }
 
 void ImpatientSystem::CheckTheSilent(const std::string& name, const Place& place) {

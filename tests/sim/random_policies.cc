@@ -87,7 +87,7 @@ CircuitBreakerConfig RandomPolicies::MakeBreaker(BreakerMode mode) {
   breaker.max_open = Seconds(dice_.Number(4, 8));
   breaker.half_open_permits = static_cast<uint32_t>(dice_.Number(1, 3));
   breaker.max_half_open = dice_.Time(Milliseconds(500), Seconds(4));
-  breaker.verify_after = static_cast<uint32_t>(dice_.Number(0, 3));
+  breaker.verify_after = static_cast<uint32_t>(dice_.Number(0, 2));
   return breaker;
 }
 

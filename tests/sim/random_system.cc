@@ -56,7 +56,8 @@ RandomSystem::RandomSystem(uint64_t seed, int calls)
     : dice_(seed),
       random_(dice_.Seed()),
       policies_(dice_.Seed(), format_),
-      weather_(dice_.Seed(), policies_.places(), loop_.Now(), loop_.Now() + kWeatherLasts) {
+      weather_(dice_.Seed(), policies_.places(), loop_.Now(), loop_.Now() + kWeatherLasts),
+      impatient_(dice_.Chance(0.4)) {
   transport_.script = [this](const HttpRequest& request, size_t number) {
     const WatchedCall* call = watch_.Asked(request, number);
     return weather_.ScriptFor(request.endpoint->host, number, call ? call->tokens : 0, loop_.Now());
@@ -112,7 +113,9 @@ void RandomSystem::Arrive(bool undisturbed) {
   watched.route = route;
   watched.sink = &running.sink;
   watched.tokens = dice_.Number(0, 8);
-  if (!undisturbed && dice_.Chance(0.25)) watched.deadline = loop_.Now() + dice_.Time(absl::ZeroDuration(), Seconds(8));
+  if (!undisturbed && dice_.Chance(impatient_ ? 0.9 : 0.25)) {
+    watched.deadline = loop_.Now() + dice_.Time(absl::ZeroDuration(), impatient_ ? Seconds(2) : Seconds(8));
+  }
 
   CallParams params;
   params.info.call_id = std::to_string(watched.id);

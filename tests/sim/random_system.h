@@ -53,6 +53,7 @@ class RandomSystem {
   Random random_;
   RandomPolicies policies_;
   Weather weather_;
+  const bool impatient_;  // its callers
   CallWatch watch_{loop_, transport_};
   EngineContext context_{loop_, transport_, random_, watch_};
   std::shared_ptr<const RouteTable> table_;

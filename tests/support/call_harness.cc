@@ -189,6 +189,7 @@ std::unique_ptr<Call> CallHarness::Make(FakeSink& to, TimePoint deadline) {
   params.route = std::make_shared<const RouteConfig>(route);
   params.request = NewChatCallRequest(request);
   kept_request = params.request;
+  kept_route = params.route;
   params.deadline = deadline;
   params.trace = TraceContext{std::string(31, '0') + "1", std::string(15, '0') + "2", 1};
   return NewCall(context, std::move(params), to);

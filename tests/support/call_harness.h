@@ -136,8 +136,9 @@ class CallHarness {
   bool streaming = true;
   std::string tenant;
   std::unique_ptr<Call> call;
-  // Expired: the call has let go of its request.
+  // Expired: the last call has let go of its request, of its route.
   std::weak_ptr<const CallRequest> kept_request;
+  std::weak_ptr<const RouteConfig> kept_route;
 
  private:
   bool in_force_ = false;
