@@ -23,12 +23,16 @@ BreakerWindow BreakerWindow::OfCount(uint32_t size) {
   return BreakerWindow(Ring{.size = std::max(1u, size), .added = 0, .results = {}, .sum = {}});
 }
 
+void CallCounts::Add(const CallCounts& other) {
+  calls += other.calls;
+  failures += other.failures;
+  slow += other.slow;
+  answering += other.answering;
+  cut += other.cut;
+}
+
 void BreakerWindow::Tally::Add(const Tally& other) {
-  counts.calls += other.counts.calls;
-  counts.failures += other.counts.failures;
-  counts.slow += other.counts.slow;
-  counts.answering += other.counts.answering;
-  counts.cut += other.counts.cut;
+  counts.Add(other.counts);
   for (size_t i = 0; i < by_name.size(); ++i) by_name[i] += other.by_name[i];
 }
 
@@ -131,7 +135,13 @@ BreakerWindow::Tally BreakerWindow::Sum(TimePoint now) const {
   return sum;
 }
 
-CallCounts BreakerWindow::Counts(TimePoint now) const { return Sum(now).counts; }
+// Asked for at every call, the names are not.
+CallCounts BreakerWindow::Counts(TimePoint now) const {
+  if (const Ring* ring = std::get_if<Ring>(&results_)) return ring->sum.counts;
+  CallCounts counts;
+  std::get<Buckets>(results_).ForEach(now, [&counts](const Tally& tally) { counts.Add(tally.counts); });
+  return counts;
+}
 
 std::vector<FailureCount> BreakerWindow::Failures(TimePoint now) const {
   const Tally sum = Sum(now);

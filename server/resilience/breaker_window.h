@@ -36,6 +36,7 @@ struct CallCounts {
 
   // Answers that are over: whole, left by their callers, or cut.
   uint32_t answered() const { return calls - failures - answering + cut; }
+  void Add(const CallCounts& other);
   bool operator==(const CallCounts&) const = default;
 };
 

@@ -217,6 +217,7 @@ TEST_F(VerifyingTest, ItIsMadeOnlyWhileTheBudgetAllowsARetry) {
 
 TEST_F(VerifyingTest, ARepeatKeepsTheShareThatItHas) {
   h.route.retry.max_attempts = 2;
+  h.route.retry.budget = {.retry_percent = 0, .min_retries = 1};
   h.On("a/1", {Silent(), Silent(), Silent(), Silent(), Silent(), Script::Status(500), Silent()});
   Calls(6, kPatience);
   EXPECT_EQ(h.Attempts(), "a/1 failed server_error; a/1 cancelled cancelled");
