@@ -105,7 +105,7 @@ TEST_F(FaceBoundsTest, MetadataOverGrpcsBoundCostsItsConnectionAndNoOther) {
   SetTables();
   StartFace(options);
   auto stub = NewStub(), other = NewStub();
-  grpc::ClientContext elsewhere, context, after;
+  grpc::ClientContext elsewhere, context;
   auto reader = other->StreamChat(&elsewhere, Ask("slowly:100"));
   v1::StreamChatResponse response;
   ASSERT_TRUE(reader->Read(&response));
@@ -113,7 +113,14 @@ TEST_F(FaceBoundsTest, MetadataOverGrpcsBoundCostsItsConnectionAndNoOther) {
   const grpc::Status status = ReadAll(*stub, context, Ask("words:1")).status;
   EXPECT_FALSE(status.ok());
   EXPECT_EQ(status.error_details(), "");
-  EXPECT_TRUE(ReadAll(*stub, after, Ask("words:1")).status.ok());
+  // One more may still be sent on what the client has not yet seen to be lost.
+  bool served = false;
+  for (int i = 0; i < 10 && !served; ++i) {
+    grpc::ClientContext after;
+    after.set_wait_for_ready(true);
+    served = ReadAll(*stub, after, Ask("words:1")).status.ok();
+  }
+  EXPECT_TRUE(served);
   while (reader->Read(&response)) {
   }
   EXPECT_TRUE(reader->Finish().ok());
