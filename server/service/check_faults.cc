@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "server/resilience/failure.h"
 #include "proto/status/bounded_text.h"
+#include "server/resilience/failure.h"
 
 namespace sluice {
 namespace {
