@@ -78,7 +78,7 @@ class RouteState {
   // Nobody waited for it any longer, so long after it began.
   void EndedInSilence(Duration after, TimePoint now);
 
-  // What the policy's max_attempts comes to now (row D2).
+  // What the policy's max_attempts comes to now.
   int MaxAttempts(int configured, double load, TimePoint now) const;
   std::optional<Duration> TimeToFirstTokenP95(TimePoint now) const;
 

@@ -1,4 +1,4 @@
-// Fewer attempts while things go badly (row D2), and the sliding failure rate
+// Fewer attempts while things go badly, and the sliding failure rate
 // that it looks at. Called by the engine when a call begins to retry; the
 // window is fed at every attempt's end, under the lock of its route. Pure.
 #ifndef SLUICE_SERVER_RESILIENCE_ADAPTIVE_RETRY_H_
