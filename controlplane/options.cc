@@ -42,9 +42,15 @@ void AddStore(CLI::App& app, Options& options) {
   app.add_option("--keep-history-bytes", options.store_limits.keep_bytes,
                  "Bytes of history kept; older revisions are compacted, but for the last ten")
       ->check(CLI::Range(uint64_t{1} << 20, uint64_t{1} << 40));
-  app.add_flag("--new-epoch", options.new_epoch,
-               "Once, after the store was restored from a backup: data planes that have later revisions take its own "
-               "as a whole, in place of refusing them");
+  app.add_flag("--create", options.create,
+               "Make the store where --store names one that is not there; without --store a missing one is made");
+  // Hidden: it is gone, and whoever still has it in a script is told.
+  const auto gone = [] {
+    throw CLI::ValidationError("--new-epoch",
+                               "is gone: 'sluice-controlplane restore --from FILE --store PATH' brings a backup back "
+                               "and begins its new epoch");
+  };
+  app.add_flag_callback("--new-epoch", gone)->group("");
   app.add_option("--keep-request-ids", options.store_limits.keep_answers,
                  "Answers kept for repeated request ids")
       ->check(CLI::Range(uint64_t{1}, uint64_t{100000000}));
@@ -93,6 +99,28 @@ void Check(const Options& options) {
   }
 }
 
+CLI::App* AddRestore(CLI::App& app, RestoreRequest& restore) {
+  CLI::App* command =
+      app.add_subcommand("restore", "Brings the store back from a backup, while no control plane runs on it");
+  command->add_option("--from", restore.from, "The backup: a file that 'sluicectl backup' wrote, or a copy of a store")
+      ->type_name("FILE")
+      ->required();
+  command->add_option("--store", restore.store, "Where the store shall be: sqlite:PATH, or a plain path")
+      ->type_name("STORE")
+      ->required();
+  command->add_flag("--force", restore.force, "Where a store is there already: keep it beside, and restore over it");
+  return command;
+}
+
+// They would be passed over silently.
+void CheckNoServerFlags(const CLI::App& app) {
+  for (const CLI::Option* option : app.get_options()) {
+    // What the environment says for the service is no mistake here.
+    if (option->count() == 0 || !option->get_envname().empty()) continue;
+    throw CLI::ValidationError(option->get_name(), "stands before \"restore\", which has flags of its own");
+  }
+}
+
 }  // namespace
 
 std::optional<Options> ParseOptions(int argc, char** argv, int& exit_code) {
@@ -112,8 +140,16 @@ std::optional<Options> ParseOptions(int argc, char** argv, int& exit_code) {
       ->check(CLI::IsMember({"text", "json"}))
       ->type_name("text|json")
       ->default_str("text");
+  RestoreRequest restore;
+  const CLI::App* restore_command = AddRestore(app, restore);
   try {
     app.parse(argc, argv);
+    if (restore_command->parsed()) {
+      CheckNoServerFlags(app);
+      options.restore = std::move(restore);
+      return options;
+    }
+    if (app.count("--store") > 0 && !options.create) options.store_creation = StoreCreation::kNever;
     Check(options);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) {

@@ -102,7 +102,7 @@ ControlPlaneServer::ControlPlaneServer(const Options& options)
 
 absl::StatusOr<std::unique_ptr<ControlPlaneServer>> ControlPlaneServer::Start(const Options& options) {
   std::unique_ptr<ControlPlaneServer> server(new ControlPlaneServer(options));
-  absl::StatusOr<std::unique_ptr<Store>> store = OpenStore(options.store, options.store_limits, options.new_epoch);
+  absl::StatusOr<std::unique_ptr<Store>> store = OpenStore(options.store, options.store_limits, options.store_creation);
   if (!store.ok()) return store.status();
   server->store_ = *std::move(store);
   if (absl::Status status = server->StartPush(); !status.ok()) return status;

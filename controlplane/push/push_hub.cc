@@ -226,7 +226,8 @@ void PushHub::OnNack(Node& node, const v1::Nack& nack, absl::Time now) {
                          nack.violations().begin() + std::min(nack.violations_size(), kMaxViolations));
   node.last_error = node.violations.empty() ? "refused without a reason" : OneLine(node.violations.front());
   if (!node.violations.empty() && node.violations.front().code() == "REVISION_BEHIND") {
-    node.last_error += "; if the store was restored from a backup, start the control plane once with --new-epoch";
+    node.last_error +=
+        "; if the store was restored from a backup, do it with 'sluice-controlplane restore', which begins a new epoch";
   }
   if (observer_ != nullptr) observer_->OnNack();
   SendIfDue(node, now);

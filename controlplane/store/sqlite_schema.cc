@@ -1,16 +1,28 @@
 #include "controlplane/store/sqlite_schema.h"
 
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <random>
+#include <set>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 
 namespace sluice {
 namespace {
 
 constexpr uint64_t kSchemaVersion = 1;
+// "Sluc". Stores of before have none.
+constexpr int64_t kApplicationId = 0x536c7563;
+constexpr std::string_view kFirstBytes("SQLite format 3\0", 16);
+// Without these there is no store; the order is that of messages.
+constexpr const char* kNeeded[] = {"meta", "revisions", "versions", "answers"};
 
 // Statement by statement: SQLite prepares one at a time.
 constexpr const char* kTables[] = {
@@ -30,15 +42,35 @@ constexpr const char* kTables[] = {
 };
 
 absl::Status DamagedHeader(const SqliteDb& db) {
-  return absl::DataLossError(absl::StrCat("store ", db.path(), " is damaged: its header cannot be read"));
+  return absl::DataLossError(absl::StrCat(db.name(), " is damaged: its header cannot be read"));
 }
 
 absl::StatusOr<std::vector<std::string>> ReplacedEpochs(SqliteDb& db) {
   std::vector<std::string> epochs;
-  absl::Status status = db.Run("SELECT epoch FROM replaced_epochs ORDER BY number", {},
-                               [&epochs](const SqliteRow& row) { epochs.push_back(row.Bytes(0)); });
+  bool known = false;
+  absl::Status status = db.Run("SELECT 1 FROM sqlite_master WHERE name = 'replaced_epochs'", {},
+                               [&known](const SqliteRow&) { known = true; });
+  if (status.ok() && known) {
+    status = db.Run("SELECT epoch FROM replaced_epochs ORDER BY number", {},
+                    [&epochs](const SqliteRow& row) { epochs.push_back(row.Bytes(0)); });
+  }
   if (!status.ok()) return status;
   return epochs;
+}
+
+absl::Status NoStore(const SqliteDb& db, const std::string& what) {
+  return absl::DataLossError(absl::StrCat(db.name(), " is not a store, but a SQLite file ", what));
+}
+
+std::string Quoted(const std::set<std::string>& names) {
+  constexpr size_t kShown = 5;
+  std::vector<std::string> shown;
+  for (const std::string& name : names) {
+    if (shown.size() == kShown) break;
+    shown.push_back(absl::StrCat("\"", absl::Utf8SafeCHexEscape(name.substr(0, 64)), "\""));
+  }
+  if (names.size() > kShown) shown.push_back("...");
+  return absl::StrJoin(shown, ", ");
 }
 
 absl::Status CheckEpoch(const std::string& epoch) {
@@ -49,6 +81,44 @@ absl::Status CheckEpoch(const std::string& epoch) {
 
 }  // namespace
 
+absl::Status CheckStoreFile(const std::string& path, const std::string& name) {
+  std::error_code error;
+  const auto type = std::filesystem::status(path, error).type();
+  if (type == std::filesystem::file_type::not_found) return absl::NotFoundError(absl::StrCat(name, " does not exist"));
+  if (type != std::filesystem::file_type::regular) {
+    return absl::DataLossError(absl::StrCat(name, " is not a file", error ? ": " + error.message() : ""));
+  }
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return absl::PermissionDeniedError(absl::StrCat(name, " cannot be read: ", std::strerror(errno)));
+  std::string first(kFirstBytes.size(), '\0');
+  file.read(first.data(), static_cast<std::streamsize>(first.size()));
+  if (file.gcount() == 0) return absl::DataLossError(absl::StrCat(name, " is an empty file, not a store"));
+  if (first != kFirstBytes) {
+    return absl::DataLossError(absl::StrCat(name, " is damaged or not a store: it does not begin as one"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckStoreTables(SqliteDb& db) {
+  std::set<std::string> tables;
+  absl::Status status =
+      db.Run("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'", {},
+             [&tables](const SqliteRow& row) { tables.insert(row.Bytes(0)); });
+  int64_t id = 0;
+  if (status.ok()) status = db.Run("PRAGMA application_id", {}, [&id](const SqliteRow& row) { id = row.Int(0); });
+  if (!status.ok()) return status;
+  if (id != 0 && id != kApplicationId) return NoStore(db, absl::StrCat("of another application, ", id));
+  std::vector<std::string> missing;
+  for (const char* table : kNeeded) {
+    if (!tables.contains(table)) missing.push_back(table);
+  }
+  if (missing.empty()) return absl::OkStatus();
+  if (tables.empty()) return NoStore(db, "without tables");
+  if (id == 0 && missing.size() == std::size(kNeeded)) return NoStore(db, absl::StrCat("with tables ", Quoted(tables)));
+  return absl::DataLossError(
+      absl::StrCat(db.name(), " is damaged: without its tables ", absl::StrJoin(missing, ", ")));
+}
+
 absl::Status CreateStoreTables(SqliteDb& db) {
   for (const char* statement : kTables) {
     if (absl::Status status = db.Run(statement); !status.ok()) return status;
@@ -57,7 +127,9 @@ absl::Status CreateStoreTables(SqliteDb& db) {
 }
 
 absl::Status CreateStoreHeader(SqliteDb& db) {
-  absl::Status status = WriteStoreMeta(db, "schema_version", absl::StrCat(kSchemaVersion));
+  static_assert(kApplicationId == 1399616867, "the pragma takes no parameter");
+  absl::Status status = db.Run("PRAGMA application_id = 1399616867");
+  if (status.ok()) status = WriteStoreMeta(db, "schema_version", absl::StrCat(kSchemaVersion));
   if (status.ok()) status = WriteStoreMeta(db, "epoch", NewEpoch());
   if (status.ok()) status = WriteStoreMeta(db, "compacted", "0");
   return status;
@@ -80,13 +152,31 @@ absl::StatusOr<StoreHeader> ReadStoreHeader(SqliteDb& db) {
     return DamagedHeader(db);
   }
   if (schema != kSchemaVersion) {
-    return absl::FailedPreconditionError(absl::StrCat("store ", db.path(), " has schema version ", schema,
+    return absl::FailedPreconditionError(absl::StrCat(db.name(), " has schema version ", schema,
                                                       "; this program reads version ", kSchemaVersion));
   }
   absl::StatusOr<std::vector<std::string>> epochs = ReplacedEpochs(db);
   if (!epochs.ok()) return epochs.status();
   header.lineage.replaces_epochs = *std::move(epochs);
   return header;
+}
+
+absl::StatusOr<StoreHeader> BeginEpoch(SqliteDb& db, const StoreHeader& header, uint64_t revision,
+                                       const std::vector<std::string>& also) {
+  StoreHeader next = header;
+  next.epoch = NewEpoch();
+  next.lineage.parent_epoch = header.epoch;
+  next.lineage.parent_revision = revision;
+  std::vector<std::string> replaced = also;
+  replaced.push_back(header.epoch);
+  absl::Status status = WriteStoreMeta(db, "epoch", next.epoch);
+  if (status.ok()) status = WriteStoreMeta(db, "parent_epoch", header.epoch);
+  if (status.ok()) status = WriteStoreMeta(db, "parent_revision", absl::StrCat(revision));
+  if (!status.ok()) return status;
+  absl::StatusOr<std::vector<std::string>> epochs = AddReplacedEpochs(db, next.epoch, replaced);
+  if (!epochs.ok()) return epochs.status();
+  next.lineage.replaces_epochs = *std::move(epochs);
+  return next;
 }
 
 absl::Status WriteStoreMeta(SqliteDb& db, std::string_view key, const std::string& value) {

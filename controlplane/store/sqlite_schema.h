@@ -22,6 +22,16 @@ struct StoreHeader {
   Lineage lineage;
 };
 
+// What a file is by its first bytes, before SQLite touches it: a regular file
+// that begins as those of SQLite do. `name` is what errors call it. NOT_FOUND,
+// DATA_LOSS (empty, or something else).
+absl::Status CheckStoreFile(const std::string& path, const std::string& name);
+
+// Whether the database is a store: by its application id, where it has one, and
+// by its tables. DATA_LOSS tells whether it is something else or a store that
+// lost some.
+absl::Status CheckStoreTables(SqliteDb& db);
+
 // Tables that are missing, and the header of a new store. Within a transaction
 // of the caller's.
 absl::Status CreateStoreTables(SqliteDb& db);
@@ -29,6 +39,12 @@ absl::Status CreateStoreHeader(SqliteDb& db);
 
 // DATA_LOSS: not there or not readable; FAILED_PRECONDITION: of another schema.
 absl::StatusOr<StoreHeader> ReadStoreHeader(SqliteDb& db);
+
+// A restored copy: a new epoch, whose parent is what the header says, and which
+// replaces it, what it replaced, and `also`. Within a transaction of the
+// caller's. Returns the header then.
+absl::StatusOr<StoreHeader> BeginEpoch(SqliteDb& db, const StoreHeader& header, uint64_t revision,
+                                       const std::vector<std::string>& also);
 
 absl::Status WriteStoreMeta(SqliteDb& db, std::string_view key, const std::string& value);
 

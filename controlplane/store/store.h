@@ -119,6 +119,18 @@ struct HistoryQuery {
   uint64_t before_revision = 0;
 };
 
+// A whole copy of a store, checked, in a file that goes with this. For one
+// thread at a time.
+class StoreCopy {
+ public:
+  virtual ~StoreCopy() = default;
+  virtual const std::string& epoch() const = 0;
+  virtual uint64_t revision() const = 0;
+  virtual uint64_t size_bytes() const = 0;
+  // The next `most` bytes, or what is left; empty: that was all.
+  virtual absl::StatusOr<std::string> Read(size_t most) = 0;
+};
+
 class Store {
  public:
   // Called in order of revision, each once, whole; short, and never calling
@@ -130,6 +142,9 @@ class Store {
   // Random, made with the store, and anew when it was restored from a backup:
   // revisions only compare within one epoch.
   virtual const std::string& epoch() const = 0;
+
+  // As GetInfo tells it: "sqlite:/var/lib/sluice/sluice.db".
+  virtual const std::string& location() const = 0;
 
   // Watchers that start at the newest revision read it once: they are told only
   // what changes.
@@ -145,6 +160,13 @@ class Store {
   // Null when the id was never used or is forgotten.
   virtual absl::StatusOr<std::optional<RememberedAnswer>> FindAnswer(
       const std::string& request_id) = 0;
+
+  // Makes a copy while the store is used: changes wait for a small part of it at
+  // a time, at most. Blocks for as long as the disk takes; `cancelled` is asked
+  // between the parts, and ends it with CANCELLED. One at a time, until its
+  // reader is done: RESOURCE_EXHAUSTED. FAILED_PRECONDITION: this kind of store
+  // has a way of its own to be backed up.
+  virtual absl::StatusOr<std::unique_ptr<StoreCopy>> Copy(const std::function<bool()>& cancelled) = 0;
 
   // Newest first.
   virtual absl::StatusOr<std::vector<v1::Revision>> History(const HistoryQuery& query) = 0;

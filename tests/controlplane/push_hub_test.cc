@@ -185,7 +185,7 @@ TEST_F(PushHubTest, ANodeThatIsAheadOfARestoredStoreTellsHowToMendIt) {
   violation.set_message("revision 1 is below 9, which is in force here");
   ASSERT_TRUE(hub_->OnMessage(stream.id, message).ok());
   EXPECT_THAT(Status("a").last_error(), HasSubstr("revision 1 is below 9"));
-  EXPECT_THAT(Status("a").last_error(), HasSubstr("start the control plane once with --new-epoch"));
+  EXPECT_THAT(Status("a").last_error(), HasSubstr("'sluice-controlplane restore', which begins a new epoch"));
 }
 
 TEST_F(PushHubTest, WhileOneUpdateIsUnansweredTheNextOnesBecomeOne) {

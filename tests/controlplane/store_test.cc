@@ -2,11 +2,6 @@
 // durable, resumable.
 #include "controlplane/store/store.h"
 
-#include <sqlite3.h>
-
-#include <filesystem>
-#include <fstream>
-
 #include "controlplane/store/sqlite_store.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -247,6 +242,63 @@ TEST_P(StoreContractTest, ALastFewRevisionsAreKeptHoweverLarge) {
   EXPECT_FALSE(store_->At(10).ok());
 }
 
+TEST_P(StoreContractTest, TellsWhereItIs) {
+  EXPECT_EQ(store_->location(), "sqlite:" + folder_.File("store.db"));
+}
+
+TEST_P(StoreContractTest, ACopyHasAllThatWasCommittedBeforeItBegan) {
+  Commit({MakeUpstream("a")});
+  Commit({MakeUpstream("b")});
+  auto copy = store_->Copy([] { return false; });
+  ASSERT_TRUE(copy.ok()) << copy.status();
+  EXPECT_EQ((*copy)->epoch(), store_->epoch());
+  EXPECT_EQ((*copy)->revision(), 2);
+  std::string bytes;
+  for (;;) {
+    auto part = (*copy)->Read(1000);
+    ASSERT_TRUE(part.ok()) << part.status();
+    if (part->empty()) break;
+    EXPECT_LE(part->size(), 1000);
+    bytes += *part;
+  }
+  EXPECT_EQ(bytes.size(), (*copy)->size_bytes());
+}
+
+TEST_P(StoreContractTest, OneCopyAtATimeUntilItsReaderIsDone) {
+  Commit({MakeUpstream("a")});
+  auto copy = store_->Copy([] { return false; });
+  ASSERT_TRUE(copy.ok()) << copy.status();
+  EXPECT_EQ(store_->Copy([] { return false; }).status().code(), absl::StatusCode::kResourceExhausted);
+  copy->reset();
+  EXPECT_TRUE(store_->Copy([] { return false; }).ok());
+}
+
+TEST_P(StoreContractTest, ACancelledCopyEndsAndLeavesRoomForTheNext) {
+  Commit({MakeUpstream("a")});
+  EXPECT_EQ(store_->Copy([] { return true; }).status().code(), absl::StatusCode::kCancelled);
+  EXPECT_TRUE(store_->Copy([] { return false; }).ok());
+}
+
+TEST_P(StoreContractTest, CommitsGoOnWhileACopyIsMade) {
+  Commit({MakeUpstream("a")});
+  v1::Resource large = MakeRetryPolicy("p", 1);
+  // Many steps long.
+  for (int i = 0; i < 20; ++i) {
+    (*large.mutable_meta()->mutable_annotations())["note"] = std::string(200000, static_cast<char>('a' + i));
+    Commit({large});
+  }
+  uint64_t committed = 0;
+  auto copy = store_->Copy([&] {
+    committed = Commit({MakeRetryPolicy("q", 1 + static_cast<int>(committed) % 9)});
+    return false;
+  });
+  ASSERT_TRUE(copy.ok()) << copy.status();
+  EXPECT_GT(committed, 23);
+  // Whole, at some revision of the meantime.
+  EXPECT_GE((*copy)->revision(), 21);
+  EXPECT_LE((*copy)->revision(), committed);
+}
+
 TEST_P(StoreContractTest, ANewStoreComesFromNowhereAndReplacesNothing) {
   const Lineage lineage = store_->lineage();
   EXPECT_EQ(lineage.parent_epoch, "");
@@ -319,57 +371,6 @@ INSTANTIATE_TEST_SUITE_P(
                                      return OpenStore("sqlite:" + folder.File("store.db"), limits);
                                    }}),
     [](const auto& info) { return info.param.name; });
-
-TEST(SqliteStoreTest, ASecondOpenerIsTurnedAway) {
-  TempFolder folder;
-  auto first = OpenStore(folder.File("store.db"), {});
-  ASSERT_TRUE(first.ok());
-  auto second = OpenStore(folder.File("store.db"), {});
-  EXPECT_THAT(std::string(second.status().message()), HasSubstr("store.db is in use by another process"));
-}
-
-TEST(SqliteStoreTest, AFileThatIsNoStoreIsNamed) {
-  TempFolder folder;
-  std::ofstream(folder.File("store.db")) << std::string(9000, 'x');
-  auto store = OpenStore(folder.File("store.db"), {});
-  EXPECT_EQ(store.status().code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(std::string(store.status().message()), HasSubstr("store.db is damaged or not a store"));
-}
-
-TEST(SqliteStoreTest, AStoreOfAnotherSchemaIsRefused) {
-  TempFolder folder;
-  ASSERT_TRUE(OpenStore(folder.File("store.db"), {}).ok());
-  sqlite3* db = nullptr;
-  ASSERT_EQ(sqlite3_open(folder.File("store.db").c_str(), &db), SQLITE_OK);
-  ASSERT_EQ(sqlite3_exec(db, "UPDATE meta SET value = '2' WHERE key = 'schema_version'", nullptr, nullptr, nullptr),
-            SQLITE_OK);
-  sqlite3_close(db);
-  auto store = OpenStore(folder.File("store.db"), {});
-  EXPECT_THAT(std::string(store.status().message()), HasSubstr("schema version 2; this program reads version 1"));
-}
-
-TEST(SqliteStoreTest, ARestoredStoreBeginsANewEpochOnceAndKeepsWhatItHas) {
-  TempFolder folder;
-  std::string before;
-  {
-    auto store = OpenStore(folder.File("store.db"), {});
-    ASSERT_TRUE(store.ok());
-    before = (*store)->epoch();
-    StoreWrite write;
-    write.puts = {MakeUpstream("u")};
-    ASSERT_TRUE((*store)->Commit(std::move(write)).ok());
-  }
-  std::string renewed;
-  {
-    auto store = OpenStore(folder.File("store.db"), {}, true);
-    ASSERT_TRUE(store.ok());
-    renewed = (*store)->epoch();
-    EXPECT_NE(renewed, before);
-    EXPECT_EQ((*(*store)->Current())->revision, 1);
-    EXPECT_EQ((*(*store)->Current())->resources.size(), 1);
-  }
-  EXPECT_EQ((*OpenStore(folder.File("store.db"), {}))->epoch(), renewed);
-}
 
 // That a process was killed shows nothing of it: the kernel keeps what was written.
 TEST(SqliteStoreTest, ACommitIsOnTheDiskBeforeItIsAcknowledged) {
