@@ -9,7 +9,7 @@
 #include "controlplane/admin/policy_editor.h"
 #include "controlplane/push/push_hub.h"
 #include "controlplane/store/store.h"
-#include "controlplane/telemetry/log.h"
+#include "proto/log/log_line.h"
 
 namespace sluice {
 
