@@ -11,7 +11,7 @@
 #include "controlplane/store/restore.h"
 #include "controlplane/store/sqlite_store.h"
 #include "controlplane/store/store.h"
-#include "controlplane/telemetry/log.h"
+#include "proto/log/log_line.h"
 
 namespace sluice {
 

@@ -15,6 +15,7 @@
 #include "absl/time/clock.h"
 #include "controlplane/store/sqlite_store.h"
 #include "grpcpp/grpcpp.h"
+#include "proto/log/log_collector.h"
 #include "spdlog/spdlog.h"
 
 namespace sluice {
@@ -97,11 +98,12 @@ std::string WithPort(const std::string& address, int port) {
 
 }  // namespace
 
-ControlPlaneServer::ControlPlaneServer(const Options& options)
-    : options_(options), metrics_(std::make_shared<ControlPlaneMetrics>(SLUICE_VERSION)) {}
+ControlPlaneServer::ControlPlaneServer(const Options& options, LineWriter& log)
+    : options_(options), log_(log), metrics_(std::make_shared<ControlPlaneMetrics>(SLUICE_VERSION)) {}
 
-absl::StatusOr<std::unique_ptr<ControlPlaneServer>> ControlPlaneServer::Start(const Options& options) {
-  std::unique_ptr<ControlPlaneServer> server(new ControlPlaneServer(options));
+absl::StatusOr<std::unique_ptr<ControlPlaneServer>> ControlPlaneServer::Start(const Options& options,
+                                                                               LineWriter& log) {
+  std::unique_ptr<ControlPlaneServer> server(new ControlPlaneServer(options, log));
   absl::StatusOr<std::unique_ptr<Store>> store = OpenStore(options.store, options.store_limits, options.store_creation);
   if (!store.ok()) return store.status();
   server->store_ = *std::move(store);
@@ -141,6 +143,8 @@ absl::Status ControlPlaneServer::StartMetrics() {
                                                WhyNotListening(options_.metrics_listen)));
   }
   metrics_server_->Register(metrics_);
+  metrics_server_->Register(std::make_shared<LogCollector>(
+      "sluice_controlplane", std::vector<LineSort>{LineSort::kProgram}, [this] { return log_.figures(); }));
   metrics_address_ = WithPort(options_.metrics_listen, metrics_server_->port());
   return absl::OkStatus();
 }

@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
+#include "proto/log/log_collector.h"
 #include "server/command/node_commands.h"
 #include "server/command/table_breakers.h"
 #include "server/config/config_manager.h"
@@ -70,7 +71,7 @@ size_t LoopCount(int asked) {
 
 class DataPlane::Impl {
  public:
-  explicit Impl(ServerOptions options) : options_(std::move(options)) {}
+  Impl(ServerOptions options, LineWriter& log) : options_(std::move(options)), log_(log) {}
   ~Impl() { Stop(); }
 
   absl::Status Start();
@@ -91,8 +92,9 @@ class DataPlane::Impl {
   ResilienceFigures Resilience();
 
   ServerOptions options_;
+  LineWriter& log_;
   std::shared_ptr<CallMetricsCollector> call_metrics_ = std::make_shared<CallMetricsCollector>();
-  AttemptLog call_log_{options_.call_log, WriteLinesToStderr};
+  AttemptLog call_log_{options_.call_log, log_};
   LiveCounters live_;
   std::vector<std::unique_ptr<ObserverFanOut>> observers_;  // one a loop
   TableBreakers breakers_{[this] { return config_->tables().Current(); }};
@@ -156,7 +158,8 @@ void DataPlane::Impl::RegisterMetrics() {
   metrics_server_->Register(std::make_shared<ConfigCollector>([this] { return config_->status(); }));
   metrics_server_->Register(std::make_shared<ConnectionCollector>([this] { return Connections(); }));
   metrics_server_->Register(std::make_shared<ResilienceCollector>([this] { return Resilience(); }));
-  metrics_server_->Register(std::make_shared<LogCollector>([this] { return call_log_.figures(); }));
+  metrics_server_->Register(std::make_shared<LogCollector>(
+      "sluice", std::vector<LineSort>{LineSort::kProgram, LineSort::kCalls}, [this] { return log_.figures(); }));
   metrics_server_->Register(std::make_shared<ProcessCollector>(options_.config.subscription.version));
 }
 
@@ -202,7 +205,8 @@ void DataPlane::Impl::Stop() {
   for (auto& room : rooms_) room->Stop();
 }
 
-DataPlane::DataPlane(ServerOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
+DataPlane::DataPlane(ServerOptions options, LineWriter& log)
+    : impl_(std::make_unique<Impl>(std::move(options), log)) {}
 DataPlane::~DataPlane() = default;
 absl::Status DataPlane::Start() { return impl_->Start(); }
 std::string DataPlane::address() const { return WithPort(impl_->options().face.listen, impl_->port()); }

@@ -252,8 +252,7 @@ void Complete(const Flags& flags, ServerOptions& options) {
   options.face.idempotency.ttl = ReadDuration("--idempotency-ttl", flags.idempotency_ttl, absl::Seconds(1),
                                               absl::Hours(24 * 7), "from 1s to 168h (\"10m\")");
   CheckMemory(options.face);
-  options.json_log = flags.log_format == "json";
-  options.call_log.format = options.json_log ? LogFormat::kJson : LogFormat::kText;
+  options.call_log.format = flags.log_format == "json" ? LogFormat::kJson : LogFormat::kText;
   options.call_log.level = CallLogLevel(flags.call_log);
   SetLabels(flags, options);
 }

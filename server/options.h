@@ -17,7 +17,6 @@ struct ServerOptions {
   ConfigOptions config;
   std::string metrics_listen = "127.0.0.1:9464";
   int loops = 0;  // 0: as many as there are cores
-  bool json_log = false;
   AttemptLogOptions call_log;
   HealthOptions health;
 };
