@@ -16,6 +16,8 @@
 #include "controlplane/store/store.h"
 #include "controlplane/telemetry/metrics.h"
 #include "controlplane/telemetry/metrics_server.h"
+#include "proto/listen/descriptor_collector.h"
+#include "proto/listen/grpc_listener.h"
 #include "proto/reflection/server_reflection.h"
 
 namespace sluice {
@@ -35,6 +37,7 @@ class ControlPlaneServer {
 
  private:
   explicit ControlPlaneServer(const Options& options);
+  absl::Status ShareDescriptors();
   absl::Status StartPush();
   absl::Status StartGrpc();
   absl::Status StartMetrics();
@@ -50,6 +53,9 @@ class ControlPlaneServer {
   std::unique_ptr<PushService> push_;
   std::unique_ptr<ServerReflection> reflection_;
   std::unique_ptr<grpc::Server> server_;
+  std::shared_ptr<DescriptorGuard> descriptors_;
+  std::shared_ptr<DescriptorCollector> descriptor_metrics_;
+  std::unique_ptr<GrpcListener> listener_;
   std::unique_ptr<ControlPlaneMetricsServer> metrics_server_;
   std::string address_;
   std::string metrics_address_;
