@@ -34,6 +34,16 @@ void AddAddresses(CLI::App& app, Options& options) {
       ->type_name("FILE");
 }
 
+void AddConnections(CLI::App& app, Options& options) {
+  app.add_option("--max-connections", options.max_connections,
+                 "Connections at a time, of data planes and operators; more wait, and are refused after 5 s. 0: what the "
+                 "limit of file descriptors (ulimit -n) leaves")
+      ->check(CLI::Range(int64_t{0}, int64_t{10000000}));
+  AddDuration(app, "--handshake-timeout", options.handshake_timeout,
+              "Connections that send nothing, or have not come to the end of their TLS and HTTP/2 greetings, are closed "
+              "after this");
+}
+
 void AddStore(CLI::App& app, Options& options) {
   app.add_option("--store", options.store, "Where policies are kept: sqlite:PATH, or a plain path")->type_name("STORE");
   app.add_option("--keep-revisions", options.store_limits.keep_revisions,
@@ -92,6 +102,9 @@ void Check(const Options& options) {
   if (!options.tls_client_ca.empty() && options.tls_cert.empty()) {
     throw CLI::ValidationError("--tls-client-ca", "needs --tls-cert and --tls-key");
   }
+  if (options.handshake_timeout < absl::Milliseconds(100) || options.handshake_timeout > absl::Minutes(10)) {
+    throw CLI::ValidationError("--handshake-timeout", "must be from 100ms to 10m");
+  }
   for (absl::Duration duration : {options.push.ack_timeout, options.push.max_stream_age, options.push.drain_within}) {
     if (duration <= absl::ZeroDuration()) {
       throw CLI::ValidationError("--ack-timeout, --max-stream-age, --drain-within", "must be above 0s");
@@ -129,6 +142,7 @@ std::optional<Options> ParseOptions(int argc, char** argv, int& exit_code) {
   app.option_defaults()->always_capture_default();
   app.set_version_flag("--version", "sluice-controlplane " SLUICE_VERSION);
   AddAddresses(app, options);
+  AddConnections(app, options);
   AddStore(app, options);
   AddPush(app, options.push);
   AddDuration(app, "--shutdown-grace", options.shutdown_grace,

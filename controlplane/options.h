@@ -32,6 +32,10 @@ struct Options {
   std::string tls_client_ca;
   // Policies of 10,000 endpoints fit easily.
   int max_request_bytes = 16 << 20;
+  // Connections at a time; 0: what the limit of descriptors leaves.
+  int64_t max_connections = 0;
+  // What has sent nothing by then, or not ended its greetings, is closed.
+  absl::Duration handshake_timeout = absl::Seconds(10);
   // How long data planes are given to leave when the program ends.
   absl::Duration shutdown_grace = absl::Seconds(2);
   LogFormat log_format = LogFormat::kText;

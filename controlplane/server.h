@@ -16,6 +16,8 @@
 #include "controlplane/store/store.h"
 #include "controlplane/telemetry/metrics.h"
 #include "controlplane/telemetry/metrics_server.h"
+#include "proto/listen/descriptor_collector.h"
+#include "proto/listen/grpc_listener.h"
 #include "proto/log/line_writer.h"
 #include "proto/reflection/server_reflection.h"
 
@@ -36,6 +38,7 @@ class ControlPlaneServer {
 
  private:
   ControlPlaneServer(const Options& options, LineWriter& log);
+  absl::Status ShareDescriptors();
   absl::Status StartPush();
   absl::Status StartGrpc();
   absl::Status StartMetrics();
@@ -52,6 +55,9 @@ class ControlPlaneServer {
   std::unique_ptr<PushService> push_;
   std::unique_ptr<ServerReflection> reflection_;
   std::unique_ptr<grpc::Server> server_;
+  std::shared_ptr<DescriptorGuard> descriptors_;
+  std::shared_ptr<DescriptorCollector> descriptor_metrics_;
+  std::unique_ptr<GrpcListener> listener_;
   std::unique_ptr<ControlPlaneMetricsServer> metrics_server_;
   std::string address_;
   std::string metrics_address_;
