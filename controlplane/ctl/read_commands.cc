@@ -45,28 +45,14 @@ std::map<uint64_t, absl::Time> RevisionTimes(Session& session) {
 
 void PrintTable(Session& session, const std::vector<v1::Resource>& resources) {
   const std::map<uint64_t, absl::Time> times = RevisionTimes(session);
-  Table table({"RESOURCE", "REVISION", "CHANGED", "WHAT", "LABELS"});
+  Table table({"RESOURCE", "REVISION", "CHANGED", "WHAT", {"ETAG", true}, "LABELS"});
   for (const v1::Resource& resource : resources) {
     const auto time = times.find(resource.meta().revision());
-    const std::string age = time == times.end() ? "–" : absl::StrCat(AgeText(session.now() - time->second), " ago");
-    table.AddRow({ResourceId(resource), absl::StrCat(resource.meta().revision()), age, SummaryOf(resource),
-                  LabelsText(resource)});
+    table.AddRow({ResourceId(resource), absl::StrCat(resource.meta().revision()),
+                  time == times.end() ? "–" : AgoCell(time->second, session.clock()), SummaryOf(resource),
+                  resource.meta().etag(), LabelsText(resource)});
   }
   table.Print(session);
-}
-
-// Adds what a list request finds, page by page.
-grpc::Status ListAll(Session& session, v1::ListRequest request, std::vector<v1::Resource>& resources) {
-  do {
-    v1::ListResponse page;
-    const grpc::Status status = session.Call(&v1::Admin::Stub::List, request, &page);
-    if (!status.ok()) return status;
-    resources.insert(resources.end(), page.resources().begin(), page.resources().end());
-    // Later pages from the same revision, whatever is changed meanwhile.
-    request.set_revision(page.revision());
-    request.set_page_token(page.next_page_token());
-  } while (!request.page_token().empty());
-  return grpc::Status::OK;
 }
 
 // Nothing: said what is wrong.
@@ -119,6 +105,7 @@ void Print(Session& session, const std::vector<v1::Resource>& resources, bool on
 }
 
 ExitCode Get(Session& session, const GetOptions& options) {
+  if (const std::optional<std::vector<std::string>> nodes = NodesIn(options.words)) return ShowNodes(session, *nodes);
   const bool everything = options.words.empty() || options.words == std::vector<std::string>{"all"};
   std::optional<std::vector<v1::ResourceRef>> refs;
   refs = everything ? std::vector<v1::ResourceRef>(1) : ParseRefs(options.words, session, true);
@@ -145,6 +132,19 @@ ExitCode Get(Session& session, const GetOptions& options) {
 
 }  // namespace
 
+grpc::Status ListAll(Session& session, v1::ListRequest request, std::vector<v1::Resource>& resources) {
+  do {
+    v1::ListResponse page;
+    const grpc::Status status = session.Call(&v1::Admin::Stub::List, request, &page);
+    if (!status.ok()) return status;
+    resources.insert(resources.end(), page.resources().begin(), page.resources().end());
+    // Later pages from the same revision, whatever is changed meanwhile.
+    request.set_revision(page.revision());
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  return grpc::Status::OK;
+}
+
 void AddGet(CommandSet& commands) {
   auto options = std::make_shared<GetOptions>();
   CLI::App& app = commands.Add("get", "Show resources: all, those of a kind, or some by name",
@@ -153,6 +153,7 @@ void AddGet(CommandSet& commands) {
                                "sluicectl get route/chat                      one of them whole, as apply reads it\n"
                                "sluicectl get route chat -o json | jq .targets\n"
                                "sluicectl get route/chat > chat.yaml          edit it, then apply -f chat.yaml\n"
+                               "sluicectl get nodes                           the data planes, as status shows them\n"
                                "sluicectl get -o yaml --no-etag > all.yaml    for another control plane\n"
                                "sluicectl get retrypolicy/default --revision 7",
                                [options](Session& session) { return Get(session, *options); });

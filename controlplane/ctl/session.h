@@ -14,6 +14,7 @@
 #include "absl/time/time.h"
 #include "controlplane/ctl/exit_code.h"
 #include "controlplane/ctl/output.h"
+#include "controlplane/ctl/time_text.h"
 #include "grpcpp/grpcpp.h"
 #include "sluice/v1/control.grpc.pb.h"
 
@@ -112,6 +113,7 @@ class Session {
   size_t width() const { return io_.width; }
   absl::Time now() const { return io_.now(); }
   absl::TimeZone zone() const { return io_.zone; }
+  Clock clock() const { return {io_.now(), io_.zone}; }
   bool stopped() const { return io_.stop != nullptr && io_.stop->load(); }
   absl::Duration timeout() const { return timeout_; }
   const GlobalOptions& options() const { return options_; }
