@@ -35,5 +35,6 @@ int main(int argc, char** argv) {
   sluice::ctl::CtlIo io{std::cout, std::cerr};
   io.color = isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;
   io.stop = &g_stop;
+  if (isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1) io.in = &std::cin;
   return static_cast<int>(sluice::ctl::RunCtl(args, io));
 }

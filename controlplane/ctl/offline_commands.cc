@@ -87,9 +87,10 @@ void AddExplain(CommandSet& commands) {
                                "sluicectl explain                                    the kinds\n"
                                "sluicectl explain retrypolicy\n"
                                "sluicectl explain retrypolicy.backoff.exponential.max\n"
-                               "sluicectl explain route.timeouts",
+                               "sluicectl explain endpoints.weight                   of the kinds that have it",
                                [path](Session& session) { return ExplainPath(session, *path); });
-  app.add_option("path", *path, "KIND[.field.path]");
+  commands.NeedsNoServer(app);
+  app.add_option("path", *path, "KIND[.field.path], or a field: retry, endpoints.weight");
 }
 
 void AddCompletion(CommandSet& commands) {
@@ -102,6 +103,7 @@ void AddCompletion(CommandSet& commands) {
                                  session.out() << BashScript(*root);
                                  return ExitCode::kOk;
                                });
+  commands.NeedsNoServer(app);
   app.add_option("shell", *shell, "The shell")->required()->check(CLI::IsMember({"bash"}));
   // `shell` is only checked; it must outlive the parse.
   app.callback([shell] {});

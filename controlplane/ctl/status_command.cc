@@ -126,9 +126,11 @@ ExitCode ShowOnce(Session& session, const StatusOptions& options) {
 
 }  // namespace
 
-void AddStatus(CommandSet& commands) {
+void AddStatus(CommandSet& commands) { AddStatusAs(commands, commands.root(), "status"); }
+
+void AddStatusAs(CommandSet& commands, CLI::App& group, const std::string& name) {
   auto options = std::make_shared<StatusOptions>();
-  CLI::App& app = commands.Add("status", "Show every data plane: the revision it runs, since when, its last error",
+  CLI::App& app = commands.Add(group, name, "Show every data plane: the revision it runs, since when, its last error",
                                "sluicectl status\n"
                                "sluicectl status --watch\n"
                                "sluicectl status --check || page-somebody\n"
