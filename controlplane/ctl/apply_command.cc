@@ -34,7 +34,7 @@ struct ApplyOptions {
 constexpr char kFilesHelp[] = "A file, a folder (its *.yaml, *.yml, *.json), or - for standard input; may be repeated";
 
 ExitCode Refuse(const PolicyInput& input, Session& session) {
-  input.PrintErrors(session.err());
+  input.PrintErrors(session.output());
   session.err() << "nothing was changed\n";
   return ExitCode::kInvalidPolicy;
 }
@@ -54,7 +54,7 @@ ExitCode CheckHere(Session& session, PolicyInput& input) {
   const std::vector<const v1::Resource*> all = input.resources();
   input.AddViolations(ValidatePolicies(all));
   if (!input.ok()) {
-    input.PrintErrors(session.err());
+    input.PrintErrors(session.output());
     return ExitCode::kInvalidPolicy;
   }
   session.out() << all.size() << (all.size() == 1 ? " resource is valid\n" : " resources are valid\n");
@@ -77,6 +77,10 @@ class Application {
     v1::ApplyResponse response;
     if (const ExitCode code = Send(request, response); code != ExitCode::kOk) return code;
     PrintResults(response.changes(), dry_run(), session_.out());
+    session_.Show(response);
+    for (const v1::Change& change : response.changes()) {
+      session_.Name(ResourceId(change.resource().kind(), change.resource().name()));
+    }
     if (dry_run()) {
       const ExitCode code = PrintNodeFindings(response.nodes(), session_.err());
       Done();

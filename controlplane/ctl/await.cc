@@ -1,6 +1,7 @@
 #include "controlplane/ctl/await.h"
 
 #include "absl/strings/str_cat.h"
+#include "controlplane/ctl/message_node.h"
 #include "controlplane/ctl/table.h"
 #include "proto/policy/duration_text.h"
 #include "proto/policy/kinds.h"
@@ -89,6 +90,7 @@ ExitCode AwaitRevision(Session& session, uint64_t revision) {
     return session.Fail(ExitCode::kNotAcked, absl::StrCat("cannot tell whether the data planes have it: ",
                                                           status.error_message(), "; see sluicectl status"));
   }
+  session.Show("await", MessageNode(answer));
   session.out() << Headline(revision, answer, wait) << "\n";
   for (const v1::NodeStatus& node : answer.nodes()) PrintNode(node, session);
   if (answer.nacked() > 0) return ExitCode::kNodeRefused;

@@ -10,7 +10,6 @@
 #include "controlplane/ctl/breaker_text.h"
 #include "controlplane/ctl/command_call.h"
 #include "controlplane/ctl/commands.h"
-#include "controlplane/ctl/json_text.h"
 #include "controlplane/ctl/standing_text.h"
 #include "controlplane/ctl/table.h"
 #include "controlplane/ctl/watch.h"
@@ -22,7 +21,6 @@ namespace {
 struct BreakerOptions {
   std::string target;
   std::string node;
-  std::string output;
   std::string lasting;
   WatchOptions watch;
 };
@@ -69,13 +67,13 @@ std::vector<Table::Cell> RowOf(const Seen& seen, absl::TimeZone zone) {
 void PrintTable(Session& session, const std::vector<Seen>& all) {
   Table table({"UPSTREAM/ENDPOINT", "NODE", "STATE", "SINCE", "FAILED", "SLOW", "CALLS", "UNTIL", "WHY"});
   for (const Seen& seen : all) table.AddRow(RowOf(seen, session.zone()));
-  table.Print(session.out(), session.color());
+  table.Print(session);
 }
 
-void PrintNames(Session& session, const std::vector<Seen>& all) {
+void Name(Session& session, const std::vector<Seen>& all) {
   std::set<std::string> names;
   for (const Seen& seen : all) names.insert(TargetOf(*seen.breaker));
-  for (const std::string& name : names) session.out() << name << "\n";
+  for (const std::string& name : names) session.Name(name);
 }
 
 v1::CommandRequest QueryOf(const BreakerOptions& options) {
@@ -91,11 +89,9 @@ ExitCode List(Session& session, const BreakerOptions& options) {
   if (const ExitCode code = CallNodes(session, request, response); code != ExitCode::kOk) return code;
   BeginLook(session, options.watch);
   const std::vector<Seen> all = Breakers(response);
-  if (options.output == "json") {
-    session.out() << JsonText(response) << "\n";
-  } else if (options.output == "name") {
-    PrintNames(session, all);
-  } else if (!all.empty()) {
+  session.Show(response);
+  Name(session, all);
+  if (!all.empty()) {
     PrintTable(session, all);
   } else if (!Done(response).empty()) {
     session.err() << "no upstream is in force\n";
@@ -116,14 +112,14 @@ ExitCode ExplainBreakers(Session& session, const BreakerOptions& options) {
   if (const ExitCode code = CallNodes(session, request, response); code != ExitCode::kOk) return code;
   BeginLook(session, options.watch);
   const std::vector<Seen> all = Breakers(response);
-  if (options.output == "json") session.out() << JsonText(response) << "\n";
+  session.Show(response);
+  Name(session, all);
   std::set<std::string> targets, nodes;
   for (const Seen& seen : all) {
     targets.insert(TargetOf(*seen.breaker));
     nodes.insert(*seen.node);
   }
   for (const Seen& seen : all) {
-    if (options.output == "json") break;
     session.out() << Paint(Heading(seen, targets.size() > 1, nodes.size() > 1), Color::kDim, session.color())
                   << ExplainBreaker(*seen.breaker, session.zone());
   }
@@ -151,9 +147,9 @@ ExitCode Operate(Session& session, const BreakerOptions& options, v1::CommandReq
   v1::CommandResponse response;
   if (const ExitCode code = CallNodes(session, request, response); code != ExitCode::kOk) return code;
   const size_t worked = Done(response).size();
-  if (options.output == "json") {
-    session.out() << JsonText(response) << "\n";
-  } else if (worked > 0) {
+  session.Show(response);
+  Name(session, Breakers(response));
+  if (worked > 0) {
     // Those that are lost were meant too.
     const int meant = response.answers_size() + response.lost_size();
     session.out() << options.target << " " << done << " on " << worked << "/" << meant
@@ -188,12 +184,10 @@ ExitCode Reset(Session& session, const BreakerOptions& options) {
   return Operate(session, options, request, "reset", "");
 }
 
-void AddCommon(CLI::App& app, BreakerOptions& options, bool target_required, std::vector<std::string> forms) {
+void AddCommon(CLI::App& app, BreakerOptions& options, bool target_required) {
   CLI::Option* target = app.add_option("target", options.target, "UPSTREAM/ENDPOINT, or UPSTREAM with all its endpoints");
   if (target_required) target->required();
   app.add_option("--node", options.node, "Only this data plane; left out: all");
-  options.output = forms.front();
-  app.add_option("-o,--output", options.output, "Form")->check(CLI::IsMember(std::move(forms)))->capture_default_str();
 }
 
 void AddReading(CommandSet& commands, CLI::App& group) {
@@ -205,7 +199,7 @@ void AddReading(CommandSet& commands, CLI::App& group) {
                                     [list](Session& session) {
                                       return Watch(session, list->watch, [&] { return List(session, *list); });
                                     });
-  AddCommon(list_app, *list, false, {"table", "json", "name"});
+  AddCommon(list_app, *list, false);
   AddWatchOptions(list_app, list->watch);
   auto explain = std::make_shared<BreakerOptions>();
   CLI::App& explain_app = commands.Add(group, "explain", "Why a breaker is as it is: state, time, figures, failures",
@@ -215,7 +209,7 @@ void AddReading(CommandSet& commands, CLI::App& group) {
                                          return Watch(session, explain->watch,
                                                       [&] { return ExplainBreakers(session, *explain); });
                                        });
-  AddCommon(explain_app, *explain, true, {"text", "json"});
+  AddCommon(explain_app, *explain, true);
   AddWatchOptions(explain_app, explain->watch);
 }
 
@@ -229,7 +223,7 @@ void AddOperating(CommandSet& commands, CLI::App& group) {
                    "sluicectl breaker trip openai/primary --for 5m --reason \"provider incident\"\n"
                    "sluicectl breaker trip openai                       until it is reset",
                    [trip](Session& session) { return Trip(session, *trip); });
-  AddCommon(trip_app, *trip, true, {"text", "json"});
+  AddCommon(trip_app, *trip, true);
   trip_app.add_option("--for", trip->lasting, "How long, as in 5m; then probes go first. Left out: until it is reset");
   auto reset = std::make_shared<BreakerOptions>();
   CLI::App& reset_app = commands.Add(group, "reset", "Close a breaker by hand, forget what it has counted, and end the rest "
@@ -237,7 +231,7 @@ void AddOperating(CommandSet& commands, CLI::App& group) {
                                      "sluicectl breaker reset openai/primary\n"
                                      "sluicectl breaker reset openai --node edge-1",
                                      [reset](Session& session) { return Reset(session, *reset); });
-  AddCommon(reset_app, *reset, true, {"text", "json"});
+  AddCommon(reset_app, *reset, true);
 }
 
 }  // namespace

@@ -31,6 +31,8 @@ class CommandSet {
   CLI::App& AddGroup(const std::string& name, const std::string& description, const std::string& examples);
   // What works without a control plane, and without knowing where one is.
   void NeedsNoServer(const CLI::App& app);
+  // -o of the command that was parsed: every one has it.
+  const std::string& typed_form() const { return typed_form_; }
   // The command that was parsed. Requires that one was.
   const Run& Chosen() const;
   bool ChosenNeedsServer() const;
@@ -46,6 +48,7 @@ class CommandSet {
 
   CLI::App& root_;
   std::vector<Entry> entries_;
+  std::string typed_form_;
 };
 
 void AddAnalyze(CommandSet& commands);
@@ -61,7 +64,6 @@ void AddEdit(CommandSet& commands);
 void AddExplain(CommandSet& commands);
 void AddGet(CommandSet& commands);
 void AddHistory(CommandSet& commands);
-void AddList(CommandSet& commands);
 void AddNode(CommandSet& commands);
 void AddRollback(CommandSet& commands);
 void AddSet(CommandSet& commands);
@@ -74,6 +76,12 @@ void AddValidate(CommandSet& commands);
 // "retrypolicy/default" or the two words of it. Nothing: said what is wrong
 // (exit 2).
 std::optional<v1::ResourceRef> ParseRef(const std::vector<std::string>& words, const Session& session);
+// "KIND/NAME…" or "KIND NAME…"; with `kinds_too` also "KIND…", each a reference
+// without a name. Nothing: said what is wrong (exit 2).
+std::optional<std::vector<v1::ResourceRef>> ParseRefs(const std::vector<std::string>& words, const Session& session,
+                                                      bool kinds_too = false);
+// "route (routes, rt), …" for help.
+std::string KindsHelp();
 // Refuses 0, which no revision has.
 CLI::Validator IsRevision();
 // The kind as the API names it; nothing: said which there are.

@@ -7,7 +7,6 @@
 #include "absl/strings/str_replace.h"
 #include "controlplane/ctl/command_call.h"
 #include "controlplane/ctl/commands.h"
-#include "controlplane/ctl/json_text.h"
 #include "controlplane/ctl/table.h"
 #include "proto/policy/duration_text.h"
 
@@ -16,7 +15,6 @@ namespace {
 
 struct ConfigCommandOptions {
   std::string node;
-  std::string output = "table";
 };
 
 // "control plane"; whatever is not that, is to be seen.
@@ -46,12 +44,12 @@ ExitCode Config(Session& session, const ConfigCommandOptions& options) {
   v1::CommandResponse response;
   if (const ExitCode code = CallNodes(session, request, response); code != ExitCode::kOk) return code;
   const std::vector<const v1::NodeAnswer*> done = Done(response);
-  if (options.output == "json") {
-    session.out() << JsonText(response) << "\n";
-  } else if (!done.empty()) {
+  session.Show(response);
+  for (const v1::NodeAnswer* answer : done) session.Name(absl::StrCat("node/", answer->node_id()));
+  if (!done.empty()) {
     Table table({"NODE", "REVISION", "SOURCE", "SINCE", "ROUTES", "ENDPOINTS", "LAST ERROR"});
     for (const v1::NodeAnswer* answer : done) table.AddRow(RowOf(*answer, session.now()));
-    table.Print(session.out(), session.color());
+    table.Print(session);
   }
   return TellFailures(session, request, response);
 }
@@ -65,7 +63,6 @@ void AddConfig(CommandSet& commands) {
                                "sluicectl config --node edge-1 -o json      with the names of routes and endpoints",
                                [options](Session& session) { return Config(session, *options); });
   app.add_option("--node", options->node, "Only this data plane; left out: all");
-  app.add_option("-o,--output", options->output, "Form")->check(CLI::IsMember({"table", "json"}))->capture_default_str();
 }
 
 }  // namespace sluice::ctl

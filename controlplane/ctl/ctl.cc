@@ -14,7 +14,7 @@ namespace {
 
 constexpr char kExamples[] = R"(Examples:
   sluicectl apply -f policy.yaml                        put policies in place
-  sluicectl list                                        what is in force
+  sluicectl get                                         what is in force
   sluicectl status                                      what each data plane runs
   sluicectl top; sluicectl breaker explain openai       how the upstreams do, and why
   sluicectl set retrypolicy/default max_attempts=4      change one field, live
@@ -58,7 +58,6 @@ void AddGlobals(CLI::App& root, GlobalOptions& globals) {
 void AddCommands(CommandSet& commands) {
   AddApply(commands);
   AddGet(commands);
-  AddList(commands);
   AddDiff(commands);
   AddSet(commands);
   AddDelete(commands);
@@ -70,8 +69,10 @@ void AddCommands(CommandSet& commands) {
   AddConfig(commands);
   AddNode(commands);
   AddBackup(commands);
+  AddAnalyze(commands);
   AddExplain(commands);
   AddValidate(commands);
+  AddContext(commands);
   AddCompletion(commands);
 }
 
@@ -91,19 +92,21 @@ ExitCode RunCtl(const std::vector<std::string>& args, CtlIo io) {
     std::vector<std::string> reversed(args.rbegin(), args.rend());
     root.parse(reversed);
   } catch (const CLI::ParseError& error) {
+    Output output(io.out, io.err, TypedForm(args));
     // Help and version.
     if (error.get_exit_code() == 0) {
-      root.exit(error, io.out, io.err);
-      return ExitCode::kOk;
+      root.exit(error, output.raw(), output.notes());
+      return output.Finish(ExitCode::kOk);
     }
-    io.err << "sluicectl: " << UsageErrorText(root, error) << " (--help tells more)\n";
-    return ExitCode::kUsage;
+    output.Error(absl::StrCat(UsageErrorText(root, error), " (--help tells more)"));
+    return output.Finish(ExitCode::kUsage);
   }
-  Session session(std::move(io), globals);
+  Output output(io.out, io.err, commands.typed_form());
+  Session session(std::move(io), output, globals);
   if (commands.ChosenNeedsServer()) {
-    if (const ExitCode code = session.Open(); code != ExitCode::kOk) return code;
+    if (const ExitCode code = session.Open(); code != ExitCode::kOk) return output.Finish(code);
   }
-  return commands.Chosen()(session);
+  return output.Finish(commands.Chosen()(session));
 }
 
 }  // namespace sluice::ctl

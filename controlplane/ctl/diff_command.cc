@@ -28,7 +28,7 @@ ExitCode Diff(Session& session, const DiffOptions& options) {
   }
   PolicyInput input = PolicyInput::Read(options.files);
   if (!input.ok()) {
-    input.PrintErrors(session.err());
+    input.PrintErrors(session.output());
     return ExitCode::kInvalidPolicy;
   }
   v1::DiffRequest request;
@@ -39,10 +39,11 @@ ExitCode Diff(Session& session, const DiffOptions& options) {
   v1::DiffResponse response;
   const grpc::Status status = session.Call(&v1::Admin::Stub::Diff, request, &response);
   if (!status.ok()) return session.Fail(status);
+  session.Show(response);
   PrintDiff(response.changes(), session.color(), session.out());
   if (!response.violations().empty()) {
     input.AddViolations(response.violations());
-    input.PrintErrors(session.err());
+    input.PrintErrors(session.output());
     return ExitCode::kInvalidPolicy;
   }
   if (!AnyDifference(response.changes())) {

@@ -27,22 +27,23 @@ std::string ConnectReason(const std::string& message) {
   return colon == std::string::npos ? message : message.substr(colon + 2);
 }
 
-std::string Joined(const std::string& what, const std::string& why) {
-  return absl::StrCat(what, what.empty() || why.empty() ? "" : ": ", why);
-}
-
-std::vector<std::string> ViolationLines(const grpc::Status& status) {
-  std::vector<std::string> lines;
+// "route/chat: targets[1].upstream" of a field violation is a resource and a path.
+std::vector<Finding> FindingsOf(const grpc::Status& status) {
+  std::vector<Finding> findings;
   google::rpc::Status rich;
-  if (!rich.ParseFromString(status.error_details())) return lines;
+  if (!rich.ParseFromString(status.error_details())) return findings;
   for (const google::protobuf::Any& detail : rich.details()) {
     google::rpc::BadRequest bad;
     if (!detail.UnpackTo(&bad)) continue;
     for (const auto& violation : bad.field_violations()) {
-      lines.push_back(Joined(violation.field(), violation.description()));
+      const size_t colon = violation.field().find(": ");
+      Finding& finding = findings.emplace_back();
+      if (colon != std::string::npos) finding.resource = violation.field().substr(0, colon);
+      finding.path = colon == std::string::npos ? violation.field() : violation.field().substr(colon + 2);
+      finding.message = violation.description();
     }
   }
-  return lines;
+  return findings;
 }
 
 }  // namespace
@@ -68,10 +69,17 @@ ExitCode ExitCodeOf(grpc::StatusCode code) {
   }
 }
 
-std::string Paint(const std::string& text, Color color, bool enabled) {
-  if (!enabled || color == Color::kNone) return text;
+Painted Paint(std::string text, Color color, bool enabled) {
+  return {std::move(text), enabled ? color : Color::kNone};
+}
+
+std::ostream& operator<<(std::ostream& out, const Painted& painted) {
+  if (painted.color == Color::kNone) return out << painted.text;
   static constexpr const char* kCodes[] = {"0", "31", "32", "33", "2"};
-  return absl::StrCat("\x1b[", kCodes[static_cast<int>(color)], "m", text, "\x1b[0m");
+  WriteRaw(out, absl::StrCat("\x1b[", kCodes[static_cast<int>(painted.color)], "m"));
+  out << painted.text;
+  WriteRaw(out, "\x1b[0m");
+  return out;
 }
 
 ExitCode Session::ReadTimeout() {
@@ -94,7 +102,7 @@ ExitCode Session::Open() {
   if (const ExitCode code = ReadTimeout(); code != ExitCode::kOk) return code;
   const auto credentials = MakeCredentials(settings_);
   if (!credentials.ok()) return Fail(ExitCode::kUsage, std::string(credentials.status().message()));
-  if (!settings_.warning.empty()) io_.err << "sluicectl: warning: " << settings_.warning << "\n";
+  if (!settings_.warning.empty()) err() << "sluicectl: warning: " << settings_.warning << "\n";
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
   // A control plane is near; a proxy of the environment would only hide it.
@@ -113,17 +121,17 @@ ExitCode Session::Confirm(const std::string& question, const std::string& flag, 
   if (!interactive()) {
     return Fail(ExitCode::kUsage, absl::StrCat("nothing was changed: ", flag, " needs --yes where nobody can be asked"));
   }
-  io_.err << question << " [y/N] " << std::flush;
+  err() << question << " [y/N] " << std::flush;
   std::string answer;
   std::getline(*io_.in, answer);
   if (answer == "y" || answer == "Y" || answer == "yes") return ExitCode::kOk;
-  io_.err << "nothing was changed\n";
+  err() << "nothing was changed\n";
   return ExitCode::kUnexpected;
 }
 
 ExitCode Session::FailUnchanged(const grpc::Status& status) const {
   const ExitCode code = Fail(status);
-  if (code != ExitCode::kUnreachable) io_.err << "nothing was changed\n";
+  if (code != ExitCode::kUnreachable) err() << "nothing was changed\n";
   return code;
 }
 
@@ -142,11 +150,11 @@ ExitCode Session::Fail(const grpc::Status& status) const {
                                    settings_.timeout.value,
                                    changing_ ? "; the change may have been made: see sluicectl history" : ""));
   }
-  const std::vector<std::string> lines = ViolationLines(status);
+  const std::vector<Finding> findings = FindingsOf(status);
   std::string message = status.error_message();
   // The violations say all of it, each on its own line.
-  if (code == ExitCode::kInvalidPolicy && !lines.empty()) {
-    for (const std::string& line : lines) io_.err << line << "\n";
+  if (code == ExitCode::kInvalidPolicy && !findings.empty()) {
+    for (const Finding& finding : findings) output_.Add(finding);
     return code;
   }
   if (message.empty()) message = absl::StrCat("status ", static_cast<int>(status.error_code()));
@@ -155,7 +163,7 @@ ExitCode Session::Fail(const grpc::Status& status) const {
 }
 
 ExitCode Session::Fail(ExitCode code, const std::string& message) const {
-  io_.err << "sluicectl: " << message << "\n";
+  output_.Error(message);
   return code;
 }
 

@@ -14,6 +14,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "controlplane/ctl/exit_code.h"
+#include "controlplane/ctl/output.h"
 #include "grpcpp/grpcpp.h"
 #include "proto/connection/connection_settings.h"
 #include "sluice/v1/control.grpc.pb.h"
@@ -26,6 +27,10 @@ struct CtlIo {
   std::ostream& err;
   // `out` is a terminal and NO_COLOR is not set.
   bool color = false;
+  // `out` is a terminal.
+  bool terminal = false;
+  // Of the terminal: lines of tables end there. 0: it is none.
+  size_t width = 0;
   std::function<absl::Time()> now = [] { return absl::Now(); };
   // Of the times of day that are shown.
   absl::TimeZone zone = absl::LocalTimeZone();
@@ -47,12 +52,19 @@ struct GlobalOptions {
 
 enum class Color { kNone, kRed, kGreen, kYellow, kDim };
 
-// `text` in a colour, or as it is without `enabled`.
-std::string Paint(const std::string& text, Color color, bool enabled);
+// `text` in a colour, or as it is without `enabled`. For `out << Paint(…)`: the
+// colour goes past what makes text safe, the text does not.
+struct Painted {
+  std::string text;
+  Color color;
+};
+Painted Paint(std::string text, Color color, bool enabled);
+std::ostream& operator<<(std::ostream& out, const Painted& painted);
 
 class Session {
  public:
-  Session(CtlIo io, GlobalOptions options) : io_(std::move(io)), options_(std::move(options)) {}
+  Session(CtlIo io, Output& output, GlobalOptions options)
+      : io_(std::move(io)), output_(output), options_(std::move(options)) {}
 
   // Reads the options; does not wait for the network. Not kOk: said why.
   ExitCode Open();
@@ -108,9 +120,19 @@ class Session {
   ExitCode Confirm(const std::string& question, const std::string& flag, bool yes) const;
   bool interactive() const { return io_.in != nullptr; }
 
-  std::ostream& out() const { return io_.out; }
-  std::ostream& err() const { return io_.err; }
+  // All that is printed: see output.h. out() is for people, and dropped in other
+  // forms; err() is part of the error in JSON and YAML.
+  Output& output() const { return output_; }
+  std::ostream& out() const { return output_.text(); }
+  std::ostream& err() const { return output_.notes(); }
+  Form form() const { return output_.form(); }
+  void Show(const google::protobuf::Message& message) const { output_.Show(message); }
+  void Show(const std::string& key, PolicyNode value) const { output_.Show(key, std::move(value)); }
+  void Name(const std::string& name) const { output_.Name(name); }
+
   bool color() const { return io_.color; }
+  bool terminal() const { return io_.terminal; }
+  size_t width() const { return io_.width; }
   absl::Time now() const { return io_.now(); }
   absl::TimeZone zone() const { return io_.zone; }
   bool stopped() const { return io_.stop != nullptr && io_.stop->load(); }
@@ -124,6 +146,7 @@ class Session {
   void Prepare(grpc::ClientContext& context, absl::Duration within) const;
 
   const CtlIo io_;
+  Output& output_;
   const GlobalOptions options_;
   // From Open() on.
   ConnectionSettings settings_;

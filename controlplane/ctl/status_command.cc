@@ -6,7 +6,6 @@
 #include "absl/strings/str_cat.h"
 #include "controlplane/ctl/breaker_text.h"
 #include "controlplane/ctl/commands.h"
-#include "controlplane/ctl/json_text.h"
 #include "controlplane/ctl/table.h"
 #include "controlplane/ctl/watch.h"
 #include "proto/policy/duration_text.h"
@@ -16,7 +15,6 @@ namespace sluice::ctl {
 namespace {
 
 struct StatusOptions {
-  std::string output = "table";
   WatchOptions watch;
   bool check = false;
 };
@@ -92,7 +90,7 @@ void PrintNodes(Session& session, const v1::ListNodesResponse& response) {
     table.AddRow(RowOf(node, session.now()));
     current += node.state() == v1::NODE_STATE_ACKED;
   }
-  table.Print(session.out(), session.color());
+  table.Print(session);
   session.out() << "revision " << response.revision() << " · run by " << current << "/" << response.nodes_size()
                 << (response.nodes_size() == 1 ? " data plane" : " data planes") << FiguresAge(response) << "\n";
 }
@@ -116,11 +114,9 @@ ExitCode ShowOnce(Session& session, const StatusOptions& options) {
   std::sort(response.mutable_nodes()->begin(), response.mutable_nodes()->end(),
             [](const v1::NodeStatus& a, const v1::NodeStatus& b) { return a.node_id() < b.node_id(); });
   BeginLook(session, options.watch);
-  if (options.output == "json") {
-    session.out() << JsonText(response) << "\n";
-  } else {
-    PrintNodes(session, response);
-  }
+  session.Show(response);
+  for (const v1::NodeStatus& node : response.nodes()) session.Name(absl::StrCat("node/", node.node_id()));
+  PrintNodes(session, response);
   return options.check ? CheckCode(response) : ExitCode::kOk;
 }
 
@@ -138,7 +134,6 @@ void AddStatusAs(CommandSet& commands, CLI::App& group, const std::string& name)
                                [options](Session& session) {
                                  return Watch(session, options->watch, [&] { return ShowOnce(session, *options); });
                                });
-  app.add_option("-o,--output", options->output, "Form")->check(CLI::IsMember({"table", "json"}))->capture_default_str();
   AddWatchOptions(app, options->watch);
   app.add_flag("--check", options->check, "Exit with 7 if a data plane refused, 8 if one is behind or lost, or two have one id");
 }

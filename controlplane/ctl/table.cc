@@ -5,35 +5,68 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "proto/terminal/safe_text.h"
 
 namespace sluice::ctl {
 namespace {
 
-void PrintLine(const std::vector<Table::Cell>& cells, const std::vector<size_t>& widths, bool color,
+// What is left of a line is as much as it takes; never nothing at all.
+constexpr size_t kLeastOfACell = 1;
+
+std::string Padding(const std::string& text, size_t width) { return std::string(width - DisplayWidth(text), ' '); }
+
+// `shown`: widths of the columns, 0 for those that are left out.
+void PrintLine(const std::vector<Table::Cell>& cells, const std::vector<size_t>& shown, const Table::Look& look,
                std::ostream& out) {
   size_t last = cells.size();
-  while (last > 0 && cells[last - 1].text.empty()) --last;
+  while (last > 0 && (shown[last - 1] == 0 || cells[last - 1].text.empty())) --last;
+  size_t used = 0;
   for (size_t i = 0; i < last; ++i) {
-    out << Paint(cells[i].text, cells[i].color, color);
-    if (i + 1 < last) out << std::string(widths[i] - DisplayWidth(cells[i].text) + 2, ' ');
+    if (shown[i] == 0) continue;
+    const size_t room = look.width == 0 ? std::string::npos : look.width - used;
+    const bool ends = i + 1 == last;
+    const bool cut = DisplayWidth(cells[i].text) > room || (!ends && shown[i] + 2 + kLeastOfACell > room);
+    const std::string text = cut ? CutToWidth(ends ? cells[i].text : absl::StrCat(cells[i].text, "  …"), room)
+                                 : cells[i].text;
+    out << Paint(text, cells[i].color, look.color);
+    if (cut || ends) break;
+    out << Padding(text, shown[i] + 2);
+    used += shown[i] + 2;
   }
   out << "\n";
 }
 
 }  // namespace
 
-size_t DisplayWidth(const std::string& text) {
-  return std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; });
+void Table::AddRow(std::vector<Cell> cells) {
+  for (Cell& cell : cells) cell.text = SafeLine(cell.text);
+  rows_.push_back(std::move(cells));
 }
 
-void Table::Print(std::ostream& out, bool color) const {
+std::vector<size_t> Table::Widths(const Look& look) const {
   std::vector<size_t> widths;
-  for (const std::string& title : header_) widths.push_back(DisplayWidth(title));
-  for (const auto& row : rows_) {
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], DisplayWidth(row[i].text));
+  for (const Column& column : header_) {
+    widths.push_back(column.wide_only && !look.wide ? 0 : DisplayWidth(column.title));
   }
-  PrintLine(std::vector<Cell>(header_.begin(), header_.end()), widths, false, out);
-  for (const auto& row : rows_) PrintLine(row, widths, color, out);
+  for (const auto& row : rows_) {
+    for (size_t i = 0; i < row.size(); ++i) {
+      if (widths[i] > 0) widths[i] = std::max(widths[i], DisplayWidth(row[i].text));
+    }
+  }
+  return widths;
+}
+
+void Table::Print(std::ostream& out, const Look& look) const {
+  const std::vector<size_t> widths = Widths(look);
+  std::vector<Cell> titles;
+  for (const Column& column : header_) titles.push_back(column.title);
+  PrintLine(titles, widths, look, out);
+  for (const auto& row : rows_) PrintLine(row, widths, look, out);
+}
+
+void Table::Print(const Session& session) const {
+  const bool wide = session.form() == Form::kWide;
+  Print(session.out(), {.color = session.color(), .wide = wide, .width = wide ? 0 : session.width()});
 }
 
 std::string AgeText(absl::Duration age) {

@@ -8,7 +8,6 @@
 #include "controlplane/ctl/breaker_text.h"
 #include "controlplane/ctl/command_call.h"
 #include "controlplane/ctl/commands.h"
-#include "controlplane/ctl/json_text.h"
 #include "controlplane/ctl/standing_text.h"
 #include "controlplane/ctl/table.h"
 #include "controlplane/ctl/watch.h"
@@ -20,7 +19,6 @@ namespace {
 struct TopOptions {
   std::string target;
   std::string node;
-  std::string output = "table";
   WatchOptions watch;
 };
 
@@ -132,8 +130,9 @@ void PrintTop(Session& session, const v1::CommandResponse& response) {
     return;
   }
   Table table({"UPSTREAM/ENDPOINT", "STATE", "REQ/S", "ERR%", "TTFT p50/p95", "IN FLIGHT", "RETRIES/S"});
+  for (const auto& [name, sum] : sums) session.Name(absl::StrCat(name.first, "/", name.second));
   for (const auto& [name, sum] : sums) table.AddRow(RowOf(absl::StrCat(name.first, "/", name.second), sum, session.zone()));
-  table.Print(session.out(), session.color());
+  table.Print(session);
   session.out() << Paint(absl::StrCat(done.size(), done.size() == 1 ? " data plane" : " data planes", " · the last ",
                                       SpanText(window)),
                          Color::kDim, session.color())
@@ -147,11 +146,8 @@ ExitCode Look(Session& session, const TopOptions& options) {
   v1::CommandResponse response;
   if (const ExitCode code = CallNodes(session, request, response); code != ExitCode::kOk) return code;
   BeginLook(session, options.watch);
-  if (options.output == "json") {
-    session.out() << JsonText(response) << "\n";
-  } else {
-    PrintTop(session, response);
-  }
+  session.Show(response);
+  PrintTop(session, response);
   return TellFailures(session, request, response);
 }
 
@@ -168,7 +164,6 @@ void AddTop(CommandSet& commands) {
                                });
   app.add_option("target", options->target, "Only this UPSTREAM, or UPSTREAM/ENDPOINT");
   app.add_option("--node", options->node, "Only this data plane; left out: all, summed up");
-  app.add_option("-o,--output", options->output, "Form")->check(CLI::IsMember({"table", "json"}))->capture_default_str();
   AddWatchOptions(app, options->watch);
 }
 
