@@ -43,9 +43,19 @@ CLI::App& CommandSet::AddGroup(const std::string& name, const std::string& descr
   return *app;
 }
 
-const CommandSet::Run& CommandSet::Chosen() const {
-  return std::find_if(entries_.begin(), entries_.end(), [](const Entry& entry) { return entry.app->parsed(); })->run;
+void CommandSet::NeedsNoServer(const CLI::App& app) {
+  for (Entry& entry : entries_) {
+    if (entry.app == &app) entry.needs_server = false;
+  }
 }
+
+const CommandSet::Entry& CommandSet::ChosenEntry() const {
+  return *std::find_if(entries_.begin(), entries_.end(), [](const Entry& entry) { return entry.app->parsed(); });
+}
+
+const CommandSet::Run& CommandSet::Chosen() const { return ChosenEntry().run; }
+
+bool CommandSet::ChosenNeedsServer() const { return ChosenEntry().needs_server; }
 
 CLI::Validator IsRevision() {
   return CLI::Validator(

@@ -29,36 +29,49 @@ class CommandSet {
                 Run run);
   // Commands that belong together: "breaker list", "breaker trip".
   CLI::App& AddGroup(const std::string& name, const std::string& description, const std::string& examples);
+  // What works without a control plane, and without knowing where one is.
+  void NeedsNoServer(const CLI::App& app);
   // -o of the command that was parsed: every one has it.
   const std::string& typed_form() const { return typed_form_; }
   // The command that was parsed. Requires that one was.
   const Run& Chosen() const;
+  bool ChosenNeedsServer() const;
   CLI::App& root() const { return root_; }
 
  private:
   struct Entry {
     CLI::App* app;
     Run run;
+    bool needs_server = true;
   };
+  const Entry& ChosenEntry() const;
+
   CLI::App& root_;
   std::vector<Entry> entries_;
   std::string typed_form_;
 };
 
+void AddAnalyze(CommandSet& commands);
 void AddApply(CommandSet& commands);
+void AddBackup(CommandSet& commands);
 void AddBreaker(CommandSet& commands);
 void AddCompletion(CommandSet& commands);
 void AddConfig(CommandSet& commands);
+void AddContext(CommandSet& commands);
 void AddDelete(CommandSet& commands);
 void AddDescribe(CommandSet& commands);
 void AddDiff(CommandSet& commands);
+void AddEdit(CommandSet& commands);
 void AddExplain(CommandSet& commands);
 void AddGet(CommandSet& commands);
 void AddHelp(CommandSet& commands);
 void AddHistory(CommandSet& commands);
+void AddNode(CommandSet& commands);
 void AddRollback(CommandSet& commands);
 void AddSet(CommandSet& commands);
 void AddStatus(CommandSet& commands);
+// The same under another name: `node list`.
+void AddStatusAs(CommandSet& commands, CLI::App& group, const std::string& name);
 void AddTop(CommandSet& commands);
 void AddValidate(CommandSet& commands);
 void AddVersion(CommandSet& commands, const std::string& version);

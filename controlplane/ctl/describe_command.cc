@@ -133,12 +133,16 @@ void PrintNode(Session& session, const v1::NodeStatus& node) {
     Line(session, "Up", health.has_uptime() ? SpanText(ToAbsl(health.uptime())) : "");
     Line(session, "Calls", absl::StrCat(FigureText(health.calls_per_second()), "/s, ", health.open_calls(), " open, ",
                                         FigureText(health.errors_per_minute()), " errors/min",
-                                        node.has_health_age() ? absl::StrCat(" (", SpanText(ToAbsl(node.health_age())), " old)") : ""));
+                                        node.has_health_age()
+                                            ? absl::StrCat(" (", SpanText(ToAbsl(node.health_age())), " old)")
+                                            : ""));
   }
   const std::vector<std::string> trouble = TroubleOf(node);
   Line(session, "Trouble", trouble.empty() ? "none" : trouble.front());
   for (size_t i = 1; i < trouble.size(); ++i) session.out() << "            " << SafeLine(trouble[i]) << "\n";
-  for (const v1::Violation& violation : node.violations()) session.out() << "  refused: " << SafeLine(ViolationText(violation)) << "\n";
+  for (const v1::Violation& violation : node.violations()) {
+    session.out() << "  refused: " << SafeLine(ViolationText(violation)) << "\n";
+  }
 }
 
 ExitCode DescribeNodes(Session& session, const std::vector<std::string>& ids, std::vector<PolicyNode>& documents) {
@@ -150,7 +154,8 @@ ExitCode DescribeNodes(Session& session, const std::vector<std::string>& ids, st
   for (const std::string& id : ids.empty() ? known : ids) {
     const auto found = std::find(known.begin(), known.end(), id);
     if (found == known.end()) {
-      code = session.Fail(ExitCode::kNotFound, absl::StrCat("data plane ", Shown(id), " is not known", DidYouMean(id, known)));
+      code = session.Fail(ExitCode::kNotFound,
+                          absl::StrCat("data plane ", Shown(id), " is not known", DidYouMean(id, known)));
       continue;
     }
     const v1::NodeStatus& node = nodes.nodes(static_cast<int>(found - known.begin()));

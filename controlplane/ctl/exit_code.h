@@ -29,6 +29,8 @@ enum class ExitCode {
   // What was asked for was done, but what it says could not be written (a full
   // disk, a closed standard output).
   kNotWritten = 10,
+  // Only `analyze`.
+  kFindings = 11,
   // Whoever read the output stopped (| head): quiet, as by SIGPIPE.
   kBrokenPipe = 141,
 };
@@ -45,7 +47,8 @@ inline constexpr char kExitCodeHelp[] = R"(Exit status:
   7  a data plane refused it; a change of policies is committed, and it keeps the revision before
   8  a data plane did not answer in time or is not there; a change of policies is committed
   9  differences found (diff --exit-code only)
-  10  done, but the output could not be written (disk full, standard output closed))";
+  10  done, but the output could not be written (disk full, standard output closed)
+  11  analyze found something)";
 
 ExitCode ExitCodeOf(grpc::StatusCode code);
 

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <iostream>
 
 #include "absl/strings/numbers.h"
 #include "controlplane/ctl/ctl.h"
@@ -52,5 +53,6 @@ int main(int argc, char** argv) {
   io.color = io.terminal && std::getenv("NO_COLOR") == nullptr;
   io.width = TerminalWidth();
   io.stop = &g_stop;
+  if (isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1) io.in = &std::cin;
   return static_cast<int>(sluice::ctl::RunCtl(args, io));
 }

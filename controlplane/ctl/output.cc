@@ -49,6 +49,8 @@ std::string CodeWord(ExitCode code) {
       return "DIFFERENT";
     case ExitCode::kNotWritten:
       return "NOT_WRITTEN";
+    case ExitCode::kFindings:
+      return "FINDINGS";
     default:
       return "UNEXPECTED";
   }

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
+#include <istream>
 #include <memory>
 #include <ostream>
 #include <string>
@@ -16,6 +17,7 @@
 #include "controlplane/ctl/output.h"
 #include "controlplane/ctl/time_text.h"
 #include "grpcpp/grpcpp.h"
+#include "proto/connection/connection_settings.h"
 #include "sluice/v1/control.grpc.pb.h"
 
 namespace sluice::ctl {
@@ -35,17 +37,15 @@ struct CtlIo {
   absl::TimeZone zone = absl::LocalTimeZone();
   // Set by Ctrl-C; ends --watch. Null: never.
   const std::atomic<bool>* stop = nullptr;
+  // Where a person answers questions; null: there is nobody to ask.
+  std::istream* in = nullptr;
+  Environment environment = ProcessEnvironment();
 };
 
 struct GlobalOptions {
-  std::string server = "127.0.0.1:8444";
-  // As typed; Open() reads it. Bounds every RPC and the wait for data planes.
-  std::string timeout = "10s";
-  // A PEM file; not empty: speak TLS.
-  std::string ca_file;
-  // PEM files, both or none: shown where the control plane asks for them.
-  std::string cert_file;
-  std::string key_file;
+  // Where the control plane is and how it is spoken to. `timeout`, as typed,
+  // bounds every RPC and the wait for data planes.
+  ConnectionFlags connection;
   std::string reason;
   std::string author;
   bool no_wait = false;
@@ -75,8 +75,24 @@ class Session {
   grpc::Status Call(grpc::Status (v1::Admin::Stub::*method)(grpc::ClientContext*, const Request&, Response*),
                     const Request& request, Response* response, absl::Duration extra = absl::ZeroDuration()) {
     grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + absl::ToChronoNanoseconds(timeout_ + extra));
+    Prepare(context, timeout_ + extra);
     return (stub_.get()->*method)(&context, request, response);
+  }
+
+  // A stream to its end, or until `take` says false, which ends it with
+  // CANCELLED.
+  template <class Request, class Response>
+  grpc::Status ReadStream(
+      std::unique_ptr<grpc::ClientReader<Response>> (v1::Admin::Stub::*method)(grpc::ClientContext*, const Request&),
+      const Request& request, absl::Duration within, const std::function<bool(const Response&)>& take) {
+    grpc::ClientContext context;
+    Prepare(context, within);
+    const auto reader = (stub_.get()->*method)(&context, request);
+    Response response;
+    while (reader->Read(&response)) {
+      if (!take(response)) context.TryCancel();
+    }
+    return reader->Finish();
   }
 
   // A change of policies: fills in who and why, and asks again once when the
@@ -97,6 +113,13 @@ class Session {
   ExitCode Fail(const grpc::Status& status) const;
   // "sluicectl: …" on err.
   ExitCode Fail(ExitCode code, const std::string& message) const;
+  // Of a change that certainly was not made: says that too.
+  ExitCode FailUnchanged(const grpc::Status& status) const;
+
+  // kOk after a yes, which `yes` is. Where nobody can be asked, says that `flag`
+  // needs --yes there.
+  ExitCode Confirm(const std::string& question, const std::string& flag, bool yes) const;
+  bool interactive() const { return io_.in != nullptr; }
 
   // All that is printed: see output.h. out() is for people, and dropped in other
   // forms; err() is part of the error in JSON and YAML.
@@ -116,17 +139,21 @@ class Session {
   Clock clock() const { return {io_.now(), io_.zone}; }
   bool stopped() const { return io_.stop != nullptr && io_.stop->load(); }
   absl::Duration timeout() const { return timeout_; }
+  // Where the control plane is, as it was given.
+  const std::string& server() const { return settings_.server.value; }
   const GlobalOptions& options() const { return options_; }
+  const Environment& environment() const { return io_.environment; }
 
  private:
   static std::string NewRequestId();
-  ExitCode MakeCredentials(std::shared_ptr<grpc::ChannelCredentials>& credentials) const;
-  // False: said why.
-  bool ReadPem(const char* flag, const std::string& file, const char* kind, std::string& pem) const;
+  ExitCode ReadTimeout();
+  void Prepare(grpc::ClientContext& context, absl::Duration within) const;
 
   const CtlIo io_;
   Output& output_;
   const GlobalOptions options_;
+  // From Open() on.
+  ConnectionSettings settings_;
   absl::Duration timeout_;
   // A change was asked for, so that a lost answer leaves it open.
   bool changing_ = false;

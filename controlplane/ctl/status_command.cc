@@ -122,14 +122,17 @@ ExitCode ShowNodes(Session& session, const std::vector<std::string>& ids) {
   ExitCode code = ExitCode::kOk;
   for (const std::string& id : ids) {
     if (std::find(known.begin(), known.end(), id) != known.end()) continue;
-    code = session.Fail(ExitCode::kNotFound, absl::StrCat("data plane ", Shown(id), " is not known", DidYouMean(id, known)));
+    code = session.Fail(ExitCode::kNotFound,
+                        absl::StrCat("data plane ", Shown(id), " is not known", DidYouMean(id, known)));
   }
   return code;
 }
 
-void AddStatus(CommandSet& commands) {
+void AddStatus(CommandSet& commands) { AddStatusAs(commands, commands.root(), "status"); }
+
+void AddStatusAs(CommandSet& commands, CLI::App& group, const std::string& name) {
   auto options = std::make_shared<StatusOptions>();
-  CLI::App& app = commands.Add("status", "Show every data plane: the revision it runs, since when, its last error",
+  CLI::App& app = commands.Add(group, name, "Show every data plane: the revision it runs, since when, its last error",
                                "sluicectl status\n"
                                "sluicectl status -w\n"
                                "sluicectl status -o wide                  with addresses, versions, epochs\n"

@@ -32,12 +32,12 @@ ExitCode Version(Session& session, const std::string& version, bool client_only)
   const grpc::Status status = session.Call(&v1::Admin::Stub::GetInfo, v1::GetInfoRequest(), &info);
   if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED) {
     session.Show("server", PolicyNode());
-    session.out() << "control plane  at " << session.options().server << ": older than this sluicectl, it does not tell its version\n";
+    session.out() << "control plane  at " << session.server() << " is older than this sluicectl: it does not tell its version\n";
     return ExitCode::kOk;
   }
   if (!status.ok()) return session.Fail(status);
   session.Show("server", MessageNode(info));
-  session.out() << "control plane  " << info.version() << " at " << session.options().server
+  session.out() << "control plane  " << info.version() << " at " << session.server()
                 << (info.has_started() ? absl::StrCat(" · up ", AgeText(session.now() - ToAbsl(info.started()))) : "")
                 << StoreText(info) << "\n";
   return ExitCode::kOk;
@@ -81,7 +81,9 @@ void AddVersion(CommandSet& commands, const std::string& version) {
                                "sluicectl version\n"
                                "sluicectl version --client\n"
                                "sluicectl version -o json | jq -r .server.epoch",
-                               [client_only, version](Session& session) { return Version(session, version, *client_only); });
+                               [client_only, version](Session& session) {
+                                 return Version(session, version, *client_only);
+                               });
   app.add_flag("--client", *client_only, "Ask no control plane");
 }
 
@@ -92,6 +94,7 @@ void AddHelp(CommandSet& commands) {
                                "sluicectl help\n"
                                "sluicectl help breaker trip",
                                [root, words](Session& session) { return Help(session, *root, *words); });
+  commands.NeedsNoServer(app);
   app.add_option("command", *words, "COMMAND…; left out: all of them");
 }
 

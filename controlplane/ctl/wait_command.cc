@@ -65,8 +65,11 @@ ExitCode WaitForNode(Session& session, const std::string& id, const WaitOptions&
     session.Name(absl::StrCat("node/", id));
     session.out() << StandingOf(id, node) << "\n";
     if (answer == Answer::kDone) return ExitCode::kOk;
-    if (answer == Answer::kRefused) return session.Fail(ExitCode::kNodeRefused, absl::StrCat(id, " refused the newest revision"));
-    return session.Fail(ExitCode::kNotAcked, absl::StrCat(id, " is not ", options.what, " after ", session.options().timeout));
+    if (answer == Answer::kRefused) {
+      return session.Fail(ExitCode::kNodeRefused, absl::StrCat(id, " refused the newest revision"));
+    }
+    return session.Fail(ExitCode::kNotAcked,
+                        absl::StrCat(id, " is not ", options.what, " after ", ElapsedText(session.timeout())));
   }
 }
 
@@ -109,8 +112,10 @@ void AddWait(CommandSet& commands) {
                                "sluicectl wait node edge-1 --for=gone     left in peace, or was forgotten",
                                [options](Session& session) { return Wait(session, *options); });
   app.add_option("node", options->words, "node/NAME; left out: every data plane")->expected(0, 2);
-  app.add_option("--revision", options->revision, "This revision or a later one; left out: the newest")->check(IsRevision());
-  app.add_option("--for", options->what, "acked or gone")->check(CLI::IsMember({"acked", "gone"}))->capture_default_str();
+  app.add_option("--revision", options->revision, "This revision or a later one; left out: the newest")
+      ->check(IsRevision());
+  app.add_option("--for", options->what, "acked or gone")
+      ->check(CLI::IsMember({"acked", "gone"}))->capture_default_str();
 }
 
 }  // namespace sluice::ctl
