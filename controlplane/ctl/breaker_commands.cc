@@ -14,6 +14,7 @@
 #include "controlplane/ctl/table.h"
 #include "controlplane/ctl/watch.h"
 #include "proto/policy/duration_text.h"
+#include "proto/terminal/safe_text.h"
 
 namespace sluice::ctl {
 namespace {
@@ -113,8 +114,8 @@ ExitCode List(Session& session, const BreakerOptions& options) {
 // "openai/primary on edge-1: ", as far as it is not clear.
 std::string Heading(const Seen& seen, bool several_targets, bool several_nodes) {
   if (!several_targets && !several_nodes) return "";
-  return absl::StrCat(several_targets ? TargetOf(*seen.breaker) : "", several_targets && several_nodes ? " on " : "",
-                      several_nodes ? *seen.node : "", ": ");
+  return SafeLine(absl::StrCat(several_targets ? TargetOf(*seen.breaker) : "",
+                               several_targets && several_nodes ? " on " : "", several_nodes ? *seen.node : "", ": "));
 }
 
 ExitCode ExplainBreakers(Session& session, const BreakerOptions& options) {
