@@ -125,7 +125,8 @@ ExitCode Get(Session& session, const GetOptions& options) {
     if (code != ExitCode::kNotFound || !by_name) return code;
   }
   if (code == ExitCode::kOk || !resources.empty()) {
-    Print(session, resources, by_name && refs->size() == 1, !options.no_etag);
+    // The etag of an old revision could only be refused.
+    Print(session, resources, by_name && refs->size() == 1, !options.no_etag && options.revision == 0);
   }
   return code;
 }

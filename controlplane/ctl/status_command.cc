@@ -6,6 +6,7 @@
 #include "absl/strings/str_join.h"
 #include "controlplane/ctl/breaker_text.h"
 #include "controlplane/ctl/commands.h"
+#include "controlplane/ctl/message_node.h"
 #include "controlplane/ctl/node_text.h"
 #include "controlplane/ctl/table.h"
 #include "controlplane/ctl/watch.h"
@@ -119,6 +120,14 @@ ExitCode ShowNodes(Session& session, const std::vector<std::string>& ids) {
     if (wanted) chosen.add_nodes()->Swap(&node);
   }
   Show(session, chosen);
+  // As with every kind: one by name is a document, all are a list.
+  std::vector<PolicyNode> documents;
+  for (const v1::NodeStatus& node : chosen.nodes()) documents.push_back(MessageNode(node));
+  if (ids.size() == 1 && documents.size() == 1) {
+    session.output().ShowOnly(std::move(documents.front()));
+  } else {
+    session.output().ShowList(std::move(documents));
+  }
   ExitCode code = ExitCode::kOk;
   for (const std::string& id : ids) {
     if (std::find(known.begin(), known.end(), id) != known.end()) continue;
