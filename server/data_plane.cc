@@ -101,6 +101,7 @@ class DataPlane::Impl {
                           .live = live_,
                           .table = [this] { return config_->tables().Current(); },
                           .status = [this] { return config_->status(); },
+                          .policies = [this](uint64_t offset) { return config_->PoliciesPiece(offset); },
                           .clock = [] { return Moment{SteadyNow(), absl::Now()}; }}};
   NodeFiguresSampler sampler_;  // config worker only
   std::shared_ptr<PoolRegistry> pools_ = std::make_shared<PoolRegistry>();

@@ -28,6 +28,8 @@ class NodeCommands {
     // In force; null: nothing yet.
     std::function<std::shared_ptr<const RouteTable>()> table;
     std::function<ConfigStatus()> status;
+    // A piece of what is held from the control plane, from that offset on.
+    std::function<v1::PoliciesInForce(uint64_t)> policies;
     std::function<Moment()> clock;
   };
 
