@@ -59,6 +59,7 @@ class SqliteDb {
   absl::Status Run(const char* sql, const std::vector<SqliteValue>& values = {},
                    const OnRow& on_row = nullptr);
   int64_t RowsChanged() const;
+  const std::string& path() const { return path_; }
 
  private:
   SqliteDb(std::string path, sqlite3* db) : path_(std::move(path)), db_(db) {}

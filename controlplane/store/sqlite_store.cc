@@ -1,41 +1,20 @@
 #include "controlplane/store/sqlite_store.h"
 
 #include <algorithm>
-#include <random>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "controlplane/store/sqlite_db.h"
+#include "controlplane/store/sqlite_schema.h"
 
 namespace sluice {
 namespace {
 
-constexpr uint64_t kSchemaVersion = 1;
 // Kept for a rollback, however large they are.
 constexpr uint64_t kLeastRevisions = 10;
-
-// Statement by statement: SQLite prepares one at a time.
-constexpr const char* kSchema[] = {
-    "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
-    "CREATE TABLE IF NOT EXISTS revisions (revision INTEGER PRIMARY KEY, created_us INTEGER NOT NULL, "
-    "record BLOB NOT NULL)",
-    // A row per resource and revision that touched it; a null resource was deleted.
-    "CREATE TABLE IF NOT EXISTS versions (kind TEXT NOT NULL, name TEXT NOT NULL, revision INTEGER NOT NULL, "
-    "resource BLOB, PRIMARY KEY (kind, name, revision)) WITHOUT ROWID",
-    "CREATE INDEX IF NOT EXISTS versions_by_revision ON versions (revision)",
-    "CREATE TABLE IF NOT EXISTS answers (number INTEGER PRIMARY KEY AUTOINCREMENT, "
-    "request_id TEXT NOT NULL UNIQUE, fingerprint BLOB NOT NULL, response BLOB NOT NULL)",
-};
-
-std::string RandomEpoch() {
-  std::random_device device;
-  return absl::StrFormat("%08x%08x", device(), device());
-}
 
 class SqliteStore;
 
@@ -70,6 +49,11 @@ class SqliteStore : public Store {
 
   const std::string& epoch() const override { return epoch_; }
 
+  Lineage lineage() override {
+    absl::MutexLock lock(&mutex_);
+    return lineage_;
+  }
+
   absl::StatusOr<PolicyStatePtr> Current() override {
     absl::MutexLock lock(&mutex_);
     return current_;
@@ -88,29 +72,13 @@ class SqliteStore : public Store {
       return absl::AbortedError(absl::StrCat("the store is at revision ", current_->revision, ", not ",
                                              write.expected_revision, " any more"));
     }
-    bool changes = !write.puts.empty() || !write.deletes.empty();
     SqliteTransaction transaction(*db_);
     if (absl::Status status = transaction.Begin(); !status.ok()) return status;
-    StoreEvent event;
+    StoreEvent event{current_->revision, current_->committed, {}, lineage_.replaces_epochs};
     uint64_t compacted = compacted_;
-    if (changes) {
-      event = MakeEvent(write);
-      if (absl::Status status = WriteRevision(event, write.record); !status.ok()) return status;
-      absl::StatusOr<uint64_t> result = Compact(event.revision);
-      if (!result.ok()) return result.status();
-      compacted = *result;
-    }
-    if (absl::Status status = WriteAnswer(write); !status.ok()) return status;
+    if (absl::Status status = WriteChange(write, event, compacted); !status.ok()) return status;
     if (absl::Status status = transaction.Commit(); !status.ok()) return status;
-    if (!changes) return current_;
-    history_bytes_ += BytesOf(event);
-    if (compacted_ != compacted) {
-      compacted_ = compacted;
-      // The change is durable; a figure that is too large only compacts early.
-      MeasureHistory().IgnoreError();
-    }
-    current_ = Apply(*current_, event);
-    for (auto& [watch, callback] : watches_) callback(event);
+    TakeOver(event, compacted);
     return current_;
   }
 
@@ -182,40 +150,18 @@ class SqliteStore : public Store {
   }
 
   absl::Status PrepareSchema(bool new_epoch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    for (const char* statement : kSchema) {
-      if (absl::Status status = db_->Run(statement); !status.ok()) return status;
-    }
-    std::map<std::string, std::string> meta;
-    absl::Status status = db_->Run("SELECT key, value FROM meta", {}, [&meta](const SqliteRow& row) {
-      meta[row.Bytes(0)] = row.Bytes(1);
-    });
+    if (absl::Status status = CreateStoreTables(*db_); !status.ok()) return status;
+    bool is_new = true;
+    absl::Status status =
+        db_->Run("SELECT 1 FROM meta LIMIT 1", {}, [&is_new](const SqliteRow&) { is_new = false; });
+    if (status.ok() && is_new) status = CreateStoreHeader(*db_);
     if (!status.ok()) return status;
-    if (meta.empty()) return CreateMeta();
-    uint64_t schema = 0;
-    if (!absl::SimpleAtoi(meta["schema_version"], &schema) || meta["epoch"].empty() ||
-        !absl::SimpleAtoi(meta["compacted"], &compacted_)) {
-      return Damaged("its header");
-    }
-    if (schema != kSchemaVersion) {
-      return absl::FailedPreconditionError(absl::StrCat("store ", path_, " has schema version ", schema,
-                                                        "; this program reads version ", kSchemaVersion));
-    }
-    epoch_ = new_epoch ? RandomEpoch() : meta["epoch"];
-    return new_epoch ? WriteMeta("epoch", epoch_) : absl::OkStatus();
-  }
-
-  absl::Status CreateMeta() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    epoch_ = RandomEpoch();
-    compacted_ = 0;
-    absl::Status status = WriteMeta("schema_version", absl::StrCat(kSchemaVersion));
-    if (status.ok()) status = WriteMeta("epoch", epoch_);
-    if (status.ok()) status = WriteMeta("compacted", "0");
-    return status;
-  }
-
-  absl::Status WriteMeta(std::string_view key, const std::string& value) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return db_->Run("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)",
-                    {SqliteValue::Text(key), SqliteValue::Text(value)});
+    absl::StatusOr<StoreHeader> header = ReadStoreHeader(*db_);
+    if (!header.ok()) return header.status();
+    epoch_ = new_epoch ? NewEpoch() : header->epoch;
+    compacted_ = header->compacted;
+    lineage_ = std::move(header->lineage);
+    return new_epoch ? WriteStoreMeta(*db_, "epoch", epoch_) : absl::OkStatus();
   }
 
   absl::Status Damaged(const char* what) const {
@@ -263,6 +209,7 @@ class SqliteStore : public Store {
   absl::StatusOr<StoreEvent> LoadEvent(uint64_t revision) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     StoreEvent event;
     event.revision = revision;
+    event.replaces_epochs = lineage_.replaces_epochs;
     bool parsed = true;
     absl::Status status = db_->Run("SELECT created_us FROM revisions WHERE revision = ?1",
                                    {SqliteValue::Int(revision)}, [&event](const SqliteRow& row) {
@@ -287,6 +234,7 @@ class SqliteStore : public Store {
   StoreEvent MakeEvent(StoreWrite& write) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     StoreEvent event;
     event.revision = current_->revision + 1;
+    event.replaces_epochs = lineage_.replaces_epochs;
     // What is stored has microseconds; the same time must come back after a restart.
     event.committed = absl::FromUnixMicros(absl::ToUnixMicros(clock_()));
     for (v1::Resource& put : write.puts) {
@@ -300,6 +248,38 @@ class SqliteStore : public Store {
     std::sort(event.items.begin(), event.items.end(),
               [](const StoreEvent::Item& a, const StoreEvent::Item& b) { return a.key < b.key; });
     return event;
+  }
+
+  // Everything that the write asks for, within a transaction.
+  absl::Status WriteChange(StoreWrite& write, StoreEvent& event, uint64_t& compacted)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (!write.puts.empty() || !write.deletes.empty()) {
+      event = MakeEvent(write);
+      if (absl::Status status = WriteRevision(event, write.record); !status.ok()) return status;
+      absl::StatusOr<uint64_t> result = Compact(event.revision);
+      if (!result.ok()) return result.status();
+      compacted = *result;
+    }
+    if (!write.replaces_epochs.empty()) {
+      absl::StatusOr<std::vector<std::string>> epochs = AddReplacedEpochs(*db_, epoch_, write.replaces_epochs);
+      if (!epochs.ok()) return epochs.status();
+      event.replaces_epochs = *std::move(epochs);
+    }
+    return WriteAnswer(write);
+  }
+
+  // What was committed, in memory and to watchers.
+  void TakeOver(const StoreEvent& event, uint64_t compacted) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (event.items.empty() && event.replaces_epochs == lineage_.replaces_epochs) return;
+    lineage_.replaces_epochs = event.replaces_epochs;
+    history_bytes_ += BytesOf(event);
+    if (compacted_ != compacted) {
+      compacted_ = compacted;
+      // The change is durable; a figure that is too large only compacts early.
+      MeasureHistory().IgnoreError();
+    }
+    if (!event.items.empty()) current_ = Apply(*current_, event);
+    for (auto& [watch, callback] : watches_) callback(event);
   }
 
   absl::Status WriteRevision(const StoreEvent& event, v1::Revision& record)
@@ -394,7 +374,7 @@ class SqliteStore : public Store {
           "n.revision <= ?1 + 1))",
           {bound});
     }
-    if (status.ok()) status = WriteMeta("compacted", absl::StrCat(upto));
+    if (status.ok()) status = WriteStoreMeta(*db_, "compacted", absl::StrCat(upto));
     if (!status.ok()) return status;
     return upto;
   }
@@ -421,6 +401,7 @@ class SqliteStore : public Store {
   absl::Mutex mutex_;
   std::unique_ptr<SqliteDb> db_ ABSL_GUARDED_BY(mutex_);
   PolicyStatePtr current_ ABSL_GUARDED_BY(mutex_);
+  Lineage lineage_ ABSL_GUARDED_BY(mutex_);
   // Revisions up to and including this one are gone.
   uint64_t compacted_ ABSL_GUARDED_BY(mutex_) = 0;
   // Of records and resources, all revisions; and from when on it is too much.

@@ -19,6 +19,7 @@ namespace {
 using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 
 struct Implementation {
   std::string name;
@@ -244,6 +245,71 @@ TEST_P(StoreContractTest, ALastFewRevisionsAreKeptHoweverLarge) {
   }
   for (uint64_t revision = 21; revision <= 30; ++revision) EXPECT_TRUE(store_->At(revision).ok()) << revision;
   EXPECT_FALSE(store_->At(10).ok());
+}
+
+TEST_P(StoreContractTest, ANewStoreComesFromNowhereAndReplacesNothing) {
+  const Lineage lineage = store_->lineage();
+  EXPECT_EQ(lineage.parent_epoch, "");
+  EXPECT_EQ(lineage.parent_revision, 0);
+  EXPECT_THAT(lineage.replaces_epochs, IsEmpty());
+}
+
+TEST_P(StoreContractTest, ReplacedEpochsComeWithTheirRevisionAndSurviveReopening) {
+  std::vector<StoreEvent> seen;
+  auto watch = store_->Watch(0, [&seen](const StoreEvent& event) { seen.push_back(event); });
+  StoreWrite write = Write({MakeUpstream("a")});
+  write.replaces_epochs = {"before", store_->epoch(), "before"};
+  ASSERT_TRUE(store_->Commit(std::move(write)).ok());
+  Commit({MakeUpstream("b")});
+  EXPECT_THAT(store_->lineage().replaces_epochs, ElementsAre("before"));
+  ASSERT_EQ(seen.size(), 2);
+  EXPECT_EQ(seen[0].items.size(), 1);
+  EXPECT_THAT(seen[0].replaces_epochs, ElementsAre("before"));
+  EXPECT_THAT(seen[1].replaces_epochs, ElementsAre("before"));
+  watch->reset();
+  Open({});
+  EXPECT_THAT(store_->lineage().replaces_epochs, ElementsAre("before"));
+}
+
+TEST_P(StoreContractTest, ReplacedEpochsAloneMakeNoRevisionAndWatchersLearnThem) {
+  Commit({MakeUpstream("a")});
+  std::vector<StoreEvent> seen;
+  auto watch = store_->Watch(1, [&seen](const StoreEvent& event) { seen.push_back(event); });
+  for (const char* epoch : {"x", "y", "x"}) {
+    StoreWrite write = Write({});
+    write.replaces_epochs = {epoch};
+    ASSERT_TRUE(store_->Commit(std::move(write)).ok());
+  }
+  EXPECT_EQ(Current()->revision, 1);
+  // The third told nothing new.
+  ASSERT_EQ(seen.size(), 2);
+  EXPECT_EQ(seen[1].revision, 1);
+  EXPECT_THAT(seen[1].items, IsEmpty());
+  EXPECT_THAT(seen[1].replaces_epochs, ElementsAre("x", "y"));
+}
+
+TEST_P(StoreContractTest, ARefusedWriteLeavesNoReplacedEpochs) {
+  StoreWrite late = Write({MakeUpstream("b")});
+  late.replaces_epochs = {"before"};
+  Commit({MakeUpstream("a")});
+  EXPECT_EQ(store_->Commit(std::move(late)).status().code(), absl::StatusCode::kAborted);
+  for (const std::string& bad : {std::string(), std::string(kMaxEpochBytes + 1, 'x')}) {
+    StoreWrite write = Write({MakeUpstream("b")});
+    write.replaces_epochs = {"good", bad};
+    EXPECT_EQ(store_->Commit(std::move(write)).status().code(), absl::StatusCode::kInvalidArgument) << bad.size();
+  }
+  EXPECT_THAT(store_->lineage().replaces_epochs, IsEmpty());
+  EXPECT_EQ(Current()->revision, 1);
+}
+
+TEST_P(StoreContractTest, TheNewestReplacedEpochsAreKept) {
+  StoreWrite write = Write({});
+  for (size_t i = 0; i < kMaxReplacedEpochs + 2; ++i) write.replaces_epochs.push_back("e" + std::to_string(i));
+  ASSERT_TRUE(store_->Commit(std::move(write)).ok());
+  const std::vector<std::string> kept = store_->lineage().replaces_epochs;
+  ASSERT_EQ(kept.size(), kMaxReplacedEpochs);
+  EXPECT_EQ(kept.front(), "e2");
+  EXPECT_EQ(kept.back(), "e" + std::to_string(kMaxReplacedEpochs + 1));
 }
 
 INSTANTIATE_TEST_SUITE_P(
