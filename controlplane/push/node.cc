@@ -20,6 +20,9 @@ constexpr size_t kMaxInstanceBytes = 128;
 
 void TakeHello(const v1::Hello& hello, const StoreStanding& store, Node& node) {
   const bool runs = hello.revision() > 0 && !hello.epoch().empty();
+  const bool same_as_before = node.epoch == hello.epoch() && node.acked_revision == hello.revision();
+  node.ahead = runs && hello.epoch() == store.epoch &&
+               (hello.revision() > store.revision || (node.ahead && same_as_before));
   node.epoch = runs ? hello.epoch() : "";
   node.acked_revision = runs ? hello.revision() : 0;
   // Revisions of another store, or from a future that this one lost, say
@@ -43,9 +46,7 @@ void TakeHello(const v1::Hello& hello, const StoreStanding& store, Node& node) {
 
 EpochFit FitOf(const Node& node, const StoreStanding& store) {
   if (node.epoch.empty()) return EpochFit::kNothing;
-  if (node.epoch == store.epoch) {
-    return node.acked_revision <= store.revision ? EpochFit::kSame : EpochFit::kAhead;
-  }
+  if (node.epoch == store.epoch) return node.ahead ? EpochFit::kAhead : EpochFit::kSame;
   const auto& replaced = store.replaces_epochs;
   const bool found = std::find(replaced.begin(), replaced.end(), node.epoch) != replaced.end();
   return found ? EpochFit::kReplaced : EpochFit::kForeign;

@@ -79,6 +79,9 @@ struct Node {
   // Of what it runs; empty and 0: nothing of a control plane.
   std::string epoch;
   uint64_t acked_revision = 0;
+  // That revision is not the store's, though of its epoch. Stays so when the
+  // store reaches the number again.
+  bool ahead = false;
   // What it has of this epoch; null: unknown, so that it gets a snapshot.
   CatalogPtr base;
   absl::Time answered;

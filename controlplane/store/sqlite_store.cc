@@ -47,7 +47,10 @@ class SqliteStore : public Store {
     return absl::OkStatus();
   }
 
-  const std::string& epoch() const override { return epoch_; }
+  std::string epoch() const override {
+    absl::MutexLock lock(&mutex_);
+    return epoch_;
+  }
 
   Lineage lineage() override {
     absl::MutexLock lock(&mutex_);
@@ -74,7 +77,7 @@ class SqliteStore : public Store {
     }
     SqliteTransaction transaction(*db_);
     if (absl::Status status = transaction.Begin(); !status.ok()) return status;
-    StoreEvent event{current_->revision, current_->committed, {}, lineage_.replaces_epochs};
+    StoreEvent event{current_->revision, current_->committed, {}, epoch_, lineage_.replaces_epochs};
     uint64_t compacted = compacted_;
     if (absl::Status status = WriteChange(write, event, compacted); !status.ok()) return status;
     if (absl::Status status = transaction.Commit(); !status.ok()) return status;
@@ -161,7 +164,18 @@ class SqliteStore : public Store {
     epoch_ = new_epoch ? NewEpoch() : header->epoch;
     compacted_ = header->compacted;
     lineage_ = std::move(header->lineage);
-    return new_epoch ? WriteStoreMeta(*db_, "epoch", epoch_) : absl::OkStatus();
+    if (!new_epoch) return absl::OkStatus();
+    absl::StatusOr<std::vector<std::string>> epochs = BeginEpoch(epoch_, {header->epoch});
+    if (!epochs.ok()) return epochs.status();
+    lineage_.replaces_epochs = *std::move(epochs);
+    return absl::OkStatus();
+  }
+
+  // Returns all that it replaces.
+  absl::StatusOr<std::vector<std::string>> BeginEpoch(const std::string& epoch, std::vector<std::string> replaced)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (absl::Status status = WriteStoreMeta(*db_, "epoch", epoch); !status.ok()) return status;
+    return AddReplacedEpochs(*db_, epoch, replaced);
   }
 
   absl::Status Damaged(const char* what) const {
@@ -209,6 +223,7 @@ class SqliteStore : public Store {
   absl::StatusOr<StoreEvent> LoadEvent(uint64_t revision) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     StoreEvent event;
     event.revision = revision;
+    event.epoch = epoch_;
     event.replaces_epochs = lineage_.replaces_epochs;
     bool parsed = true;
     absl::Status status = db_->Run("SELECT created_us FROM revisions WHERE revision = ?1",
@@ -234,11 +249,12 @@ class SqliteStore : public Store {
   StoreEvent MakeEvent(StoreWrite& write) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     StoreEvent event;
     event.revision = current_->revision + 1;
+    event.epoch = write.new_epoch ? NewEpoch() : epoch_;
     event.replaces_epochs = lineage_.replaces_epochs;
     // What is stored has microseconds; the same time must come back after a restart.
     event.committed = absl::FromUnixMicros(absl::ToUnixMicros(clock_()));
     for (v1::Resource& put : write.puts) {
-      StampResource(put, epoch_, event.revision);
+      StampResource(put, event.epoch, event.revision);
       const auto* field =
           put.GetReflection()->GetOneofFieldDescriptor(put, put.GetDescriptor()->FindOneofByName("spec"));
       ResourceKey key{field == nullptr ? std::string() : field->message_type()->name(), put.meta().name()};
@@ -260,7 +276,13 @@ class SqliteStore : public Store {
       if (!result.ok()) return result.status();
       compacted = *result;
     }
-    if (!write.replaces_epochs.empty()) {
+    if (write.new_epoch) {
+      if (event.items.empty()) event.epoch = NewEpoch();
+      write.replaces_epochs.push_back(epoch_);
+      absl::StatusOr<std::vector<std::string>> epochs = BeginEpoch(event.epoch, write.replaces_epochs);
+      if (!epochs.ok()) return epochs.status();
+      event.replaces_epochs = *std::move(epochs);
+    } else if (!write.replaces_epochs.empty()) {
       absl::StatusOr<std::vector<std::string>> epochs = AddReplacedEpochs(*db_, epoch_, write.replaces_epochs);
       if (!epochs.ok()) return epochs.status();
       event.replaces_epochs = *std::move(epochs);
@@ -270,7 +292,8 @@ class SqliteStore : public Store {
 
   // What was committed, in memory and to watchers.
   void TakeOver(const StoreEvent& event, uint64_t compacted) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    if (event.items.empty() && event.replaces_epochs == lineage_.replaces_epochs) return;
+    if (event.items.empty() && event.epoch == epoch_ && event.replaces_epochs == lineage_.replaces_epochs) return;
+    epoch_ = event.epoch;
     lineage_.replaces_epochs = event.replaces_epochs;
     history_bytes_ += BytesOf(event);
     if (compacted_ != compacted) {
@@ -396,9 +419,9 @@ class SqliteStore : public Store {
   const std::string path_;
   const StoreLimits limits_;
   const std::function<absl::Time()> clock_;
-  std::string epoch_;
 
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
+  std::string epoch_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<SqliteDb> db_ ABSL_GUARDED_BY(mutex_);
   PolicyStatePtr current_ ABSL_GUARDED_BY(mutex_);
   Lineage lineage_ ABSL_GUARDED_BY(mutex_);

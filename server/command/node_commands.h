@@ -28,9 +28,9 @@ class NodeCommands {
     // In force; null: nothing yet.
     std::function<std::shared_ptr<const RouteTable>()> table;
     std::function<ConfigStatus()> status;
+    std::function<Moment()> clock;
     // A piece of what is held from the control plane, from that offset on.
     std::function<v1::PoliciesInForce(uint64_t)> policies;
-    std::function<Moment()> clock;
   };
 
   // Began to count at this moment.
