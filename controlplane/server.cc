@@ -131,7 +131,6 @@ absl::Status ControlPlaneServer::ShareDescriptors() {
 absl::Status ControlPlaneServer::StartPush() {
   PushHub::Options options;
   options.settings = options_.push;
-  options.epoch = store_->epoch();
   options.clock = [] { return absl::Now(); };
   options.observer = metrics_.get();
   options.wake = [this] { timer_.Wake(); };
