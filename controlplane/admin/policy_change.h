@@ -4,10 +4,13 @@
 #define SLUICE_CONTROLPLANE_ADMIN_POLICY_CHANGE_H_
 
 #include <cstdint>
+#include <optional>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "controlplane/store/store.h"
+#include "google/protobuf/map.h"
 #include "google/protobuf/repeated_ptr_field.h"
 #include "grpcpp/support/status.h"
 #include "sluice/v1/control.pb.h"
@@ -23,12 +26,19 @@ struct PolicyChange {
   // Why it must not be done.
   std::vector<v1::Violation> violations;
   uint64_t rollback_of = 0;
+  // Where it is ABORTED: the etag that does not match, and whose it is.
+  std::optional<ResourceKey> conflict;
+  std::string stale_etag;
 
   bool empty() const { return puts.empty() && deletes.empty(); }
 };
 
 using ResourceList = google::protobuf::RepeatedPtrField<v1::Resource>;
 using RefList = google::protobuf::RepeatedPtrField<v1::ResourceRef>;
+
+using LabelMap = google::protobuf::Map<std::string, std::string>;
+// All of `labels`.
+bool HasLabels(const v1::Resource& resource, const LabelMap& labels);
 
 // INVALID_ARGUMENT unless the kind is known and the name there.
 grpc::Status ParseRef(const v1::ResourceRef& ref, ResourceKey& key);
@@ -39,8 +49,16 @@ inline constexpr int kMaxFieldChanges = 200;
 // Null stands for "not there".
 v1::Change BoundedDiff(const v1::Resource* before, const v1::Resource* after);
 
-// ABORTED on the first etag that does not match, when asked to look.
-grpc::Status ProposeApply(const PolicyState& state, const ResourceList& resources, bool check_etags,
+struct ApplyRules {
+  // ABORTED on the first one that does not match.
+  bool check_etags = false;
+  // Null: nothing is deleted. INVALID_ARGUMENT unless it has a scope.
+  const v1::Prune* prune = nullptr;
+  // FAILED_PRECONDITION names who refers to what would be pruned; else they are
+  // violations.
+  bool refuse_referred = false;
+};
+grpc::Status ProposeApply(const PolicyState& state, const ResourceList& resources, const ApplyRules& rules,
                           PolicyChange& change);
 // NOT_FOUND, or FAILED_PRECONDITION while referred to.
 grpc::Status ProposeDelete(const PolicyState& state, const RefList& refs, PolicyChange& change);

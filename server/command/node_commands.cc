@@ -130,7 +130,9 @@ v1::Answer NodeCommands::Answer(const v1::Query& query) const {
       return Config();
     case v1::Query::kLive:
       return Live(query.live());
-    case v1::Query::KIND_NOT_SET:
+    case v1::Query::kCheck:
+      return Check(query.check());
+    default:
       break;
   }
   return Refusal(absl::UnimplementedError("this data plane does not know the query"));
@@ -181,6 +183,12 @@ v1::Answer NodeCommands::Config() const {
       }
     }
   }
+  return answer;
+}
+
+v1::Answer NodeCommands::Check(const v1::PolicyCheckQuery& query) const {
+  v1::Answer answer;
+  *answer.mutable_check() = sources_.check(query);
   return answer;
 }
 

@@ -21,6 +21,7 @@
 #include "server/config/config_options.h"
 #include "server/config/config_status.h"
 #include "server/config/route_table_source.h"
+#include "sluice/v1/control.pb.h"
 
 namespace sluice {
 
@@ -49,6 +50,10 @@ class ConfigManager {
   // refused of the control plane is asked for again. Returns at
   // once; a result that is not valid is logged and changes nothing.
   void Reload();
+
+  // What this data plane would make of a change to what it holds from the
+  // control plane. On the config worker only, as the queries come.
+  v1::PolicyCheck Check(const v1::PolicyCheckQuery& query) const;
 
   const RouteTableSource& tables() const;
   ConfigStatus status() const;
