@@ -168,7 +168,8 @@ absl::Status ControlPlaneServer::StartMetrics() {
 absl::Status ControlPlaneServer::StartGrpc() {
   absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> credentials = Credentials(options_);
   if (!credentials.ok()) return credentials.status();
-  admin_ = std::make_unique<AdminService>(*store_, *hub_, metrics_.get(), options_.editor_limits);
+  admin_ = std::make_unique<AdminService>(*store_, *hub_, metrics_.get(), options_.editor_limits,
+                                          ProgramInfo{SLUICE_VERSION, absl::Now()});
   push_ = std::make_unique<PushService>(*hub_);
   reflection_ = std::make_unique<ServerReflection>(std::vector<std::string>{
       v1::Admin::service_full_name(), v1::Push::service_full_name(), "grpc.health.v1.Health"});

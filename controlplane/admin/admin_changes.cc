@@ -1,6 +1,7 @@
 // The methods of AdminService that change policies, or say what would change.
 #include "controlplane/admin/admin_service.h"
 #include "controlplane/admin/edit_request.h"
+#include "controlplane/admin/node_check.h"
 #include "controlplane/admin/rpc_status.h"
 
 namespace sluice {
@@ -22,14 +23,26 @@ PolicyEditor::Answer AnswerInto(Response& response) {
 
 }  // namespace
 
-grpc::Status AdminService::DoApply(const v1::ApplyRequest& request, v1::ApplyResponse& response) {
+grpc::Status AdminService::DoApply(const v1::ApplyRequest& request, v1::ApplyResponse& response,
+                                   v1::PolicyCheckQuery* query) {
   if (request.resources().empty()) return BadField("resources", "empty; there is nothing to apply");
+  if (request.ask_nodes() && !request.validate_only()) {
+    return BadField("ask_nodes", "needs validate_only: data planes are asked about what is not applied yet");
+  }
+  ApplyRules rules;
+  rules.check_etags = !request.force();
+  rules.prune = request.has_prune() ? &request.prune() : nullptr;
+  rules.refuse_referred = true;
+  auto answer = [&response, query](uint64_t revision, const PolicyState& before, const PolicyChange& change) {
+    AnswerInto(response)(revision, before, change);
+    if (query != nullptr) *query = CheckQueryOf(change);
+  };
   return editor_.Edit(
       EditRequestOf(request), response,
-      [&request](const PolicyState& state, PolicyChange& change) {
-        return ProposeApply(state, request.resources(), /*check_etags=*/true, change);
+      [&request, &rules](const PolicyState& state, PolicyChange& change) {
+        return ProposeApply(state, request.resources(), rules, change);
       },
-      AnswerInto(response));
+      answer);
 }
 
 grpc::Status AdminService::DoDelete(const v1::DeleteRequest& request, v1::DeleteResponse& response) {
@@ -77,7 +90,7 @@ grpc::Status AdminService::DoValidate(const v1::ValidateRequest& request, v1::Va
   PolicyStatePtr state;
   if (grpc::Status status = StateAt(0, state); !status.ok()) return status;
   PolicyChange change;
-  grpc::Status status = ProposeApply(*state, request.resources(), /*check_etags=*/false, change);
+  grpc::Status status = ProposeApply(*state, request.resources(), ApplyRules(), change);
   for (v1::Violation& violation : change.violations) *response.add_violations() = std::move(violation);
   return status;
 }
@@ -87,12 +100,16 @@ grpc::Status AdminService::DoDiff(const v1::DiffRequest& request, v1::DiffRespon
   if (revisions && !request.resources().empty()) {
     return BadField("resources", "set together with revisions; compare one or the other");
   }
+  if (revisions && request.has_prune()) return BadField("prune", "set together with revisions; it goes with resources");
   if (revisions) return DiffRevisions(request, response);
   if (request.resources().empty()) return BadField("resources", "empty; there is nothing to compare");
   PolicyStatePtr state;
   if (grpc::Status status = StateAt(0, state); !status.ok()) return status;
   PolicyChange change;
-  grpc::Status status = ProposeApply(*state, request.resources(), /*check_etags=*/false, change);
+  // What would dangle is told as violations, beside what would be deleted.
+  ApplyRules rules;
+  rules.prune = request.has_prune() ? &request.prune() : nullptr;
+  grpc::Status status = ProposeApply(*state, request.resources(), rules, change);
   AddChanges(change.changes, response);
   for (v1::Violation& violation : change.violations) *response.add_violations() = std::move(violation);
   response.set_revision(state->revision);

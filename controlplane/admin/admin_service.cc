@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "controlplane/admin/command_check.h"
+#include "controlplane/admin/node_check.h"
 #include "controlplane/admin/rpc_status.h"
 #include "proto/policy/duration_text.h"
 #include "proto/policy/kinds.h"
@@ -22,13 +23,6 @@ constexpr int kDefaultHistory = 50;
 constexpr int kMaxHistory = 1000;
 constexpr absl::Duration kDefaultAwait = absl::Seconds(10);
 constexpr absl::Duration kMaxAwait = absl::Seconds(60);
-
-bool HasLabels(const v1::Resource& resource, const google::protobuf::Map<std::string, std::string>& labels) {
-  return std::all_of(labels.begin(), labels.end(), [&resource](const auto& label) {
-    auto found = resource.meta().labels().find(label.first);
-    return found != resource.meta().labels().end() && found->second == label.second;
-  });
-}
 
 // Where the next page goes on, and in which revision: pages of one list are of
 // one state, whatever happens between them. "7/Upstream/openai".
@@ -64,7 +58,41 @@ grpc::Status AdminService::StateAt(uint64_t revision, PolicyStatePtr& state) {
 
 AdminService::Reactor* AdminService::Apply(Context* context, const v1::ApplyRequest* request,
                                            v1::ApplyResponse* response) {
+  if (request->ask_nodes()) return ApplyOnNodes(context, *request, response);
   return Finish(context, "Apply", DoApply(*request, *response));
+}
+
+AdminService::Reactor* AdminService::ApplyOnNodes(Context* context, const v1::ApplyRequest& request,
+                                                  v1::ApplyResponse* response) {
+  v1::PolicyCheckQuery query;
+  if (grpc::Status status = DoApply(request, *response, &query); !status.ok()) return Finish(context, "Apply", status);
+  Reactor* reactor = context->DefaultReactor();
+  CheckOnNodes(fleet_, response->revision(), std::move(query),
+               [this, reactor, response](std::vector<v1::NodeFindings> findings) {
+                 for (v1::NodeFindings& finding : findings) *response->add_nodes() = std::move(finding);
+                 if (observer_ != nullptr) observer_->OnRequest("Apply", grpc::StatusCode::OK);
+                 reactor->Finish(grpc::Status::OK);
+               });
+  return reactor;
+}
+
+Backups::Reactor* AdminService::Backup(Context* context, const v1::BackupRequest*) { return backups_.Begin(context); }
+
+AdminService::Reactor* AdminService::GetInfo(Context* context, const v1::GetInfoRequest*,
+                                             v1::GetInfoResponse* response) {
+  PolicyStatePtr state;
+  grpc::Status status = StateAt(0, state);
+  if (!status.ok()) return Finish(context, "GetInfo", status);
+  const Lineage lineage = store_.lineage();
+  response->set_version(program_.version);
+  response->set_epoch(store_.epoch());
+  response->set_revision(state->revision);
+  response->set_store(store_.location());
+  response->set_parent_epoch(lineage.parent_epoch);
+  response->set_parent_revision(lineage.parent_revision);
+  for (const std::string& epoch : lineage.replaces_epochs) response->add_replaces_epochs(epoch);
+  *response->mutable_started() = ToProto(program_.started);
+  return Finish(context, "GetInfo", grpc::Status::OK);
 }
 
 AdminService::Reactor* AdminService::Validate(Context* context, const v1::ValidateRequest* request,

@@ -1,13 +1,16 @@
 // The gRPC face of the Admin service (control.proto). Callback API: each method
 // runs on a thread of gRPC's and is as long as one commit; AwaitRevision,
-// Command, Adopt and ReplaceEpochs hold no thread while they wait for data
-// planes.
+// Command and what asks data planes hold no thread while they wait.
 #ifndef SLUICE_CONTROLPLANE_ADMIN_ADMIN_SERVICE_H_
 #define SLUICE_CONTROLPLANE_ADMIN_ADMIN_SERVICE_H_
 
+#include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "controlplane/admin/admin_observer.h"
+#include "controlplane/admin/backup_stream.h"
 #include "controlplane/admin/fleet_policies.h"
 #include "controlplane/admin/policy_editor.h"
 #include "controlplane/push/fleet.h"
@@ -16,11 +19,22 @@
 
 namespace sluice {
 
+// What GetInfo tells of the program.
+struct ProgramInfo {
+  std::string version;
+  absl::Time started = absl::Now();
+};
+
 class AdminService : public v1::Admin::CallbackService {
  public:
   // All must outlive the server; `observer` may be null.
-  AdminService(Store& store, Fleet& fleet, AdminObserver* observer, EditorLimits limits = {})
-      : store_(store), fleet_(fleet), observer_(observer), editor_(store, observer, limits) {}
+  AdminService(Store& store, Fleet& fleet, AdminObserver* observer, EditorLimits limits = {}, ProgramInfo program = {})
+      : store_(store),
+        fleet_(fleet),
+        observer_(observer),
+        program_(std::move(program)),
+        editor_(store, observer, limits),
+        backups_(store, observer) {}
 
   using Context = grpc::CallbackServerContext;
   using Reactor = grpc::ServerUnaryReactor;
@@ -44,11 +58,16 @@ class AdminService : public v1::Admin::CallbackService {
                          v1::ReplaceEpochsResponse* response) override;
   Reactor* ForgetNode(Context* context, const v1::ForgetNodeRequest* request,
                       v1::ForgetNodeResponse* response) override;
+  Backups::Reactor* Backup(Context* context, const v1::BackupRequest* request) override;
+  Reactor* GetInfo(Context* context, const v1::GetInfoRequest* request, v1::GetInfoResponse* response) override;
 
  private:
   Reactor* Finish(Context* context, const char* method, const grpc::Status& status);
 
-  grpc::Status DoApply(const v1::ApplyRequest& request, v1::ApplyResponse& response);
+  // `query`, where it is not null: to ask data planes about it.
+  grpc::Status DoApply(const v1::ApplyRequest& request, v1::ApplyResponse& response,
+                       v1::PolicyCheckQuery* query = nullptr);
+  Reactor* ApplyOnNodes(Context* context, const v1::ApplyRequest& request, v1::ApplyResponse* response);
   grpc::Status DoValidate(const v1::ValidateRequest& request, v1::ValidateResponse& response);
   grpc::Status DoGet(const v1::GetRequest& request, v1::GetResponse& response);
   grpc::Status DoList(const v1::ListRequest& request, v1::ListResponse& response);
@@ -70,7 +89,9 @@ class AdminService : public v1::Admin::CallbackService {
   Store& store_;
   Fleet& fleet_;
   AdminObserver* const observer_;
+  const ProgramInfo program_;
   PolicyEditor editor_;
+  Backups backups_;
 };
 
 }  // namespace sluice

@@ -41,7 +41,8 @@ grpc::Status CheckQuery(const v1::Query& query) {
       return CheckTarget("query.live.target", query.live().target(), false);
     case v1::Query::kConfig:
       return grpc::Status::OK;
-    case v1::Query::KIND_NOT_SET:
+    // Asked by Apply and Adopt.
+    default:
       break;
   }
   return BadField("query", "asks for nothing; set breakers, config or live");

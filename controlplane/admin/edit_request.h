@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "absl/strings/strip.h"
 #include "controlplane/admin/policy_editor.h"
 #include "google/protobuf/message.h"
 
@@ -21,6 +22,7 @@ EditRequest EditRequestOf(const Request& request) {
   edit.reason = request.reason();
   edit.author = request.author();
   edit.validate_only = request.validate_only();
+  edit.method = std::string(absl::StripSuffix(Request::descriptor()->name(), "Request"));
   if (!edit.request_id.empty()) edit.fingerprint = FingerprintOf(request);
   return edit;
 }

@@ -80,16 +80,59 @@ void Put(const PolicyState& state, v1::Resource after, PolicyChange& change) {
   if (change.changes.back().action() != v1::CHANGE_ACTION_UNCHANGED) change.puts.push_back(std::move(after));
 }
 
-grpc::Status CheckEtag(const PolicyState& state, const ResourceKey& key, const std::string& etag) {
+grpc::Status CheckEtag(const PolicyState& state, const ResourceKey& key, const std::string& etag,
+                       PolicyChange& change) {
   if (etag.empty()) return grpc::Status::OK;
   const v1::Resource* there = Find(state, key);
   if (there != nullptr && there->meta().etag() == etag) return grpc::Status::OK;
-  return MakeStatus(grpc::StatusCode::ABORTED,
-                    absl::StrCat(ResourceId(key.kind, key.name), ": etag \"", etag, "\" is out of date: ",
-                                 there == nullptr
-                                     ? "it was deleted"
-                                     : absl::StrCat("revision ", there->meta().revision(), " changed it"),
-                                 "; read it again"));
+  change.conflict = key;
+  change.stale_etag = etag;
+  return MakeStatus(grpc::StatusCode::ABORTED, absl::StrCat(ResourceId(key.kind, key.name), ": etag is out of date"));
+}
+
+// References are looked for in what would be there then.
+grpc::Status CheckReferred(const PolicyState& state, const PolicyChange& change, const char* outcome) {
+  const ResourceMap after = After(state, change);
+  const std::vector<const v1::Resource*> left = Pointers(after);
+  std::vector<ReferredResource> referred;
+  for (const ResourceKey& key : change.deletes) {
+    std::vector<std::string> referrers = ReferrersOf(key.kind, key.name, left);
+    if (!referrers.empty()) referred.push_back({ResourceId(key.kind, key.name), std::move(referrers)});
+  }
+  return referred.empty() ? grpc::Status::OK : ReferredStatus(referred, outcome);
+}
+
+grpc::Status ParseKind(const std::string& field, const std::string& name, std::string& kind) {
+  const auto* found = FindKind(name);
+  if (found == nullptr) {
+    std::string known;
+    for (const auto* each : Kinds()) absl::StrAppend(&known, known.empty() ? "" : ", ", each->message_type()->name());
+    return BadField(field, absl::StrCat("\"", name, "\" is not a kind; there are ", known));
+  }
+  kind = found->message_type()->name();
+  return grpc::Status::OK;
+}
+
+// What is in the scope and not among `kept` goes.
+grpc::Status Prune(const PolicyState& state, const v1::Prune& prune, const std::set<ResourceKey>& kept,
+                   PolicyChange& change) {
+  if (prune.labels().empty() && prune.kinds().empty() && !prune.all()) {
+    return BadField("prune", "has no scope, so that it would delete all; set labels, kinds or all");
+  }
+  std::set<std::string> kinds;
+  for (int i = 0; i < prune.kinds_size(); ++i) {
+    std::string kind;
+    grpc::Status status = ParseKind(absl::StrCat("prune.kinds[", i, "]"), prune.kinds(i), kind);
+    if (!status.ok()) return status;
+    kinds.insert(std::move(kind));
+  }
+  for (const auto& [key, resource] : state.resources) {
+    const bool in_scope = (kinds.empty() || kinds.contains(key.kind)) && HasLabels(*resource, prune.labels());
+    if (!in_scope || kept.contains(key)) continue;
+    change.deletes.push_back(key);
+    change.changes.push_back(BoundedDiff(resource.get(), nullptr));
+  }
+  return grpc::Status::OK;
 }
 
 }  // namespace
@@ -98,15 +141,18 @@ ResourceKey KeyOf(const v1::Resource& resource) {
   return {std::string(KindOf(resource)), resource.meta().name()};
 }
 
+bool HasLabels(const v1::Resource& resource, const LabelMap& labels) {
+  return std::all_of(labels.begin(), labels.end(), [&resource](const auto& label) {
+    auto found = resource.meta().labels().find(label.first);
+    return found != resource.meta().labels().end() && found->second == label.second;
+  });
+}
+
 grpc::Status ParseRef(const v1::ResourceRef& ref, ResourceKey& key) {
-  const auto* kind = FindKind(ref.kind());
-  if (kind == nullptr) {
-    std::string known;
-    for (const auto* field : Kinds()) absl::StrAppend(&known, known.empty() ? "" : ", ", field->message_type()->name());
-    return BadField("resource.kind", absl::StrCat("\"", ref.kind(), "\" is not a kind; there are ", known));
-  }
+  std::string kind;
+  if (grpc::Status status = ParseKind("resource.kind", ref.kind(), kind); !status.ok()) return status;
   if (ref.name().empty()) return BadField("resource.name", "missing");
-  key = {kind->message_type()->name(), ref.name()};
+  key = {std::move(kind), ref.name()};
   return grpc::Status::OK;
 }
 
@@ -121,7 +167,7 @@ v1::Change BoundedDiff(const v1::Resource* before, const v1::Resource* after) {
   return change;
 }
 
-grpc::Status ProposeApply(const PolicyState& state, const ResourceList& resources, bool check_etags,
+grpc::Status ProposeApply(const PolicyState& state, const ResourceList& resources, const ApplyRules& rules,
                           PolicyChange& change) {
   std::set<ResourceKey> seen;
   for (int i = 0; i < resources.size(); ++i) {
@@ -137,10 +183,16 @@ grpc::Status ProposeApply(const PolicyState& state, const ResourceList& resource
       continue;
     }
     for (v1::Violation& violation : FindUnknown(resource)) change.violations.push_back(std::move(violation));
-    if (check_etags) {
-      if (grpc::Status status = CheckEtag(state, key, resource.meta().etag()); !status.ok()) return status;
+    if (rules.check_etags) {
+      if (grpc::Status status = CheckEtag(state, key, resource.meta().etag(), change); !status.ok()) return status;
     }
     Put(state, resource, change);
+  }
+  if (rules.prune != nullptr) {
+    if (grpc::Status status = Prune(state, *rules.prune, seen, change); !status.ok()) return status;
+    if (rules.refuse_referred && change.violations.empty()) {
+      if (grpc::Status status = CheckReferred(state, change, "nothing was changed"); !status.ok()) return status;
+    }
   }
   Validate(state, change);
   return grpc::Status::OK;
@@ -158,14 +210,7 @@ grpc::Status ProposeDelete(const PolicyState& state, const RefList& refs, Policy
     change.deletes.push_back(key);
     change.changes.push_back(BoundedDiff(before, nullptr));
   }
-  ResourceMap after = After(state, change);
-  std::vector<const v1::Resource*> left = Pointers(after);
-  std::vector<ReferredResource> referred;
-  for (const ResourceKey& key : change.deletes) {
-    std::vector<std::string> referrers = ReferrersOf(key.kind, key.name, left);
-    if (!referrers.empty()) referred.push_back({ResourceId(key.kind, key.name), std::move(referrers)});
-  }
-  if (!referred.empty()) return ReferredStatus(referred);
+  if (grpc::Status status = CheckReferred(state, change, "nothing was deleted"); !status.ok()) return status;
   Validate(state, change);
   return grpc::Status::OK;
 }
@@ -177,7 +222,7 @@ grpc::Status ProposeSet(const PolicyState& state, const v1::SetRequest& request,
   if (before == nullptr) {
     return MakeStatus(grpc::StatusCode::NOT_FOUND, absl::StrCat(ResourceId(key.kind, key.name), " does not exist"));
   }
-  if (grpc::Status status = CheckEtag(state, key, request.etag()); !status.ok()) return status;
+  if (grpc::Status status = CheckEtag(state, key, request.etag(), change); !status.ok()) return status;
   v1::Resource after = *before;
   for (const v1::FieldAssignment& assignment : request.assignments()) {
     absl::Status status = SetPolicyField(after, assignment.path(), assignment.value());

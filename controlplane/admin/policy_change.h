@@ -4,11 +4,13 @@
 #define SLUICE_CONTROLPLANE_ADMIN_POLICY_CHANGE_H_
 
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "controlplane/store/store.h"
+#include "google/protobuf/map.h"
 #include "google/protobuf/repeated_ptr_field.h"
 #include "grpcpp/support/status.h"
 #include "sluice/v1/control.pb.h"
@@ -27,6 +29,9 @@ struct PolicyChange {
   // As in StoreWrite; made together with the rest, or without it.
   std::vector<std::string> replaces_epochs;
   bool new_epoch = false;
+  // Where it is ABORTED: the etag that does not match, and whose it is.
+  std::optional<ResourceKey> conflict;
+  std::string stale_etag;
 
   bool empty() const { return puts.empty() && deletes.empty(); }
   bool changes_lineage() const { return new_epoch || !replaces_epochs.empty(); }
@@ -38,6 +43,10 @@ using RefList = google::protobuf::RepeatedPtrField<v1::ResourceRef>;
 // The kind is "" where none is set.
 ResourceKey KeyOf(const v1::Resource& resource);
 
+using LabelMap = google::protobuf::Map<std::string, std::string>;
+// All of `labels`.
+bool HasLabels(const v1::Resource& resource, const LabelMap& labels);
+
 // INVALID_ARGUMENT unless the kind is known and the name there.
 grpc::Status ParseRef(const v1::ResourceRef& ref, ResourceKey& key);
 
@@ -47,8 +56,16 @@ inline constexpr int kMaxFieldChanges = 200;
 // Null stands for "not there".
 v1::Change BoundedDiff(const v1::Resource* before, const v1::Resource* after);
 
-// ABORTED on the first etag that does not match, when asked to look.
-grpc::Status ProposeApply(const PolicyState& state, const ResourceList& resources, bool check_etags,
+struct ApplyRules {
+  // ABORTED on the first one that does not match.
+  bool check_etags = false;
+  // Null: nothing is deleted. INVALID_ARGUMENT unless it has a scope.
+  const v1::Prune* prune = nullptr;
+  // FAILED_PRECONDITION names who refers to what would be pruned; else they are
+  // violations.
+  bool refuse_referred = false;
+};
+grpc::Status ProposeApply(const PolicyState& state, const ResourceList& resources, const ApplyRules& rules,
                           PolicyChange& change);
 // NOT_FOUND, or FAILED_PRECONDITION while referred to.
 grpc::Status ProposeDelete(const PolicyState& state, const RefList& refs, PolicyChange& change);

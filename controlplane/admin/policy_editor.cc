@@ -2,7 +2,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "controlplane/admin/change_words.h"
 #include "controlplane/admin/rpc_status.h"
+#include "spdlog/spdlog.h"
 
 namespace sluice {
 namespace {
@@ -26,7 +28,17 @@ grpc::Status CheckRequest(const EditRequest& request) {
 
 grpc::Status PolicyEditor::Edit(const EditRequest& request, google::protobuf::Message& response,
                                 const Propose& propose, const Answer& answer) {
-  if (grpc::Status status = CheckRequest(request); !status.ok()) return status;
+  grpc::Status status = CheckRequest(request);
+  if (status.ok()) status = EditInTurn(request, response, propose, answer);
+  // Of a check nothing was to come.
+  if (!status.ok() && !request.validate_only) {
+    spdlog::warn("{}", RefusalWords(request.method, request.author, status));
+  }
+  return status;
+}
+
+grpc::Status PolicyEditor::EditInTurn(const EditRequest& request, google::protobuf::Message& response,
+                                      const Propose& propose, const Answer& answer) {
   absl::MutexLock lock(&writing_);
   for (int i = 0; i < kMaxTries; ++i) {
     bool moved_on = false;
@@ -54,7 +66,10 @@ grpc::Status PolicyEditor::EditOnce(const EditRequest& request, google::protobuf
   absl::StatusOr<PolicyStatePtr> state = store_.Current();
   if (!state.ok()) return ToGrpcStatus(state.status());
   PolicyChange change;
-  if (grpc::Status status = propose(**state, change); !status.ok()) return status;
+  if (grpc::Status status = propose(**state, change); !status.ok()) {
+    if (!change.conflict.has_value()) return status;
+    return EtagConflict(store_, *change.conflict, change.stale_etag, absl::Now());
+  }
   if (!change.violations.empty()) return RefusedStatus(change.violations);
   if ((*state)->resources.size() + change.puts.size() > limits_.max_resources + change.deletes.size()) {
     return MakeStatus(grpc::StatusCode::RESOURCE_EXHAUSTED,
@@ -84,6 +99,9 @@ grpc::Status PolicyEditor::Commit(const EditRequest& request, const google::prot
   }
   write.request_id = request.request_id;
   if (!request.request_id.empty()) write.answer = {request.fingerprint, response.SerializeAsString()};
+  write.record.set_revision(state.revision + 1);
+  const std::string words = RevisionWords(write.record);
+  const bool makes_revision = !write.puts.empty() || !write.deletes.empty();
   absl::Time start = absl::Now();
   absl::StatusOr<PolicyStatePtr> committed = store_.Commit(std::move(write));
   if (absl::IsAborted(committed.status())) {
@@ -92,6 +110,7 @@ grpc::Status PolicyEditor::Commit(const EditRequest& request, const google::prot
   }
   if (!committed.ok()) return ToGrpcStatus(committed.status());
   if (observer_ != nullptr) observer_->OnCommit(absl::Now() - start);
+  if (makes_revision) spdlog::info("{}", words);
   return grpc::Status::OK;
 }
 

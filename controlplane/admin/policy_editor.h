@@ -1,6 +1,6 @@
 // Takes a change from proposal to commit: once per request id, against the
-// newest state, all or nothing. Called by AdminService from any thread; blocks
-// for one commit.
+// newest state, all or nothing. Each change and each refusal is a line of the
+// log. Called by AdminService from any thread; blocks for one commit.
 #ifndef SLUICE_CONTROLPLANE_ADMIN_POLICY_EDITOR_H_
 #define SLUICE_CONTROLPLANE_ADMIN_POLICY_EDITOR_H_
 
@@ -29,6 +29,8 @@ struct EditRequest {
   bool validate_only = false;
   // Tells this request from another: method and content.
   std::string fingerprint;
+  // "Apply", for the log.
+  std::string method;
 };
 
 class PolicyEditor {
@@ -50,6 +52,8 @@ class PolicyEditor {
   std::optional<grpc::Status> Recall(const EditRequest& request, google::protobuf::Message& response);
 
  private:
+  grpc::Status EditInTurn(const EditRequest& request, google::protobuf::Message& response, const Propose& propose,
+                          const Answer& answer);
   grpc::Status EditOnce(const EditRequest& request, google::protobuf::Message& response, const Propose& propose,
                         const Answer& answer, bool& moved_on);
   grpc::Status Commit(const EditRequest& request, const google::protobuf::Message& response,

@@ -68,13 +68,13 @@ grpc::Status BadField(const std::string& field, const std::string& message) {
   return status.Take();
 }
 
-grpc::Status ReferredStatus(const std::vector<ReferredResource>& referred) {
+grpc::Status ReferredStatus(const std::vector<ReferredResource>& referred, const char* outcome) {
   std::vector<std::string> parts;
   for (const ReferredResource& entry : referred) {
     parts.push_back(absl::StrCat(entry.resource, " is referred to by ", absl::StrJoin(entry.referrers, ", ")));
   }
   RichStatus status(grpc::StatusCode::FAILED_PRECONDITION,
-                    absl::StrCat("nothing was deleted: ", absl::StrJoin(parts, "; ")));
+                    absl::StrCat(outcome, ": ", absl::StrJoin(parts, "; ")));
   google::rpc::PreconditionFailure detail;
   for (const ReferredResource& entry : referred) {
     auto& violation = *detail.add_violations();

@@ -29,7 +29,8 @@ struct ReferredResource {
   std::string resource;
   std::vector<std::string> referrers;
 };
-grpc::Status ReferredStatus(const std::vector<ReferredResource>& referred);
+// `outcome` begins the message: "nothing was deleted".
+grpc::Status ReferredStatus(const std::vector<ReferredResource>& referred, const char* outcome);
 
 }  // namespace sluice
 

@@ -135,6 +135,8 @@ v1::Answer NodeCommands::Answer(const v1::Query& query) const {
       *answer.mutable_policies() = sources_.policies(query.policies().offset());
       return answer;
     }
+    case v1::Query::kCheck:
+      return Check(query.check());
     default:
       break;
   }
@@ -186,6 +188,12 @@ v1::Answer NodeCommands::Config() const {
       }
     }
   }
+  return answer;
+}
+
+v1::Answer NodeCommands::Check(const v1::PolicyCheckQuery& query) const {
+  v1::Answer answer;
+  *answer.mutable_check() = sources_.check(query);
   return answer;
 }
 

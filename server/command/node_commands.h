@@ -31,6 +31,8 @@ class NodeCommands {
     std::function<Moment()> clock;
     // A piece of what is held from the control plane, from that offset on.
     std::function<v1::PoliciesInForce(uint64_t)> policies;
+    // What it would make of policies that it does not run yet.
+    std::function<v1::PolicyCheck(const v1::PolicyCheckQuery&)> check;
   };
 
   // Began to count at this moment.
@@ -46,6 +48,7 @@ class NodeCommands {
   absl::StatusOr<std::vector<BreakerView>> Named(const std::string& target, TimePoint now) const;
   v1::Answer Breakers(const v1::BreakersQuery& query) const;
   v1::Answer Config() const;
+  v1::Answer Check(const v1::PolicyCheckQuery& query) const;
   v1::Answer Live(const v1::LiveQuery& query) const;
   v1::Answer Trip(const v1::BreakerTrip& trip, const v1::NodeCommand& command);
   v1::Answer Reset(const v1::BreakerReset& reset, const v1::NodeCommand& command);

@@ -18,6 +18,7 @@
 #include "server/config/last_known_good.h"
 #include "server/config/policy_bundle.h"
 #include "server/config/policy_compiler.h"
+#include "server/config/policy_check.h"
 #include "server/config/policy_file.h"
 
 namespace sluice {
@@ -53,6 +54,9 @@ class ConfigManager::Impl : public ConfigReceiver {
 
   absl::Status Start();
   void Stop();
+  v1::PolicyCheck Check(const v1::PolicyCheckQuery& query) const {
+    return CheckPolicies(held_, query, options_, SteadyNow());
+  }
   void Reload() {
     worker_.Post([this] {
       ReloadNow();
@@ -359,6 +363,7 @@ absl::Status ConfigManager::Start() { return impl_->Start(); }
 void ConfigManager::Stop() { impl_->Stop(); }
 void ConfigManager::Reload() { impl_->Reload(); }
 v1::PoliciesInForce ConfigManager::PoliciesPiece(uint64_t offset) { return impl_->PoliciesPiece(offset); }
+v1::PolicyCheck ConfigManager::Check(const v1::PolicyCheckQuery& query) const { return impl_->Check(query); }
 const RouteTableSource& ConfigManager::tables() const { return impl_->tables(); }
 ConfigStatus ConfigManager::status() const { return impl_->status(); }
 const std::vector<std::string>& ConfigManager::errors() const { return impl_->errors(); }

@@ -21,6 +21,7 @@
 #include "server/config/config_options.h"
 #include "server/config/config_status.h"
 #include "server/config/route_table_source.h"
+#include "sluice/v1/control.pb.h"
 
 namespace sluice {
 
@@ -53,6 +54,9 @@ class ConfigManager {
   // A piece of what is held from the control plane. On the config worker only:
   // within ConfigOptions::subscription.on_query.
   v1::PoliciesInForce PoliciesPiece(uint64_t offset);
+  // What this data plane would make of a change to what it holds from the
+  // control plane. On the config worker only, as the queries come.
+  v1::PolicyCheck Check(const v1::PolicyCheckQuery& query) const;
 
   const RouteTableSource& tables() const;
   ConfigStatus status() const;

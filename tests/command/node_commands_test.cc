@@ -84,8 +84,24 @@ class NodeCommandsTest : public testing::Test {
                           .live = live_,
                           .table = [this] { return table_; },
                           .status = [this] { return status_; },
-                          .clock = [this] { return Now(); }}};
+                          .clock = [this] { return Now(); },
+                          .check = [this](const v1::PolicyCheckQuery& query) {
+                            asked_ = query;
+                            v1::PolicyCheck check;
+                            check.add_violations()->set_code("CREDENTIAL");
+                            return check;
+                          }}};
+  v1::PolicyCheckQuery asked_;
 };
+
+TEST_F(NodeCommandsTest, TellsWhatItWouldMakeOfPolicies) {
+  v1::Query query;
+  query.mutable_check()->add_removals()->set_name("chat");
+  const v1::Answer answer = commands_.Answer(query);
+  EXPECT_EQ(asked_.removals(0).name(), "chat");
+  ASSERT_EQ(answer.check().violations_size(), 1);
+  EXPECT_EQ(answer.check().violations(0).code(), "CREDENTIAL");
+}
 
 TEST_F(NodeCommandsTest, ListsEveryBreakerInOrder) {
   const v1::Answer answer = AskBreakers();
@@ -316,7 +332,12 @@ TEST_F(NodeCommandsTest, BeforeTheFirstConfigurationThereIsNothing) {
   query.mutable_config();
   EXPECT_EQ(commands_.Answer(query).config().source(), v1::CONFIG_SOURCE_NONE);
   FakeRegistry none;
-  NodeCommands commands({none, live_, [this] { return table_; }, [this] { return status_; }, [this] { return Now(); }});
+  NodeCommands commands({.breakers = none,
+                         .live = live_,
+                         .table = [this] { return table_; },
+                         .status = [this] { return status_; },
+                         .clock = [this] { return Now(); },
+                         .check = [](const v1::PolicyCheckQuery&) { return v1::PolicyCheck(); }});
   query.mutable_breakers();
   EXPECT_THAT(Names(commands.Answer(query)), IsEmpty());
   query.mutable_breakers()->set_target("openai");

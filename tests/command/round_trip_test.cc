@@ -92,7 +92,8 @@ class Node {
                           .live = live_,
                           .table = [] { return nullptr; },
                           .status = [] { return ConfigStatus(); },
-                          .clock = Clock}};
+                          .clock = Clock,
+                          .check = [](const v1::PolicyCheckQuery&) { return v1::PolicyCheck(); }}};
   grpc::CompletionQueue queue_;
   Receiver receiver_;
   ConfigWorker worker_;

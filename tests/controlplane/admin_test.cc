@@ -197,7 +197,7 @@ TEST_F(AdminTest, AnEtagOfWhatWasDeletedCreatesNothing) {
   mine.mutable_upstream()->mutable_endpoints(0)->set_url("http://127.0.0.1:3/v1");
   grpc::Status status = Apply({mine});
   EXPECT_EQ(status.error_code(), StatusCode::ABORTED);
-  EXPECT_THAT(status.error_message(), HasSubstr("it was deleted"));
+  EXPECT_THAT(status.error_message(), HasSubstr("upstream/u deleted"));
   EXPECT_EQ(Get("upstream", "u").error_code(), StatusCode::NOT_FOUND);
   mine.mutable_meta()->clear_etag();
   EXPECT_TRUE(Apply({mine}).ok());
