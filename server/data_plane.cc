@@ -101,7 +101,8 @@ class DataPlane::Impl {
                           .live = live_,
                           .table = [this] { return config_->tables().Current(); },
                           .status = [this] { return config_->status(); },
-                          .clock = [] { return Moment{SteadyNow(), absl::Now()}; }}};
+                          .clock = [] { return Moment{SteadyNow(), absl::Now()}; },
+                          .policies = [this](uint64_t offset) { return config_->PoliciesPiece(offset); }}};
   NodeFiguresSampler sampler_;  // config worker only
   std::shared_ptr<PoolRegistry> pools_ = std::make_shared<PoolRegistry>();
   std::vector<std::unique_ptr<LoopRoom>> rooms_;
