@@ -211,7 +211,8 @@ class Comings(Fleet):
         address = self.control.address
         self.control.stop()
         self.control = self.control_plane(listen=address)
-        self.until("edge-1", control_pb2.NODE_STATE_NACKED)
+        for name in ("edge-1", "joiner"):
+            self.until(name, control_pb2.NODE_STATE_NACKED)
         later = self.data_plane(None, self.control, "--node-id", "later", state="later")
         wait_for("revision 1", lambda: later.metric("sluice_config_revision") == 1)
         self.serves(later)
