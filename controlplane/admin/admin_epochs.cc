@@ -3,10 +3,13 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "controlplane/admin/admin_service.h"
 #include "controlplane/admin/edit_request.h"
 #include "controlplane/admin/epoch_change.h"
 #include "controlplane/admin/rpc_status.h"
+#include "proto/policy/wording.h"
+#include "spdlog/spdlog.h"
 
 namespace sluice {
 namespace {
@@ -39,6 +42,28 @@ PolicyState After(const PolicyState& state, const PolicyChange& change) {
   return after;
 }
 
+// " by "ann" ("the store was lost")".
+template <typename Request>
+std::string WhoAndWhy(const Request& request) {
+  std::string text;
+  if (!request.author().empty()) absl::StrAppend(&text, " by ", Shown(request.author()));
+  if (!request.reason().empty()) absl::StrAppend(&text, " (", Shown(request.reason()), ")");
+  return text;
+}
+
+void LogAdopted(const v1::AdoptRequest& request, const v1::AdoptResponse& response) {
+  spdlog::warn("revision {} of epoch {}, which {} data planes run, is adopted as revision {}{}",
+               response.adopted_revision(), Shown(response.adopted_epoch()), response.node_ids_size(),
+               response.revision(), WhoAndWhy(request));
+}
+
+void LogReplaced(const v1::ReplaceEpochsRequest& request, const v1::ReplaceEpochsResponse& response) {
+  std::set<std::string> epochs;
+  for (const v1::EpochLoss& loss : response.losses()) epochs.insert(Shown(loss.epoch()));
+  spdlog::warn("the policies of this store replace those of epoch {}{}", absl::StrJoin(epochs, ", "),
+               WhoAndWhy(request));
+}
+
 }  // namespace
 
 grpc::Status AdminService::FindMismatching(std::vector<v1::NodeStatus>& nodes) {
@@ -66,6 +91,7 @@ AdminService::Reactor* AdminService::Adopt(Context* context, const v1::AdoptRequ
   Reactor* reactor = context->DefaultReactor();
   ReadFleetPolicies(fleet_, ids, [this, reactor, request, response](const FleetPolicies& found) {
     grpc::Status status = DoAdopt(*request, found, *response);
+    if (status.ok() && !request->validate_only()) LogAdopted(*request, *response);
     if (observer_ != nullptr) observer_->OnRequest("Adopt", status.error_code());
     reactor->Finish(status);
   });
@@ -109,6 +135,7 @@ AdminService::Reactor* AdminService::ReplaceEpochs(Context* context, const v1::R
   ReadFleetPolicies(fleet_, ConnectedIds(nodes),
                     [this, reactor, request, response, nodes](const FleetPolicies& found) {
                       grpc::Status result = DoReplaceEpochs(*request, found, nodes, *response);
+                      if (result.ok() && !request->validate_only()) LogReplaced(*request, *response);
                       if (observer_ != nullptr) observer_->OnRequest(kMethod, result.error_code());
                       reactor->Finish(result);
                     });
@@ -153,7 +180,9 @@ AdminService::Reactor* AdminService::ForgetNode(Context* context, const v1::Forg
   if (request->node_id().empty()) {
     return Finish(context, "ForgetNode", BadField("node_id", "missing; name a data plane"));
   }
-  return Finish(context, "ForgetNode", ToGrpcStatus(fleet_.Forget(request->node_id())));
+  const absl::Status forgotten = fleet_.Forget(request->node_id());
+  if (forgotten.ok()) spdlog::info("data plane {} is forgotten, as an operator said", request->node_id());
+  return Finish(context, "ForgetNode", ToGrpcStatus(forgotten));
 }
 
 }  // namespace sluice

@@ -16,18 +16,30 @@ namespace {
 constexpr size_t kMaxVersion = 64;
 constexpr size_t kMaxInstanceBytes = 128;
 
+// What it holds is no past of this store, though of its epoch and not above its
+// revision: the store's file was put back and has counted on since. Nothing that
+// changed after its revision counts.
+bool Contradicts(const Catalog& held, const Catalog& newest) {
+  auto at = held.entries.begin();
+  for (const CatalogEntryPtr& entry : newest.entries) {
+    if (entry->version > held.revision) continue;
+    while (at != held.entries.end() && (*at)->key < entry->key) ++at;
+    if (at == held.entries.end() || (*at)->key != entry->key || (*at)->version != entry->version) return true;
+  }
+  return held.revision == newest.revision && held.entries.size() != newest.entries.size();
+}
+
 }  // namespace
 
-void TakeHello(const v1::Hello& hello, const StoreStanding& store, Node& node) {
+void TakeHello(const v1::Hello& hello, const StoreStanding& store, const Catalog& newest, Node& node) {
   const bool runs = hello.revision() > 0 && !hello.epoch().empty();
-  const bool same_as_before = node.epoch == hello.epoch() && node.acked_revision == hello.revision();
-  node.ahead = runs && hello.epoch() == store.epoch &&
-               (hello.revision() > store.revision || (node.ahead && same_as_before));
+  const CatalogPtr held = runs && hello.epoch() == store.epoch ? CatalogOf(hello) : nullptr;
+  node.ahead = held != nullptr && (held->revision > newest.revision || Contradicts(*held, newest));
   node.epoch = runs ? hello.epoch() : "";
   node.acked_revision = runs ? hello.revision() : 0;
   // Revisions of another store, or from a future that this one lost, say
   // nothing here.
-  node.base = FitOf(node, store) == EpochFit::kSame ? CatalogOf(hello) : nullptr;
+  node.base = node.ahead ? nullptr : held;
   node.instance_id = hello.instance_id();
   node.greeted = false;
   node.outstanding = nullptr;

@@ -79,7 +79,7 @@ struct Node {
   // Of what it runs; empty and 0: nothing of a control plane.
   std::string epoch;
   uint64_t acked_revision = 0;
-  // That revision is not the store's, though of its epoch. Stays so when the
+  // That revision is not the store's, though of its epoch. It stays so when the
   // store reaches the number again.
   bool ahead = false;
   // What it has of this epoch; null: unknown, so that it gets a snapshot.
@@ -119,8 +119,9 @@ struct Node {
   bool alive(absl::Time now) const { return stays() && now < heard + kAliveFor; }
 };
 
-// Takes what hello says; the stream is set by the hub.
-void TakeHello(const v1::Hello& hello, const StoreStanding& store, Node& node);
+// Takes what hello says; the stream is set by the hub. `newest` is the store's
+// newest revision.
+void TakeHello(const v1::Hello& hello, const StoreStanding& store, const Catalog& newest, Node& node);
 
 EpochFit FitOf(const Node& node, const StoreStanding& store);
 // It keeps what it runs until an operator says otherwise.

@@ -36,10 +36,11 @@ absl::StatusOr<std::unique_ptr<StoreWatch>> PushHub::Follow(Store& store) {
   absl::StatusOr<PolicyStatePtr> state = store.Current();
   if (!state.ok()) return state.status();
   {
-    const Lineage lineage = store.lineage();
+    // Before the mutex is held: the store calls us under its own.
+    const StoreStanding standing{store.epoch(), store.lineage().replaces_epochs, (*state)->revision};
     absl::MutexLock lock(&mutex_);
     store_ = &store;
-    standing_ = {store.epoch(), lineage.replaces_epochs, (*state)->revision};
+    standing_ = standing;
     newest_ = published_ = CatalogOf(**state);
     commits_.emplace_back(newest_->revision, newest_->committed);
   }

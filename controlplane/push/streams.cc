@@ -51,7 +51,7 @@ absl::Status PushHub::Attach(uint64_t stream_id, const v1::Hello& hello, const s
   node.stream_id = stream_id;
   node.peer = peer;
   node.attached = node.heard = now;
-  TakeHello(hello, standing_, node);
+  TakeHello(hello, standing_, *newest_, node);
   if (!moved) LogCame(node, now);
   const uint64_t runs = RevisionHere(node, standing_);
   if (runs > 0 && runs == published_->revision) NoteInForce(published_);

@@ -166,13 +166,6 @@ class SqliteStore : public Store {
         "'sluicectl backup' still gets what it holds; stop, restore that, start again"));
   }
 
-  // Returns all that it replaces.
-  absl::StatusOr<std::vector<std::string>> BeginEpoch(const std::string& epoch, std::vector<std::string> replaced)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    if (absl::Status status = WriteStoreMeta(*db_, "epoch", epoch); !status.ok()) return status;
-    return AddReplacedEpochs(*db_, epoch, replaced);
-  }
-
   // Through this store's own connection, so that it works where the file lost
   // its name, and next to the store: on a disk as large, and as private.
   absl::StatusOr<std::unique_ptr<StoreCopy>> MakeCopy(const std::string& path, const std::function<bool()>& cancelled) {
@@ -257,12 +250,11 @@ class SqliteStore : public Store {
     }
     if (write.new_epoch) {
       if (event.items.empty()) event.epoch = NewEpoch();
+      if (absl::Status status = WriteStoreMeta(*db_, "epoch", event.epoch); !status.ok()) return status;
       write.replaces_epochs.push_back(epoch_);
-      absl::StatusOr<std::vector<std::string>> epochs = BeginEpoch(event.epoch, write.replaces_epochs);
-      if (!epochs.ok()) return epochs.status();
-      event.replaces_epochs = *std::move(epochs);
-    } else if (!write.replaces_epochs.empty()) {
-      absl::StatusOr<std::vector<std::string>> epochs = AddReplacedEpochs(*db_, epoch_, write.replaces_epochs);
+    }
+    if (!write.replaces_epochs.empty()) {
+      absl::StatusOr<std::vector<std::string>> epochs = AddReplacedEpochs(*db_, event.epoch, write.replaces_epochs);
       if (!epochs.ok()) return epochs.status();
       event.replaces_epochs = *std::move(epochs);
     }

@@ -327,6 +327,19 @@ TEST_F(NodeCommandsTest, ConfigTellsWhatIsInForce) {
   EXPECT_THAT(config.endpoints(), testing::ElementsAre("openai/primary"));
 }
 
+TEST_F(NodeCommandsTest, PoliciesAreToldFromTheOffsetThatIsAskedFor) {
+  NodeCommands commands({registry_, live_, [this] { return table_; }, [this] { return status_; },
+                         [this] { return Now(); }, [](uint64_t offset) {
+                           v1::PoliciesInForce piece;
+                           piece.set_revision(offset + 1);
+                           return piece;
+                         }});
+  v1::Query query;
+  query.mutable_policies()->set_offset(6);
+  EXPECT_EQ(commands.Answer(query).code(), 0);
+  EXPECT_EQ(commands.Answer(query).policies().revision(), 7u);
+}
+
 TEST_F(NodeCommandsTest, BeforeTheFirstConfigurationThereIsNothing) {
   v1::Query query;
   query.mutable_config();

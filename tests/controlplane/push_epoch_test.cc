@@ -23,6 +23,19 @@ class PushEpochTest : public PushHubTest {
     hub_->Tick();
   }
 
+  // Of a node that has these upstreams of this store's epoch, by version.
+  v1::Hello Holding(const std::string& id, uint64_t revision,
+                    const std::vector<std::pair<std::string, uint64_t>>& upstreams) {
+    v1::Hello hello = Running(id, store_->epoch(), revision);
+    for (const auto& [name, version] : upstreams) {
+      v1::ResourceVersion& have = *hello.add_have();
+      have.set_kind("Upstream");
+      have.set_name(name);
+      have.set_version(version);
+    }
+    return hello;
+  }
+
   v1::AwaitRevisionResponse Await(uint64_t revision) {
     std::optional<v1::AwaitRevisionResponse> answer;
     EXPECT_TRUE(
@@ -78,16 +91,45 @@ TEST_F(PushEpochTest, CommandsReachANodeOfAnotherEpoch) {
 
 TEST_F(PushEpochTest, ANodeThatIsAheadStaysSoWhenTheStoreHasCountedUpToIt) {
   Commit({MakeUpstream("u")});
-  FakeStream stream, again;
-  ASSERT_TRUE(Connect(stream, Running("a", store_->epoch(), 3)).ok());
+  FakeStream stream;
+  ASSERT_TRUE(Connect(stream, Holding("a", 3, {{"u", 1}, {"lost", 3}})).ok());
   Commit({MakeUpstream("v")});
   Commit({MakeUpstream("w")});
   EXPECT_EQ(Status("a").state(), v1::NODE_STATE_EPOCH_MISMATCH);
   EXPECT_EQ(Await(3).mismatched(), 1);
-  hub_->Detach(stream.id);
-  ASSERT_TRUE(Connect(again, Running("a", store_->epoch(), 3)).ok());
-  EXPECT_EQ(Status("a").state(), v1::NODE_STATE_EPOCH_MISMATCH);
-  EXPECT_THAT(again.plans, SizeIs(0));
+}
+
+// The store is at: u@1, v@2, w@4.
+TEST_F(PushEpochTest, WhatIsHeldMustBeAPastOfTheStore) {
+  Commit({MakeUpstream("u")});
+  Commit({MakeUpstream("v")});
+  Commit({MakeUpstream("w")});
+  Commit({MakeUpstream("w", "http://127.0.0.1:2/v1")});
+  Make({});  // whoever was connected before
+  struct Case {
+    const char* name;
+    uint64_t revision;
+    std::vector<std::pair<std::string, uint64_t>> has;
+    bool is_past;
+  };
+  for (const Case& c : {Case{"the newest", 4, {{"u", 1}, {"v", 2}, {"w", 4}}, true},
+                        {"one with what was changed since", 3, {{"u", 1}, {"v", 2}, {"w", 3}}, true},
+                        {"one with what was deleted since", 2, {{"gone", 1}, {"u", 1}, {"v", 2}}, true},
+                        {"the oldest", 1, {{"u", 1}}, true},
+                        {"one that lacks what was there", 3, {{"u", 1}, {"w", 3}}, false},
+                        {"one that has another version of it", 3, {{"u", 1}, {"v", 3}, {"w", 3}}, false},
+                        {"the newest, with more", 4, {{"more", 3}, {"u", 1}, {"v", 2}, {"w", 4}}, false},
+                        {"one of the future", 5, {{"u", 1}, {"v", 2}, {"w", 4}}, false}}) {
+    SCOPED_TRACE(c.name);
+    FakeStream stream;
+    ASSERT_TRUE(Connect(stream, Holding("a", c.revision, c.has)).ok());
+    EXPECT_EQ(Status("a").state() != v1::NODE_STATE_EPOCH_MISMATCH, c.is_past);
+    ASSERT_THAT(stream.plans, SizeIs(c.is_past ? 1 : 0));
+    if (c.is_past) {
+      EXPECT_FALSE(stream.plans[0]->snapshot);
+    }
+    hub_->Detach(stream.id);
+  }
 }
 
 TEST_F(PushEpochTest, AReplacedEpochGetsASnapshotThatSaysSo) {
@@ -209,12 +251,8 @@ TEST_F(PushEpochTest, AfterARestartWhatIsInForceIsLearnedFromTheNodes) {
   Commit({MakeUpstream("bad")});
   Make({});
   FakeStream old_node, joiner;
-  v1::Hello hello = Running("old", store_->epoch(), 1);
-  hello.add_have()->set_kind("Upstream");
-  hello.mutable_have(0)->set_name("u");
-  hello.mutable_have(0)->set_version(1);
   ASSERT_TRUE(Connect(joiner, Hello("new")).ok());
-  ASSERT_TRUE(Connect(old_node, hello).ok());
+  ASSERT_TRUE(Connect(old_node, Holding("old", 1, {{"u", 1}})).ok());
   Nack(old_node, *old_node.plans.at(0));
   Nack(joiner, *joiner.plans.at(0));
   ASSERT_THAT(joiner.plans, SizeIs(2));

@@ -95,6 +95,8 @@ class Epochs(Fleet):
         self.assertEqual(sorted(resource.meta.name for resource in stored), ["alpha", "chat"])
         for server in servers:
             self.serves(server)
+        self.assertRegex(self.control.stderr(), 'revision 1 of epoch "[0-9a-f]+", which 2 data planes run, is adopted as '
+                                                'revision 2 by "ann" \\("the store was lost"\\)')
         self.assertIn("acked by 2/2", self.applied(self.control, route_yaml(["alpha"], name="second")))
 
     def test_replacing_is_said_and_shown_before(self):
@@ -111,6 +113,7 @@ class Epochs(Fleet):
             self.until(name, ACKED)
         self.assertEqual(stream(servers[0].stub(), chat_request()).code, grpc.StatusCode.NOT_FOUND)
         self.assertEqual(stream(servers[0].stub(), chat_request(model="other")).code, grpc.StatusCode.OK)
+        self.assertIn("the policies of this store replace those of epoch", self.control.stderr())
         # It stays said, for those that come later and over a restart.
         address = self.control.address
         self.control.stop()
@@ -211,7 +214,8 @@ class Comings(Fleet):
         address = self.control.address
         self.control.stop()
         self.control = self.control_plane(listen=address)
-        self.until("edge-1", control_pb2.NODE_STATE_NACKED)
+        for name in ("edge-1", "joiner"):
+            self.until(name, control_pb2.NODE_STATE_NACKED)
         later = self.data_plane(None, self.control, "--node-id", "later", state="later")
         wait_for("revision 1", lambda: later.metric("sluice_config_revision") == 1)
         self.serves(later)
