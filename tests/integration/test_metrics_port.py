@@ -101,7 +101,7 @@ class MetricsPort(IntegrationTest):
 
         kinds = {sample.partition("{")[0] for sample in of_the_old()}
         for kind in ("sluice_calls_total", "gen_ai_client_operation_duration_seconds_bucket", "sluice_breaker_state",
-                     "sluice_breaker_refused_total", "sluice_upstream_connects_total", "sluice_retry_budget_tokens"):
+                     "sluice_breaker_refused_total", "sluice_upstream_connects_total", "sluice_queue_length"):
             self.assertIn(kind, kinds)
         self.operator("delete", "route/old")
         self.operator("delete", "upstream/beta")

@@ -12,7 +12,8 @@ import time
 import unittest.mock
 from datetime import datetime, timezone
 
-from harness import BIN, IntegrationTest, chat_request, documents, numbered, route_yaml, stream, upstream_yaml, wait_for
+from harness import (BIN, IntegrationTest, Process, chat_request, documents, numbered, route_yaml, stream,
+                     upstream_yaml, wait_for)
 
 
 class FullPipe:
@@ -164,10 +165,14 @@ class LogLines(IntegrationTest):
                 self.assertTrue(fields["message"])
 
     def test_who_listens_for_others_without_tls_is_warned_in_one_line(self):
-        policy = documents(upstream_yaml("alpha", "http://127.0.0.1:9/v1"), route_yaml(["alpha"]))
+        policy = self.file("policy.yaml", documents(upstream_yaml("alpha", "http://127.0.0.1:9/v1"),
+                                                    route_yaml(["alpha"])))
+        programs = (["sluice-server", "--policy-file", policy, "--state-dir", "", "--drain-grace", "0s"],
+                    ["sluice-controlplane", "--store", os.path.join(self.folder, "sluice.db")])
         for listen, warned in (("127.0.0.1:0", False), ("localhost:0", False), ("0.0.0.0:0", True)):
-            for process in (self.data_plane(policy, None, "--listen", listen), self.control_plane(listen=listen)):
-                process.stop()
+            for program, *args in programs:
+                process = Process([os.path.join(BIN, program), "--listen", listen, "--metrics-listen", "127.0.0.1:0", *args])
+                self.assertEqual(process.stop(), 0)
                 warnings = [line for line in process.stderr().splitlines() if " warning --listen " in line]
                 self.assertEqual(len(warnings), int(warned), (listen, process.stderr()))
                 if warned:
