@@ -15,6 +15,7 @@
 #include "absl/time/clock.h"
 #include "controlplane/store/sqlite_store.h"
 #include "grpcpp/grpcpp.h"
+#include "proto/listen/listen_address.h"
 #include "proto/log/log_collector.h"
 #include "spdlog/spdlog.h"
 
@@ -36,8 +37,7 @@ bool SplitAddress(const std::string& address, std::string& host, std::string& po
   return true;
 }
 
-// Neither gRPC nor the HTTP server say why they could not listen: a bind of our
-// own does.
+// gRPC does not say why it could not listen: a bind of our own does.
 std::string WhyNotListening(const std::string& address) {
   std::string host, port;
   if (!SplitAddress(address, host, port)) return "must be HOST:PORT";
@@ -113,6 +113,8 @@ absl::StatusOr<std::unique_ptr<ControlPlaneServer>> ControlPlaneServer::Start(co
   if (absl::Status status = server->StartPush(); !status.ok()) return status;
   if (absl::Status status = server->StartMetrics(); !status.ok()) return status;
   if (absl::Status status = server->StartGrpc(); !status.ok()) return status;
+  server->serving_ = true;
+  server->WarnOfStrangers();
   return server;
 }
 
@@ -126,6 +128,20 @@ absl::Status ControlPlaneServer::ShareDescriptors() {
   spdlog::info("{}", budget->ToString());
   descriptors_ = std::make_shared<DescriptorGuard>(*budget, [](const std::string& line) { spdlog::warn("{}", line); });
   return absl::OkStatus();
+}
+
+std::string ControlPlaneServer::WhyNotReady() const {
+  if (stopping_) return "stopping: the control plane was asked to stop";
+  if (!serving_) return "starting";
+  return metrics_->StoreTrouble(absl::Now());
+}
+
+// Whoever reaches the port may change all policies.
+void ControlPlaneServer::WarnOfStrangers() const {
+  const absl::StatusOr<ListenAddress> address = ParseListenAddress(options_.listen);
+  if (!options_.tls_cert.empty() || !address.ok() || IsLoopback(*address)) return;
+  spdlog::warn("--listen {}: others than this machine can change policies here, without TLS; give --tls-cert, --tls-key "
+               "and --tls-client-ca, or listen on 127.0.0.1", options_.listen);
 }
 
 absl::Status ControlPlaneServer::StartPush() {
@@ -146,16 +162,10 @@ absl::Status ControlPlaneServer::StartPush() {
 }
 
 absl::Status ControlPlaneServer::StartMetrics() {
-  std::string host, port;
-  if (!SplitAddress(options_.metrics_listen, host, port)) {
-    return absl::InvalidArgumentError(absl::StrCat("--metrics-listen ", options_.metrics_listen, ": must be HOST:PORT"));
-  }
-  try {
-    metrics_server_ = std::make_unique<ControlPlaneMetricsServer>(options_.metrics_listen, host);
-  } catch (const std::exception&) {
-    return absl::UnavailableError(absl::StrCat("cannot listen on ", options_.metrics_listen, " for metrics: ",
-                                               WhyNotListening(options_.metrics_listen)));
-  }
+  auto server = MetricsServer::Start(options_.metrics_listen);
+  if (!server.ok()) return server.status();
+  metrics_server_ = *std::move(server);
+  metrics_server_->SetReadiness([this] { return WhyNotReady(); });
   metrics_server_->Register(metrics_);
   metrics_server_->Register(std::make_shared<LogCollector>(
       "sluice_controlplane", std::vector<LineSort>{LineSort::kProgram}, [this] { return log_.figures(); }));
@@ -195,6 +205,7 @@ absl::Status ControlPlaneServer::StartGrpc() {
 }
 
 void ControlPlaneServer::Stop() {
+  stopping_ = true;
   if (auto* health = server_->GetHealthCheckService()) health->SetServingStatus(false);
   hub_->Drain(options_.shutdown_grace);
   absl::Time deadline = absl::Now() + options_.shutdown_grace;

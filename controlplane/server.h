@@ -3,6 +3,7 @@
 #ifndef SLUICE_CONTROLPLANE_SERVER_H_
 #define SLUICE_CONTROLPLANE_SERVER_H_
 
+#include <atomic>
 #include <memory>
 #include <string>
 
@@ -15,10 +16,10 @@
 #include "controlplane/push/push_timer.h"
 #include "controlplane/store/store.h"
 #include "controlplane/telemetry/metrics.h"
-#include "controlplane/telemetry/metrics_server.h"
 #include "proto/listen/descriptor_collector.h"
 #include "proto/listen/grpc_listener.h"
 #include "proto/log/line_writer.h"
+#include "proto/metrics_server/metrics_server.h"
 #include "proto/reflection/server_reflection.h"
 
 namespace sluice {
@@ -42,6 +43,9 @@ class ControlPlaneServer {
   absl::Status StartPush();
   absl::Status StartGrpc();
   absl::Status StartMetrics();
+  // For /readyz; the metrics server's thread.
+  std::string WhyNotReady() const;
+  void WarnOfStrangers() const;
 
   const Options options_;
   LineWriter& log_;
@@ -58,7 +62,9 @@ class ControlPlaneServer {
   std::shared_ptr<DescriptorGuard> descriptors_;
   std::shared_ptr<DescriptorCollector> descriptor_metrics_;
   std::unique_ptr<GrpcListener> listener_;
-  std::unique_ptr<ControlPlaneMetricsServer> metrics_server_;
+  std::atomic<bool> serving_{false};
+  std::atomic<bool> stopping_{false};
+  std::unique_ptr<MetricsServer> metrics_server_;
   std::string address_;
   std::string metrics_address_;
 };

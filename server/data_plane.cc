@@ -1,6 +1,7 @@
 #include "server/data_plane.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <random>
 #include <thread>
@@ -11,7 +12,9 @@
 #include "absl/time/clock.h"
 #include "proto/listen/descriptor_collector.h"
 #include "proto/listen/descriptor_guard.h"
+#include "proto/listen/listen_address.h"
 #include "proto/log/log_collector.h"
+#include "proto/metrics_server/metrics_server.h"
 #include "server/command/node_commands.h"
 #include "server/command/table_breakers.h"
 #include "server/config/config_manager.h"
@@ -20,7 +23,7 @@
 #include "server/telemetry/call_metrics.h"
 #include "server/telemetry/collectors.h"
 #include "server/telemetry/engine_figures.h"
-#include "server/telemetry/metrics_server.h"
+#include "server/telemetry/kept_series.h"
 #include "server/telemetry/node_figures.h"
 #include "server/telemetry/observer_fan_out.h"
 #include "spdlog/spdlog.h"
@@ -30,6 +33,8 @@ namespace {
 
 // Beside callers and upstream connections, for the size of the table.
 constexpr int64_t kOtherDescriptors = 1024;
+// Of each metric of calls; more are counted under "other".
+constexpr size_t kMaxSeries = 2000;
 
 // Streams, queues, gRPC's poller, listeners, the control plane's connection, policy
 // files and their watch, names that are looked up; each loop has two.
@@ -64,21 +69,30 @@ class DataPlane::Impl {
   int port() const { return face_->port(); }
   int metrics_port() const { return metrics_server_->port(); }
   ConfigManager& config() { return *config_; }
-  GatewayFace& face() { return *face_; }
+  void StopServing();
 
  private:
   absl::Status ShareDescriptors();
+  void WarnOfStrangers() const;
+  // For /readyz; the metrics server's thread.
+  std::string WhyNotReady() const;
   void MakeLoops();
   absl::Status StartConfig();
   void RegisterMetrics();
   v1::NodeHealth Health();
   std::vector<ConnectionFigures> Connections() const;
   ResilienceFigures Resilience();
+  NamesInForce Names();
 
   ServerOptions options_;
   LineWriter& log_;
   std::shared_ptr<DescriptorGuard> descriptors_;
-  std::shared_ptr<CallMetricsCollector> call_metrics_ = std::make_shared<CallMetricsCollector>();
+  const SeriesKeeping keeping_{options_.keep_series, [this] { return Names(); }};
+  std::shared_ptr<CallMetricsCollector> call_metrics_ =
+      std::make_shared<CallMetricsCollector>(kMaxSeries, keeping_);
+  // The scrape's thread only: the table in force, and its names.
+  std::weak_ptr<const RouteTable> named_;
+  std::shared_ptr<const PolicyNames> names_;
   AttemptLog call_log_{options_.call_log, log_};
   LiveCounters live_;
   std::vector<std::unique_ptr<ObserverFanOut>> observers_;  // one a loop
@@ -96,6 +110,8 @@ class DataPlane::Impl {
   std::vector<std::unique_ptr<LoopRoom>> rooms_;
   std::unique_ptr<GatewayFace> face_;
   std::unique_ptr<ConfigManager> config_;
+  std::atomic<bool> serving_{false};
+  std::atomic<bool> stopping_{false};
   std::unique_ptr<MetricsServer> metrics_server_;
 };
 
@@ -104,13 +120,37 @@ absl::Status DataPlane::Impl::Start() {
   auto metrics = MetricsServer::Start(options_.metrics_listen);
   if (!metrics.ok()) return metrics.status();
   metrics_server_ = std::move(*metrics);
+  metrics_server_->SetReadiness([this] { return WhyNotReady(); });
   MakeLoops();
   absl::Status started = StartConfig();
   if (!started.ok()) return started;
   RegisterMetrics();
   rooms_.front()->CheckHealth(options_.health);
   for (auto& room : rooms_) room->FollowRevisions(config_->tables());
-  return face_->Serve(config_->tables());
+  absl::Status serving = face_->Serve(config_->tables());
+  if (!serving.ok()) return serving;
+  serving_ = true;
+  WarnOfStrangers();
+  return absl::OkStatus();
+}
+
+// Callers are not authenticated, and what they send can be read on its way.
+void DataPlane::Impl::WarnOfStrangers() const {
+  const absl::StatusOr<ListenAddress> address = ParseListenAddress(options_.face.listen);
+  if (!options_.face.tls_certificate.empty() || !address.ok() || IsLoopback(*address)) return;
+  spdlog::warn("--listen {}: others than this machine can call here, without TLS; give --tls-cert and --tls-key, or "
+               "listen on 127.0.0.1", options_.face.listen);
+}
+
+std::string DataPlane::Impl::WhyNotReady() const {
+  if (stopping_) return "draining: the data plane was asked to stop";
+  if (!serving_) return "starting";
+  return config_->tables().Current() == nullptr ? "no policies are in force yet" : "";
+}
+
+void DataPlane::Impl::StopServing() {
+  stopping_ = true;
+  face_->StopServing();
 }
 
 absl::Status DataPlane::Impl::ShareDescriptors() {
@@ -158,8 +198,10 @@ void DataPlane::Impl::RegisterMetrics() {
   metrics_server_->Register(call_metrics_);
   metrics_server_->Register(std::make_shared<DescriptorCollector>(descriptors_));
   metrics_server_->Register(std::make_shared<ConfigCollector>([this] { return config_->status(); }));
-  metrics_server_->Register(std::make_shared<ConnectionCollector>([this] { return Connections(); }));
-  metrics_server_->Register(std::make_shared<ResilienceCollector>([this] { return Resilience(); }));
+  metrics_server_->Register(std::make_shared<KeptSeries>(
+      std::make_shared<ConnectionCollector>([this] { return Connections(); }), keeping_));
+  metrics_server_->Register(std::make_shared<KeptSeries>(
+      std::make_shared<ResilienceCollector>([this] { return Resilience(); }), keeping_));
   metrics_server_->Register(std::make_shared<LogCollector>(
       "sluice", std::vector<LineSort>{LineSort::kProgram, LineSort::kCalls}, [this] { return log_.figures(); }));
   metrics_server_->Register(std::make_shared<ProcessCollector>(options_.config.subscription.version));
@@ -198,9 +240,19 @@ ResilienceFigures DataPlane::Impl::Resilience() {
   return figures;
 }
 
+NamesInForce DataPlane::Impl::Names() {
+  const auto table = config_->tables().Current();
+  if (table != named_.lock()) {
+    names_ = std::make_shared<const PolicyNames>(NamesOf(*table));
+    named_ = table;
+  }
+  return {names_, config_->status().applied_at};
+}
+
 // Callers first, then what serves them. Health updates and scrapes go on until
 // the last call has ended.
 void DataPlane::Impl::Stop() {
+  stopping_ = true;
   if (face_) face_->Drain();
   if (config_) config_->Stop();
   if (face_) face_->Close();
@@ -217,7 +269,7 @@ std::string DataPlane::metrics_address() const {
   return WithPort(impl_->options().metrics_listen, impl_->metrics_port());
 }
 void DataPlane::Reload() { impl_->config().Reload(); }
-void DataPlane::StopServing() { impl_->face().StopServing(); }
+void DataPlane::StopServing() { impl_->StopServing(); }
 void DataPlane::Stop() { impl_->Stop(); }
 
 }  // namespace sluice

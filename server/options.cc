@@ -33,6 +33,7 @@ struct Flags {
   std::string handshake_timeout = "10s";
   std::string shed_at_lag = "1s";
   std::string idempotency_ttl = "10m";
+  std::string keep_series = "10m";
   std::string log_format = "text";
   std::string call_log = "failures";
   std::vector<std::string> labels;
@@ -71,7 +72,13 @@ void AddFaceFlags(CLI::App& app, ServerOptions& options, Flags& flags) {
                  "Address for callers, HOST:PORT; port 0 takes a free one. On loopback by default: the gateway spends "
                  "money and callers are not authenticated yet")
       ->capture_default_str();
-  app.add_option("--metrics-listen", options.metrics_listen, "Address of /metrics, HOST:PORT")->capture_default_str();
+  app.add_option("--metrics-listen", options.metrics_listen,
+                 "Address of /metrics, /healthz and /readyz, HOST:PORT; port 0 takes a free one")
+      ->capture_default_str();
+  app.add_option("--keep-series", flags.keep_series,
+                 "How long metrics of deleted routes, upstreams and endpoints stay once they change no more; longer "
+                 "than a rollback takes, so that what comes back counts on")
+      ->capture_default_str();
   app.add_option("--tls-cert", flags.tls_cert, "PEM file of the certificate for callers; with --tls-key");
   app.add_option("--tls-key", flags.tls_key, "PEM file of its key");
   app.add_option("--max-request-bytes", options.face.max_request_bytes,
@@ -263,6 +270,8 @@ void Complete(const Flags& flags, ServerOptions& options) {
                                           "from 0s to 1h (\"1s\")");
   options.face.idempotency.ttl = ReadDuration("--idempotency-ttl", flags.idempotency_ttl, absl::Seconds(1),
                                               absl::Hours(24 * 7), "from 1s to 168h (\"10m\")");
+  options.keep_series =
+      ReadDuration("--keep-series", flags.keep_series, absl::ZeroDuration(), absl::Hours(24 * 7), "from 0s to 168h (\"10m\")");
   CheckMemory(options.face);
   options.call_log.format = flags.log_format == "json" ? LogFormat::kJson : LogFormat::kText;
   options.call_log.level = CallLogLevel(flags.call_log);

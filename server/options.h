@@ -21,6 +21,8 @@ struct ServerOptions {
   int loops = 0;  // 0: as many as there are cores
   AttemptLogOptions call_log;
   HealthOptions health;
+  // See SeriesKeeping.
+  Duration keep_series = absl::Minutes(10);
 };
 
 // Reads the command line. Nothing: the program is to end with *exit_code at

@@ -2,6 +2,7 @@
 #ifndef SLUICE_CONTROLPLANE_ADMIN_ADMIN_OBSERVER_H_
 #define SLUICE_CONTROLPLANE_ADMIN_ADMIN_OBSERVER_H_
 
+#include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "grpcpp/support/status.h"
 
@@ -16,6 +17,8 @@ class AdminObserver {
   virtual void OnNodeAnswer(grpc::StatusCode code) {}
   // How long the store took to make a change durable.
   virtual void OnCommit(absl::Duration latency) {}
+  // The store did not take a change, for a reason of its own: a full disk.
+  virtual void OnCommitFailed(const absl::Status& why) {}
 };
 
 }  // namespace sluice

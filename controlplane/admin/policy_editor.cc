@@ -108,7 +108,10 @@ grpc::Status PolicyEditor::Commit(const EditRequest& request, const google::prot
     moved_on = true;
     return grpc::Status::OK;
   }
-  if (!committed.ok()) return ToGrpcStatus(committed.status());
+  if (!committed.ok()) {
+    if (observer_ != nullptr) observer_->OnCommitFailed(committed.status());
+    return ToGrpcStatus(committed.status());
+  }
   if (observer_ != nullptr) observer_->OnCommit(absl::Now() - start);
   if (makes_revision) spdlog::info("{}", words);
   return grpc::Status::OK;

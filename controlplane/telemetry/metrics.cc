@@ -3,6 +3,8 @@
 #include <array>
 #include <utility>
 
+#include "absl/time/clock.h"
+
 namespace sluice {
 namespace {
 
@@ -17,6 +19,9 @@ const prometheus::Histogram::BucketBoundaries kPushBuckets = {.001, .0025, .005,
 // The goal is 10 ms at p99.
 const prometheus::Histogram::BucketBoundaries kCommitBuckets = {.0005, .001, .0025, .005, .01, .025,
                                                                 .05,   .1,   .25,   .5,   1,   2.5};
+
+// Kept away for longer, nobody would find out that the store is well again.
+constexpr absl::Duration kTroubleLasts = absl::Seconds(30);
 
 constexpr std::array<std::pair<v1::NodeState, const char*>, 6> kStates = {{
     {v1::NODE_STATE_ACKED, "acked"},
@@ -105,7 +110,12 @@ ControlPlaneMetrics::ControlPlaneMetrics(const std::string& version)
                           .Name("sluice_controlplane_store_commit_seconds")
                           .Help("How long the store took to make a change durable.")
                           .Register(registry_)
-                          .Add({}, kCommitBuckets)) {
+                          .Add({}, kCommitBuckets)),
+      commit_failures_(BuildCounter()
+                           .Name("sluice_controlplane_store_commit_failures_total")
+                           .Help("Changes that the store did not take, as of a full disk.")
+                           .Register(registry_)
+                           .Add({})) {
   BuildGauge()
       .Name("sluice_controlplane_build_info")
       .Help("Always 1; the version is in the label.")
@@ -144,6 +154,20 @@ void ControlPlaneMetrics::OnNodeAnswer(grpc::StatusCode code) { node_answers_.Ad
 
 void ControlPlaneMetrics::OnCommit(absl::Duration latency) {
   commit_latency_.Observe(absl::ToDoubleSeconds(latency));
+  std::lock_guard lock(mutex_);
+  commit_failed_ = absl::InfinitePast();
+}
+
+void ControlPlaneMetrics::OnCommitFailed(const absl::Status& why) {
+  commit_failures_.Increment();
+  std::lock_guard lock(mutex_);
+  commit_failed_ = absl::Now();
+  commit_failure_ = std::string(why.message());
+}
+
+std::string ControlPlaneMetrics::StoreTrouble(absl::Time now) const {
+  std::lock_guard lock(mutex_);
+  return now - commit_failed_ < kTroubleLasts ? commit_failure_ : "";
 }
 
 std::vector<prometheus::MetricFamily> ControlPlaneMetrics::Collect() const {

@@ -5,9 +5,12 @@
 
 #include <functional>
 #include <map>
+#include <mutex>
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/time/time.h"
 #include "controlplane/admin/admin_observer.h"
 #include "controlplane/push/push_observer.h"
 #include "prometheus/collectable.h"
@@ -41,6 +44,11 @@ class ControlPlaneMetrics : public PushObserver, public AdminObserver, public pr
   void OnRequest(const char* method, grpc::StatusCode code) override;
   void OnNodeAnswer(grpc::StatusCode code) override;
   void OnCommit(absl::Duration latency) override;
+  void OnCommitFailed(const absl::Status& why) override;
+
+  // Why the store took no change, if that was lately and none was taken since;
+  // else empty. For /readyz: soon it is to be tried again.
+  std::string StoreTrouble(absl::Time now) const;
 
   std::vector<prometheus::MetricFamily> Collect() const override;
 
@@ -59,6 +67,10 @@ class ControlPlaneMetrics : public PushObserver, public AdminObserver, public pr
   prometheus::Family<prometheus::Counter>& requests_;
   prometheus::Family<prometheus::Counter>& node_answers_;
   prometheus::Histogram& commit_latency_;
+  prometheus::Counter& commit_failures_;
+  mutable std::mutex mutex_;
+  absl::Time commit_failed_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+  std::string commit_failure_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace sluice

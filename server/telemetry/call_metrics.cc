@@ -3,6 +3,8 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "server/telemetry/families.h"
 #include "server/telemetry/observer_names.h"
 
@@ -276,7 +278,31 @@ CallTotals CallMetricsCollector::Totals() const {
   return sum;
 }
 
+// In all loops at once, so that no sum ever falls. A call that ends in this very
+// moment, of what was deleted and silent for the whole grace, may be missed.
+void CallMetricsCollector::ForgetDeleted(const NamesInForce& in_force, SeriesSet& merged) const {
+  if (in_force.names == nullptr) return;
+  grace_.Begin(keeping_.clock(), in_force.since);
+  const auto deleted = merged.Select([&](const FamilySpec& spec, const SeriesSet::Values& values, const Cell& cell) {
+    PolicyNames::LabelViews labels;
+    for (size_t i = 0; i < values.size(); ++i) labels.emplace_back(spec.labels[i], values[i]);
+    if (in_force.names->InForce(labels)) return false;
+    return grace_.Over(absl::StrCat(spec.name, "\n", absl::StrJoin(values, "\n")),
+                       cell.sum + static_cast<double>(cell.count));
+  });
+  grace_.End();
+  for (const SeriesSet::Key& key : deleted) {
+    merged.Forget(key);
+    for (const auto& loop : loops_) {
+      std::lock_guard lock(loop->mutex_);
+      loop->series_.Forget(key);
+    }
+  }
+}
+
 std::vector<prometheus::MetricFamily> CallMetricsCollector::Collect() const {
+  // Not under the lock: those whom it asks may want Totals().
+  const NamesInForce in_force = keeping_.in_force ? keeping_.in_force() : NamesInForce();
   SeriesSet merged(Specs(), max_series_);
   int64_t open_streams = 0;
   int64_t verifying = 0;
@@ -288,6 +314,7 @@ std::vector<prometheus::MetricFamily> CallMetricsCollector::Collect() const {
       open_streams += loop->open_streams_;
       verifying += loop->verifying_;
     }
+    ForgetDeleted(in_force, merged);
   }
   auto families = merged.Render();
   families.push_back(SingleFamily("sluice_open_calls", "Calls under way, those in queues included.",

@@ -11,11 +11,13 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "server/engine/call_observer.h"
 #include "server/telemetry/series.h"
+#include "server/telemetry/series_grace.h"
 
 namespace sluice {
 
@@ -72,17 +74,23 @@ class CallMetricsCollector : public prometheus::Collectable {
  public:
   // At most `max_series` label combinations per metric; what comes later is
   // counted under "other".
-  explicit CallMetricsCollector(size_t max_series = 2000) : max_series_(max_series) {}
+  explicit CallMetricsCollector(size_t max_series = 2000, SeriesKeeping keeping = {})
+      : max_series_(max_series), keeping_(std::move(keeping)), grace_(keeping_.keep) {}
 
   // For one loop. Lives as long as the collector.
   CallMetrics& AddLoop();
 
   CallTotals Totals() const;
+  // Also forgets series of what was deleted (SeriesKeeping).
   std::vector<prometheus::MetricFamily> Collect() const override;
 
  private:
+  void ForgetDeleted(const NamesInForce& in_force, SeriesSet& merged) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
   const size_t max_series_;
+  const SeriesKeeping keeping_;
   mutable std::mutex mutex_;
+  mutable SeriesGrace grace_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::unique_ptr<CallMetrics>> loops_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -82,6 +82,19 @@ void SeriesSet::MergeFrom(const SeriesSet& other) {
   }
 }
 
+std::vector<SeriesSet::Key> SeriesSet::Select(
+    absl::FunctionRef<bool(const FamilySpec&, const Values&, const Cell&)> chosen) const {
+  std::vector<Key> keys;
+  for (size_t i = 0; i < families_.size(); ++i) {
+    for (const auto& [values, cell] : families_[i]) {
+      if (chosen((*specs_)[i], values, cell)) keys.push_back({i, values});
+    }
+  }
+  return keys;
+}
+
+void SeriesSet::Forget(const Key& key) { families_[key.family].erase(key.values); }
+
 std::vector<prometheus::MetricFamily> SeriesSet::Render() const {
   std::vector<prometheus::MetricFamily> out;
   for (size_t i = 0; i < families_.size(); ++i) {

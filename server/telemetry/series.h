@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
 #include "absl/types/span.h"
 
 namespace sluice {
@@ -48,12 +49,19 @@ class SeriesSet {
   // Adds another set of the same specs to this one. A merged set is bounded by
   // what was merged.
   void MergeFrom(const SeriesSet& other);
+  // Those for which `chosen` says so.
+  using Values = std::vector<std::string>;
+  struct Key {
+    size_t family;
+    Values values;
+  };
+  std::vector<Key> Select(absl::FunctionRef<bool(const FamilySpec&, const Values&, const Cell&)> chosen) const;
+  // It begins anew when it is counted again.
+  void Forget(const Key& key);
   // Series in a stable order.
   std::vector<prometheus::MetricFamily> Render() const;
 
  private:
-  using Values = std::vector<std::string>;
-
   struct Hash {
     using is_transparent = void;
     size_t operator()(const Values& values) const;

@@ -228,8 +228,7 @@ TEST_F(ControlPlaneProcessTest, StopsInPeaceAndAsksSubscribersToLeave) {
   stopper.join();
 }
 
-// The metrics' HTTP server by itself would look every two seconds only, beginning
-// at its start.
+// A server that looks every now and then whether it is to end would be later.
 constexpr std::chrono::milliseconds kAtOnce(1200);
 
 TEST_F(ControlPlaneProcessTest, EndsAtOnceWhenNobodyIsConnected) {

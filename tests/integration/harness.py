@@ -11,7 +11,6 @@ import math
 import os
 import re
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -19,6 +18,7 @@ import tempfile
 import threading
 import time
 import unittest
+import urllib.error
 import urllib.request
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
@@ -52,10 +52,10 @@ def wait_for(what, condition, seconds=10.0):
 class Process:
     """A program of ours that says `listening on HOST:PORT…` when it is ready."""
 
-    def __init__(self, args, env=None, ready=True):
+    def __init__(self, args, env=None, ready=True, stderr=None):
         self.args = args
         self.log = tempfile.NamedTemporaryFile("w+", suffix=".log", delete=False)
-        self.process = subprocess.Popen(args, stdout=subprocess.PIPE, stderr=self.log, text=True,
+        self.process = subprocess.Popen(args, stdout=subprocess.PIPE, stderr=stderr or self.log, text=True,
                                         env={**os.environ, **(env or {})})
         self.first_line = ""
         if ready:
@@ -93,7 +93,6 @@ class Process:
         """Asks it to end; its exit status."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-            self.hurry()
             try:
                 self.process.wait(seconds)
             except subprocess.TimeoutExpired:
@@ -103,13 +102,19 @@ class Process:
         self.process.stdout.close()
         return self.process.returncode
 
-    def hurry(self):
-        """What makes it end the sooner."""
+    def get(self, path):
+        """(status, body) of its metrics port."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}{path}", timeout=5) as response:
+                return response.status, response.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
 
     def metrics(self):
         """{'name{label="x"}': value} of its /metrics."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=5) as response:
-            text = response.read().decode()
+        status, text = self.get("/metrics")
+        assert status == 200, f"{status}: {text}"
         samples = {}
         for line in text.splitlines():
             if line and not line.startswith("#"):
@@ -181,31 +186,22 @@ class Simulator(Process):
 
 
 class ControlPlane(Process):
-    def __init__(self, folder, *args, listen="127.0.0.1:0"):
+    def __init__(self, folder, *args, listen="127.0.0.1:0", stderr=None):
         self.store = os.path.join(folder, "sluice.db")
         super().__init__([os.path.join(BIN, "sluice-controlplane"), "--listen", listen,
-                          "--metrics-listen", "127.0.0.1:0", "--create", "--store", self.store, *args])
-
-    def hurry(self):
-        """Its metrics server looks every two seconds whether it is to end, or
-        when somebody calls."""
-        deadline = time.monotonic() + 3
-        while self.process.poll() is None and time.monotonic() < deadline:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.metrics_port), 1):
-                pass
-            time.sleep(0.01)
+                          "--metrics-listen", "127.0.0.1:0", "--create", "--store", self.store, *args], stderr=stderr)
 
     def admin(self):
         return control_pb2_grpc.AdminStub(grpc.insecure_channel(self.address))
 
 
 class DataPlane(Process):
-    def __init__(self, *args, env=None, ready=True):
+    def __init__(self, *args, env=None, ready=True, stderr=None):
         self.channels = []
         if "--drain-grace" not in args:
             args = ("--drain-grace", "0s", *args)  # no balancer is to learn that it stops
         super().__init__([os.path.join(BIN, "sluice-server"), "--listen", "127.0.0.1:0",
-                          "--metrics-listen", "127.0.0.1:0", *args], env=env, ready=ready)
+                          "--metrics-listen", "127.0.0.1:0", *args], env=env, ready=ready, stderr=stderr)
 
     def stub(self):
         self.channels.append(grpc.insecure_channel(self.address))
@@ -496,7 +492,7 @@ class IntegrationTest(unittest.TestCase):
     def control_plane(self, *args, **kwargs):
         return self.started(ControlPlane(self.folder, *args, **kwargs))
 
-    def data_plane(self, policy=None, control_plane=None, *args, env=None, state="state"):
+    def data_plane(self, policy=None, control_plane=None, *args, env=None, state="state", stderr=None):
         flags = ["--state-dir", os.path.join(self.folder, state)]
         if "--drain-timeout" not in args:
             flags += ["--drain-timeout", "1s"]
@@ -504,7 +500,7 @@ class IntegrationTest(unittest.TestCase):
             flags += ["--policy-file", self.file("policy.yaml", policy)]
         if control_plane is not None:
             flags += ["--control-plane", control_plane if isinstance(control_plane, str) else control_plane.address]
-        self.servers.append(self.started(DataPlane(*flags, *args, env=env)))
+        self.servers.append(self.started(DataPlane(*flags, *args, env=env, stderr=stderr)))
         return self.servers[-1]
 
     def applied(self, control_plane, *policies):

@@ -82,7 +82,7 @@ class Breakers(IntegrationTest):
         self.assertRegex(self.operator("breaker", "list"), r"alpha/main\s.*CLOSED")
         self.ok(stream(stub, chat_request()), numbered("alpha"))
         self.assertEqual(self.alpha.stats()["requests"], 2)
-        self.assertIn("its rest is ended", self.server.stderr())
+        wait_for("its line", lambda: "its rest is ended" in self.server.stderr())
 
     def test_a_reset_of_an_upstream_frees_those_who_wait(self):
         stub = self.start(extra="")

@@ -1,19 +1,18 @@
-#include "server/telemetry/metrics_server.h"
-
+// What a data plane shows in a scrape.
 #include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <string>
-#include <thread>
+#include <vector>
 
 #include "proto/log/log_collector.h"
+#include "proto/metrics_server/metrics_server.h"
 #include "server/telemetry/call_metrics.h"
 #include "server/telemetry/collectors.h"
 #include "server/telemetry/resilience_collector.h"
@@ -97,7 +96,7 @@ std::unique_ptr<MetricsServer> FullServer() {
   return *std::move(server);
 }
 
-TEST(MetricsServerTest, ShowsTheConfiguration) {
+TEST(ScrapeTest, ShowsTheConfiguration) {
   const std::string text = Get(FullServer()->port(), "/metrics");
   EXPECT_THAT(text, HasSubstr("\nsluice_config_revision 7\n"));
   EXPECT_THAT(text, HasSubstr("sluice_config_source{source=\"last_known_good\"} 1\n"));
@@ -107,7 +106,7 @@ TEST(MetricsServerTest, ShowsTheConfiguration) {
   EXPECT_THAT(text, HasSubstr("\nsluice_config_push_latency_seconds 0.038\n"));
 }
 
-TEST(MetricsServerTest, SumsConnectionsOfAllLoops) {
+TEST(ScrapeTest, SumsConnectionsOfAllLoops) {
   const std::string text = Get(FullServer()->port(), "/metrics");
   EXPECT_THAT(text, HasSubstr("sluice_upstream_connections{endpoint=\"a:443\",state=\"busy\"} 2\n"));
   EXPECT_THAT(text, HasSubstr("sluice_upstream_connections{endpoint=\"a:443\",state=\"idle\"} 3\n"));
@@ -115,7 +114,7 @@ TEST(MetricsServerTest, SumsConnectionsOfAllLoops) {
   EXPECT_THAT(text, HasSubstr("sluice_upstream_connection_reuses_total{endpoint=\"a:443\"} 10\n"));
 }
 
-TEST(MetricsServerTest, ShowsTheLog) {
+TEST(ScrapeTest, ShowsTheLog) {
   const std::string text = Get(FullServer()->port(), "/metrics");
   EXPECT_THAT(text, HasSubstr("\nsluice_log_lines_total{log=\"program\"} 5\n"));
   EXPECT_THAT(text, HasSubstr("\nsluice_log_lines_total{log=\"calls\"} 7\n"));
@@ -125,7 +124,7 @@ TEST(MetricsServerTest, ShowsTheLog) {
   EXPECT_THAT(text, HasSubstr("sluice_log_dropped_total{log=\"program\",reason=\"output\"} 3\n"));
 }
 
-TEST(MetricsServerTest, ShowsTheProcess) {
+TEST(ScrapeTest, ShowsTheProcess) {
   const std::string text = Get(FullServer()->port(), "/metrics");
   EXPECT_THAT(text, HasSubstr("sluice_build_info{version=\"0.1.0\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("\nprocess_resident_memory_bytes "));
@@ -133,7 +132,7 @@ TEST(MetricsServerTest, ShowsTheProcess) {
   EXPECT_THAT(text, testing::Not(HasSubstr("\nprocess_open_fds 0\n")));
 }
 
-TEST(MetricsServerTest, PromtoolFindsNothingWrong) {
+TEST(ScrapeTest, PromtoolFindsNothingWrong) {
   ASSERT_EQ(std::system("command -v promtool > /dev/null"), 0) << "missing: deploy/install-packages --tests";
   const std::string path = testing::TempDir() + "/scrape-" + std::to_string(getpid());
   std::ofstream(path) << Get(FullServer()->port(), "/metrics");
@@ -143,46 +142,6 @@ TEST(MetricsServerTest, PromtoolFindsNothingWrong) {
   while (fgets(buffer, sizeof(buffer), promtool) != nullptr) output += buffer;
   EXPECT_EQ(pclose(promtool), 0) << output;
   EXPECT_EQ(output, "");
-}
-
-TEST(MetricsServerTest, PortInUseIsNamed) {
-  auto first = MetricsServer::Start("127.0.0.1:0");
-  ASSERT_TRUE(first.ok());
-  const std::string address = "127.0.0.1:" + std::to_string((*first)->port());
-  const auto second = MetricsServer::Start(address);
-  EXPECT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
-  EXPECT_THAT(std::string(second.status().message()), HasSubstr(address));
-}
-
-TEST(MetricsServerTest, EndsAtOnce) {
-  for (const char* address : {"127.0.0.1:0", "0.0.0.0:0", "[::1]:0"}) {
-    // A busy machine may be late now and then; a server that looks every two
-    // seconds, as civetweb by itself does, always would be.
-    constexpr std::chrono::milliseconds kOnce(1200);
-    auto quickest = std::chrono::steady_clock::duration::max();
-    bool there = true;
-    for (int i = 0; i < 10 && there && quickest > kOnce; ++i) {
-      auto server = MetricsServer::Start(address);
-      there = server.ok() || address[0] != '[';  // a machine without IPv6
-      if (!there) break;
-      ASSERT_TRUE(server.ok()) << server.status();
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));
-      const auto before = std::chrono::steady_clock::now();
-      server->reset();
-      quickest = std::min(quickest, std::chrono::steady_clock::now() - before);
-    }
-    if (there) {
-      EXPECT_LT(quickest, kOnce) << address;
-    }
-  }
-}
-
-TEST(MetricsServerTest, WhatIsNoAddressIsNamed) {
-  for (const char* address : {"", "9464", "localhost:", "localhost:x", "localhost:70000", "127.0.0.1:80,81"}) {
-    const auto server = MetricsServer::Start(address);
-    EXPECT_EQ(server.status().code(), absl::StatusCode::kInvalidArgument) << address;
-    EXPECT_THAT(std::string(server.status().message()), HasSubstr(std::string("\"") + address + "\""));
-  }
 }
 
 TEST(ConnectionCollectorTest, EndpointsBeyondTheBoundAreOther) {
