@@ -36,12 +36,12 @@ void AddAddresses(CLI::App& app, Options& options) {
 
 void AddConnections(CLI::App& app, Options& options) {
   app.add_option("--max-connections", options.max_connections,
-                 "Connections at a time, of data planes and operators; more wait, and are refused after 5 s. 0: what the "
-                 "limit of file descriptors (ulimit -n) leaves")
+                 "Connections at a time, of data planes and operators; more wait, and are refused after 5 s. 0: what "
+                 "the limit of file descriptors (ulimit -n) leaves")
       ->check(CLI::Range(int64_t{0}, int64_t{10000000}));
   AddDuration(app, "--handshake-timeout", options.handshake_timeout,
-              "Connections that send nothing, or have not come to the end of their TLS and HTTP/2 greetings, are closed "
-              "after this");
+              "Connections that send nothing, or have not come to the end of their TLS and HTTP/2 greetings, are "
+              "closed after this");
 }
 
 void AddStore(CLI::App& app, Options& options) {

@@ -89,7 +89,8 @@ void SetChannelArguments(const Options& options, grpc::ServerBuilder& builder) {
   // Half-open connections are found out within 40 s; clients may do the same,
   // and ping without calls, without being told off.
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 30000);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, static_cast<int>(absl::ToInt64Milliseconds(kKeepaliveTimeout)));
+  const auto timeout_ms = static_cast<int>(absl::ToInt64Milliseconds(kKeepaliveTimeout));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, timeout_ms);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5000);
 }
@@ -196,8 +197,8 @@ absl::Status ControlPlaneServer::StartGrpc() {
   reflection_->AddTo(builder);
   server_ = builder.BuildAndStart();
   if (server_ == nullptr) {
-    return absl::UnavailableError(absl::StrCat("cannot serve on ", options_.listen,
-                                               options_.tls_cert.empty() ? "" : ": the TLS certificate or key was not accepted"));
+    const std::string why = options_.tls_cert.empty() ? "" : ": the TLS certificate or key was not accepted";
+    return absl::UnavailableError(absl::StrCat("cannot serve on ", options_.listen, why));
   }
   listener_->Start();
   address_ = WithPort(options_.listen, listener_->port());

@@ -19,12 +19,12 @@
 namespace sluice {
 namespace {
 
-// Between two looks for what was closed: one costs some 0.4 ms for a thousand
-// connections. While callers wait it is worth more.
+// Between two looks for what was closed. One costs some 2.5 ms for a thousand
+// connections, 0.3 % of a core; while callers wait it is worth 5 %, and ten
+// thousand are gone through in half a second.
 constexpr absl::Duration kLook = absl::Seconds(1);
 constexpr absl::Duration kLookBlocked = absl::Milliseconds(50);
 constexpr size_t kLookAt = 1000;
-constexpr size_t kLookAtBlocked = 4000;
 // Of one listener in a row, so that the others get their turn.
 constexpr int kAcceptInARow = 64;
 constexpr int kEvents = 64;
@@ -111,7 +111,7 @@ void ConnectionAcceptor::Run() {
     }
     CloseOverdue(now);
     if (now < next_look_) continue;
-    guard_.callers().Give(static_cast<int64_t>(handed_over_.Look(blocked_ ? kLookAtBlocked : kLookAt)));
+    guard_.callers().Give(static_cast<int64_t>(handed_over_.Look(kLookAt)));
     if (blocked_) WhileBlocked(now);
     guard_.Look();
     next_look_ = now + (blocked_ ? kLookBlocked : kLook);
@@ -129,7 +129,8 @@ void ConnectionAcceptor::Watch(int fd, bool readable) {
   epoll_event event{};
   if (readable) event.events = EPOLLIN;
   event.data.fd = fd;
-  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) != 0 && errno == EEXIST) epoll_ctl(epoll_, EPOLL_CTL_MOD, fd, &event);
+  const bool known = epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) != 0 && errno == EEXIST;
+  if (known) epoll_ctl(epoll_, EPOLL_CTL_MOD, fd, &event);
 }
 
 void ConnectionAcceptor::Listen(bool on) {
@@ -158,7 +159,7 @@ bool ConnectionAcceptor::FindRoom(absl::Time now) {
   }
   if (blocked_) return false;
   // Some of them have gone, perhaps.
-  share.Give(static_cast<int64_t>(handed_over_.Look(kLookAtBlocked)));
+  share.Give(static_cast<int64_t>(handed_over_.Look(kLookAt)));
   return share.TryTake();
 }
 

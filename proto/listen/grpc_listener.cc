@@ -32,13 +32,33 @@ void GrpcListener::AddTo(grpc::ServerBuilder& builder, std::shared_ptr<grpc::Ser
   server_ = builder.experimental().AddExternalConnectionAcceptor(Type::FROM_FD, std::move(credentials));
 }
 
-void GrpcListener::Start() {
+void GrpcListener::Start(Post post) {
+  post_ = std::move(post);
   acceptor_.Start([this](int listener_fd, int fd) {
-    grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
-    connection.listener_fd = listener_fd;
-    connection.fd = fd;
-    server_->HandleNewConnection(&connection);
+    if (!post_) return HandOver(listener_fd, fd);
+    {
+      absl::MutexLock lock(&mutex_);
+      ++posted_;
+    }
+    post_([this, listener_fd, fd] {
+      HandOver(listener_fd, fd);
+      absl::MutexLock lock(&mutex_);
+      --posted_;
+    });
   });
+}
+
+void GrpcListener::HandOver(int listener_fd, int fd) {
+  grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+  connection.listener_fd = listener_fd;
+  connection.fd = fd;
+  server_->HandleNewConnection(&connection);
+}
+
+void GrpcListener::Stop() {
+  acceptor_.Stop();
+  absl::MutexLock lock(&mutex_);
+  mutex_.Await(absl::Condition(+[](int* posted) { return *posted == 0; }, &posted_));
 }
 
 }  // namespace sluice

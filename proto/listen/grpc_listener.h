@@ -12,10 +12,13 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <functional>
 #include <memory>
 #include <string_view>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "proto/listen/connection_acceptor.h"
 
 namespace sluice {
@@ -30,12 +33,17 @@ class GrpcListener {
   // `builder` builds a server whose connections come from here. What begins a
   // handshake must have ended it, preface and settings too, in `options.silent_timeout`.
   void AddTo(grpc::ServerBuilder& builder, std::shared_ptr<grpc::ServerCredentials> credentials);
-  // After the server was built.
-  void Start();
+  // Runs what it is given soon, once, on whatever thread.
+  using Post = std::function<void(std::function<void()>)>;
+
+  // After the server was built. gRPC may read the first bytes of a connection in the
+  // moment it gets it, on the thread that hands it over: the acceptor's own, or the
+  // one that `post` leads to.
+  void Start(Post post = {});
   // The port is closed; connections that were handed over go on. Before anything
-  // that ends the server or its listeners, for those would be used still. Blocks
-  // shortly; harmless when done before.
-  void Stop() { acceptor_.Stop(); }
+  // that ends the server or its listeners, for those would be used still, and while
+  // what was posted still runs. Blocks shortly; harmless when done before.
+  void Stop();
 
   int port() const { return acceptor_.port(); }
 
@@ -43,7 +51,12 @@ class GrpcListener {
   GrpcListener(Listeners listeners, const AcceptorOptions& options, DescriptorGuard& guard)
       : options_(options), acceptor_(std::move(listeners), options, guard) {}
 
+  void HandOver(int listener_fd, int fd);
+
   const AcceptorOptions options_;
+  Post post_;
+  absl::Mutex mutex_;
+  int posted_ ABSL_GUARDED_BY(mutex_) = 0;  // and not run
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> server_;
   ConnectionAcceptor acceptor_;
 };

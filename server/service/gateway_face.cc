@@ -107,7 +107,8 @@ absl::Status GatewayFace::Serve(const RouteTableSource& tables) {
   port_ = listener_->port();
   RunOn(loops_[0]->loop(), [this] { health_->Start(); });
   ArmAll();
-  listener_->Start();
+  // Reads of callers' sockets stay where all the others are.
+  listener_->Start([this](std::function<void()> work) { notifiers_[0]->Post(std::move(work)); });
   return absl::OkStatus();
 }
 

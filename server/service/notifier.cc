@@ -7,6 +7,23 @@
 #include "absl/strings/str_cat.h"
 
 namespace sluice {
+namespace {
+
+class Errand : public CompletionTag {
+ public:
+  explicit Errand(std::function<void()> work) : work_(std::move(work)) {}
+  void Start(grpc::CompletionQueue* queue) { alarm_.Set(queue, gpr_inf_past(GPR_CLOCK_MONOTONIC), this); }
+  void Complete(bool) override {
+    work_();
+    delete this;
+  }
+
+ private:
+  const std::function<void()> work_;
+  grpc::Alarm alarm_;
+};
+
+}  // namespace
 
 Notifier::Notifier(int index, std::unique_ptr<grpc::ServerCompletionQueue> queue) : queue_(std::move(queue)) {
   thread_ = std::thread([this] { Run(); });
@@ -61,6 +78,8 @@ void Notifier::Wake() {
   if (wake_tag_.pending.exchange(true)) return;
   alarm_.Set(queue_.get(), gpr_inf_past(GPR_CLOCK_MONOTONIC), &wake_tag_);
 }
+
+void Notifier::Post(std::function<void()> work) { (new Errand(std::move(work)))->Start(queue_.get()); }
 
 void Notifier::Poll(int events) {
   const gpr_timespec past = gpr_inf_past(GPR_CLOCK_MONOTONIC);

@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -40,6 +41,9 @@ class Notifier {
   void Poll(int events);
   // Our thread waits again. Harmless when it does.
   void TakeOver();
+
+  // Any thread, before Close: `work` runs on the thread that serves the queue.
+  void Post(std::function<void()> work);
 
   grpc::ServerCompletionQueue* queue() { return queue_.get(); }
 

@@ -5,9 +5,7 @@ import contextlib
 import os
 import re
 import socket
-import ssl
 import subprocess
-import sys
 import threading
 
 import grpc
@@ -264,6 +262,44 @@ class Descriptors(IntegrationTest):
 
         lines = wait_for("the shortage", told, seconds=30)
         self.assertEqual(lines, ["descriptors: 2 of 2 for callers in use; new callers wait"])
+
+    def test_the_soft_limit_is_raised_to_the_hard_one(self):
+        for program, first in (("sluice-server", ["--policy-file", self.file("p.yaml", "")]), ("sluice-controlplane", [])):
+            with self.subTest(program=program):
+                # The port is not this machine's: it tells its budget, and ends.
+                done = subprocess.run(["sh", "-c", "ulimit -Sn 64; ulimit -Hn 300; exec \"$@\"", "sh",
+                                       os.path.join(BIN, program), "--listen", "192.0.2.1:1", "--metrics-listen",
+                                       "127.0.0.1:0", *first], capture_output=True, text=True, timeout=30,
+                                      cwd=self.folder)
+                self.assertIn("descriptors: 300 may be open: ", done.stderr)
+                self.assertEqual(done.returncode, 1)
+
+    def test_a_second_service_on_the_port_is_refused_by_name(self):
+        alpha, = self.upstreams("alpha")
+        policy = documents(upstream_yaml("alpha", alpha.url), route_yaml(["alpha"]))
+        first = self.data_plane(policy)
+        done = subprocess.run([os.path.join(BIN, "sluice-server"), "--listen", first.address, "--metrics-listen",
+                               "127.0.0.1:0", "--state-dir", "", "--policy-file", self.file("second.yaml", policy)],
+                              capture_output=True, text=True, timeout=30, cwd=self.folder)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f"sluice-server: cannot listen on {first.address}: Address already in use\n", done.stderr)
+        self.ok(stream(first.stub(), chat_request()))
+
+    def test_callers_may_come_over_ipv6(self):
+        alpha, = self.upstreams("alpha")
+        policy = self.file("six.yaml", documents(upstream_yaml("alpha", alpha.url), route_yaml(["alpha"])))
+        server = subprocess.Popen([os.path.join(BIN, "sluice-server"), "--listen", "[::1]:0", "--metrics-listen",
+                                   "127.0.0.1:0", "--state-dir", "", "--drain-grace", "0s", "--policy-file", policy],
+                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=self.folder)
+        try:
+            address = re.match(r"listening on (\[::1\]:\d+),", server.stdout.readline()).group(1)
+            with grpc.insecure_channel(f"ipv6:{address}") as channel:
+                stub = gateway_pb2_grpc.GatewayStub(channel)
+                wait_for("an answer", lambda: stream(stub, chat_request()).error is None)
+        finally:
+            server.terminate()
+            self.assertEqual(server.wait(20), 0)
+            server.stdout.close()
 
     def test_a_limit_that_is_too_low_is_one_line(self):
         for program, first in (("sluice-server", ["--policy-file", self.file("p.yaml", "")]), ("sluice-controlplane", [])):

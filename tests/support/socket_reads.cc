@@ -97,7 +97,9 @@ ssize_t recvmsg(int fd, msghdr* message, int flags) {
 
 ssize_t recv(int fd, void* buffer, size_t size, int flags) {
   static const auto next = sluice::Next<ssize_t (*)(int, void*, size_t, int)>("recv");
-  return sluice::Noted(fd, next(fd, buffer, size, flags));
+  const ssize_t got = next(fd, buffer, size, flags);
+  // Whoever looks leaves all there.
+  return (flags & MSG_PEEK) != 0 ? got : sluice::Noted(fd, got);
 }
 
 ssize_t read(int fd, void* buffer, size_t size) {
