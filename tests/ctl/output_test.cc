@@ -184,7 +184,8 @@ INSTANTIATE_TEST_SUITE_P(Commands, EveryCommandTest, ::testing::ValuesIn(kComman
 
 TEST_F(OutputTest, HelpVersionAndScriptsSayThatTheDiskIsFullToo) {
   for (const std::vector<std::string>& args : std::vector<std::vector<std::string>>{
-           {"--help"}, {"--version"}, {"get", "--help"}, {"help"}, {"help", "get"}, {"completion", "bash"}, {"version", "--client"}}) {
+           {"--help"}, {"--version"}, {"get", "--help"}, {"help"}, {"help", "get"}, {"completion", "bash"},
+           {"version", "--client"}}) {
     FdStream full(open("/dev/full", O_WRONLY));
     EXPECT_EQ(Run(args, &full), ExitCode::kNotWritten) << args[0];
     EXPECT_THAT(err_, HasSubstr("No space left on device"));
@@ -245,7 +246,8 @@ TEST_F(OutputTest, ErrorsHaveTheirFormOnStandardError) {
             "{\n  \"error\": {\n    \"code\": \"NOT_FOUND\",\n    \"exit_code\": 4,\n"
             "    \"message\": \"route/none does not exist\",\n    \"violations\": []\n  }\n}\n");
   EXPECT_EQ(Run({"get", "route/none", "-o", "yaml"}), ExitCode::kNotFound);
-  EXPECT_EQ(err_, "error:\n  code: NOT_FOUND\n  exit_code: 4\n  message: \"route/none does not exist\"\n  violations: []\n");
+  EXPECT_EQ(err_,
+            "error:\n  code: NOT_FOUND\n  exit_code: 4\n  message: \"route/none does not exist\"\n  violations: []\n");
 }
 
 TEST_F(OutputTest, UsageErrorsHaveTheFormThatWasAskedFor) {
@@ -286,11 +288,9 @@ TEST_F(OutputTest, TextOfAHostileServerIsEscapedInErrors) {
 }
 
 TEST_F(OutputTest, WhatWasTypedIsEscapedInErrors) {
-  for (const std::vector<std::string>& args : std::vector<std::vector<std::string>>{{std::string("x") + kHostile},
-                                                                                    {"get", std::string("x/") + kHostile},
-                                                                                    {"get", "-o", kHostile},
-                                                                                    {"apply", "-f", kHostile},
-                                                                                    {"help", kHostile}}) {
+  for (const std::vector<std::string>& args : std::vector<std::vector<std::string>>{
+           {std::string("x") + kHostile}, {"get", std::string("x/") + kHostile}, {"get", "-o", kHostile},
+           {"apply", "-f", kHostile}, {"help", kHostile}}) {
     Run(args);
     EXPECT_NE(err_, "");
     EXPECT_FALSE(HasRaw(err_)) << err_;
