@@ -57,6 +57,7 @@ void AddGlobals(CLI::App& root, GlobalOptions& globals) {
 
 void AddCommands(CommandSet& commands) {
   AddApply(commands);
+  AddEdit(commands);
   AddGet(commands);
   AddDiff(commands);
   AddSet(commands);
