@@ -99,8 +99,11 @@ std::string RunEditor(const std::string& editor, const std::string& path) {
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
   if (WIFSIGNALED(status)) return absl::StrCat("was ended by signal ", WTERMSIG(status));
-  if (WEXITSTATUS(status) == 0) return "";
-  return WEXITSTATUS(status) == 127 ? "is not there" : absl::StrCat("ended with ", WEXITSTATUS(status));
+  const int code = WEXITSTATUS(status);
+  if (code == 0) return "";
+  // How a shell tells of what it could not start, and of signals.
+  if (code == 127) return "is not there";
+  return code > 128 ? absl::StrCat("was ended by signal ", code - 128) : absl::StrCat("ended with ", code);
 }
 
 class Edit {
