@@ -3,7 +3,9 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <iostream>
 #include <iterator>
 #include <string>
@@ -19,6 +21,7 @@
 #include "proto/connection/channel_credentials.h"
 #include "proto/connection/connection_settings.h"
 #include "proto/connection/server_trouble.h"
+#include "proto/terminal/fd_stream.h"
 
 namespace sluice {
 namespace {
@@ -31,7 +34,10 @@ enum ExitCode {
   kIncomplete = 4,
   kRefused = 5,
   kDeadline = 6,
+  // As sluicectl's.
+  kNotWritten = 10,
   kCancelled = 130,
+  kBrokenPipe = 141,
 };
 
 constexpr char kFooter[] = R"(Examples:
@@ -51,6 +57,7 @@ Exit status:
   4  the answer is incomplete
   5  the gateway refused the request: it is wrong as it stands
   6  the deadline passed
+  10  the answer could not be written (disk full, standard output closed)
   130  cancelled by Ctrl-C)";
 
 constexpr char kDefaultTimeout[] = "60s";
@@ -83,6 +90,15 @@ int Complain(std::string_view what, int code) {
   return code;
 }
 
+// What could not be written is an error, but for who stopped reading (head).
+int Written(std::ostream& out, int code) {
+  out.flush();
+  if (out.good()) return code;
+  const int error = WriteErrorOf(out);
+  if (error == EPIPE) return kBrokenPipe;
+  return Complain(absl::StrCat("cannot write the answer: ", strerror(error)), kNotWritten);
+}
+
 void Append(v1::ChatRequest& request, v1::Role role, std::string text) {
   v1::Message* message = request.add_messages();
   message->set_role(role);
@@ -112,9 +128,9 @@ int ExitCodeOf(const CallResult& result, bool shown) {
 
 class Chat {
  public:
-  Chat(Client client, Settings settings, CallOptions options, ChatScreen::Options screen)
-      : client_(std::move(client)), settings_(std::move(settings)), options_(std::move(options)),
-        screen_(std::cout, std::cerr, screen) {
+  Chat(Client client, Settings settings, CallOptions options, ChatScreen::Options screen, std::ostream& out)
+      : client_(std::move(client)), settings_(std::move(settings)), options_(std::move(options)), out_(out),
+        screen_(out, std::cerr, screen) {
     request_.set_model(settings_.model);
     // A pipe's reader cannot take back what it was given.
     request_.mutable_stream_options()->set_allow_restart(screen.out_is_terminal || screen.json);
@@ -152,6 +168,8 @@ class Chat {
     screen_.Start(absl::Now());
     const CallResult result = client_.StreamChat(request_, options_, [&](const v1::ChatEvent& event) {
       screen_.Show(event, absl::Now());
+      // What nobody can read is not paid for.
+      if (!out_.good()) g_cancel.Set();
       answer.Add(event);
       shown |= event.has_content() || event.has_refusal();
     });
@@ -161,7 +179,8 @@ class Chat {
     } else {
       request_.mutable_messages()->RemoveLast();
     }
-    return Report(result, shown);
+    const int code = Report(result, shown);
+    return Written(out_, code);
   }
 
   int Converse() {
@@ -186,6 +205,7 @@ class Chat {
           break;
       }
       if (line.find_first_not_of(" \t\r") != std::string::npos) code = Ask(std::move(line));
+      if (!out_.good()) return code;
     }
   }
 
@@ -208,6 +228,7 @@ class Chat {
   const Client client_;
   const Settings settings_;
   const CallOptions options_;
+  std::ostream& out_;
   ChatScreen screen_;
   v1::ChatRequest request_;
 };
@@ -278,13 +299,15 @@ std::string PromptOf(const std::vector<std::string>& words) {
 }
 
 int Main(int argc, char** argv) {
+  OpenStandardStreams();
+  FdStream out(STDOUT_FILENO);
   Settings settings;
   CLI::App app("Streams a chat through a Sluice gateway.", "sluice-chat");
   Describe(app, settings);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kComplete : kUsage;
+    return Written(out, app.exit(error, out, std::cerr) == 0 ? kComplete : kUsage);
   }
   CallOptions options;
   options.cancel = &g_cancel;
@@ -304,7 +327,7 @@ int Main(int argc, char** argv) {
     return Complain("the prompt is empty", kUsage);
   }
   CatchInterrupt();
-  Chat chat(*std::move(client), settings, options, screen);
+  Chat chat(*std::move(client), settings, options, screen, out);
   if (const int code = chat.PickModel(); code != kComplete) return code;
   return settings.prompt.empty() ? chat.Converse() : chat.Ask(prompt);
 }

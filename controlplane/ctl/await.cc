@@ -2,9 +2,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "controlplane/ctl/message_node.h"
+#include "controlplane/ctl/node_text.h"
 #include "controlplane/ctl/table.h"
 #include "proto/policy/duration_text.h"
-#include "proto/policy/kinds.h"
+#include "proto/terminal/safe_text.h"
 
 namespace sluice::ctl {
 namespace {
@@ -29,10 +30,10 @@ std::string Headline(uint64_t revision, const v1::AwaitRevisionResponse& answer,
 }
 
 void PrintRefusal(const v1::NodeStatus& node, std::ostream& err) {
-  if (node.violations().empty()) err << node.node_id() << ": refused: " << node.last_error() << "\n";
+  const std::string begin = absl::StrCat(node.node_id(), ": refused: ");
+  if (node.violations().empty()) err << SafeLine(absl::StrCat(begin, node.last_error())) << "\n";
   for (const v1::Violation& violation : node.violations()) {
-    err << node.node_id() << ": refused: " << ResourceId(violation.resource().kind(), violation.resource().name())
-        << ": " << violation.path() << (violation.path().empty() ? "" : ": ") << violation.message() << "\n";
+    err << SafeLine(absl::StrCat(begin, ViolationText(violation))) << "\n";
   }
 }
 

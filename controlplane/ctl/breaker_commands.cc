@@ -14,6 +14,7 @@
 #include "controlplane/ctl/table.h"
 #include "controlplane/ctl/watch.h"
 #include "proto/policy/duration_text.h"
+#include "proto/terminal/safe_text.h"
 
 namespace sluice::ctl {
 namespace {
@@ -46,27 +47,38 @@ std::vector<Seen> Breakers(const v1::CommandResponse& response) {
   return all;
 }
 
-std::vector<Table::Cell> RowOf(const Seen& seen, absl::TimeZone zone) {
+// How old by the node's clock, since when by ours.
+Table::Cell AgeCell(const v1::BreakerStatus& breaker, const Clock& clock) {
+  Table::Cell cell = AgeText(ToAbsl(breaker.age()));
+  if (!breaker.has_since()) return cell;
+  return std::move(cell).With(absl::StrCat(" (", AtText(ToAbsl(breaker.since()), clock), ")"));
+}
+
+std::vector<Table::Cell> RowOf(const Seen& seen, const Clock& clock) {
   const v1::BreakerStatus& breaker = *seen.breaker;
   const v1::BreakerWindow& window = breaker.window();
   const bool counted = window.calls() > 0;
   const Standing standing = StandingOf(breaker.state(), breaker.holds());
   const std::string until =
-      standing.hold == nullptr ? OpenUntilText(breaker, zone) : HoldUntilText(*standing.hold, zone);
+      standing.hold == nullptr ? OpenUntilText(breaker, clock) : HoldUntilText(*standing.hold, clock);
   return {TargetOf(breaker),
           *seen.node,
           {standing.name, standing.color},
-          breaker.has_age() && standing.hold == nullptr ? AgeText(ToAbsl(breaker.age())) : "–",
+          breaker.has_age() && standing.hold == nullptr ? AgeCell(breaker, clock) : "–",
           counted ? PercentText(window.failure_percent()) : "–",
           counted ? PercentText(window.slow_percent()) : "–",
           absl::StrCat(window.calls()),
+          absl::StrCat(breaker.opened_total()),
+          absl::StrCat(breaker.refused_total()),
           until.empty() ? "–" : until,
-          WhyText(breaker, zone)};
+          WhyText(breaker, clock)};
 }
 
 void PrintTable(Session& session, const std::vector<Seen>& all) {
-  Table table({"UPSTREAM/ENDPOINT", "NODE", "STATE", "SINCE", "FAILED", "SLOW", "CALLS", "UNTIL", "WHY"});
-  for (const Seen& seen : all) table.AddRow(RowOf(seen, session.zone()));
+  constexpr bool kWide = true;
+  Table table({"UPSTREAM/ENDPOINT", "NODE", "STATE", "SINCE", "FAILED", "SLOW", "CALLS", {"OPENED", kWide},
+               {"HELD BACK", kWide}, "UNTIL", "WHY"});
+  for (const Seen& seen : all) table.AddRow(RowOf(seen, session.clock()));
   table.Print(session);
 }
 
@@ -102,8 +114,8 @@ ExitCode List(Session& session, const BreakerOptions& options) {
 // "openai/primary on edge-1: ", as far as it is not clear.
 std::string Heading(const Seen& seen, bool several_targets, bool several_nodes) {
   if (!several_targets && !several_nodes) return "";
-  return absl::StrCat(several_targets ? TargetOf(*seen.breaker) : "", several_targets && several_nodes ? " on " : "",
-                      several_nodes ? *seen.node : "", ": ");
+  return SafeLine(absl::StrCat(several_targets ? TargetOf(*seen.breaker) : "",
+                               several_targets && several_nodes ? " on " : "", several_nodes ? *seen.node : "", ": "));
 }
 
 ExitCode ExplainBreakers(Session& session, const BreakerOptions& options) {
@@ -121,7 +133,7 @@ ExitCode ExplainBreakers(Session& session, const BreakerOptions& options) {
   }
   for (const Seen& seen : all) {
     session.out() << Paint(Heading(seen, targets.size() > 1, nodes.size() > 1), Color::kDim, session.color())
-                  << ExplainBreaker(*seen.breaker, session.zone());
+                  << ExplainBreaker(*seen.breaker, session.clock());
   }
   return TellFailures(session, request, response);
 }
@@ -134,7 +146,7 @@ void TellEnded(Session& session, const std::vector<Seen>& all) {
     if (!seen.breaker->has_ended()) continue;
     const v1::EndpointHold& ended = seen.breaker->ended();
     session.out() << Heading(seen, true, nodes.size() > 1) << "rest ended, was until "
-                  << HoldUntilText(ended, session.zone()) << " (" << SpanText(ToAbsl(ended.remaining())) << " left)\n";
+                  << HoldUntilText(ended, session.clock()) << " (" << SpanText(ToAbsl(ended.remaining())) << " left)\n";
   }
 }
 
@@ -175,7 +187,7 @@ ExitCode Trip(Session& session, const BreakerOptions& options) {
   }
   *trip.mutable_lasting() = ToProto(*lasting);
   return Operate(session, options, request, "tripped",
-                 absl::StrCat(" · until ", absl::FormatTime("%H:%M:%S", session.now() + *lasting, session.zone())));
+                 absl::StrCat(" · until ", AtText(session.now() + *lasting, session.clock())));
 }
 
 ExitCode Reset(Session& session, const BreakerOptions& options) {

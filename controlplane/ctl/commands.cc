@@ -138,6 +138,19 @@ std::optional<std::vector<v1::ResourceRef>> ParseRefs(const std::vector<std::str
   return refs;
 }
 
+std::optional<std::vector<std::string>> NodesIn(const std::vector<std::string>& words) {
+  const auto is_kind = [](const std::string& word) { return word == "node" || word == "nodes" || word == "no"; };
+  if (words.empty()) return std::nullopt;
+  if (is_kind(words[0])) return std::vector<std::string>(words.begin() + 1, words.end());
+  std::vector<std::string> ids;
+  for (const std::string& word : words) {
+    const size_t slash = word.find('/');
+    if (slash == std::string::npos || !is_kind(word.substr(0, slash))) return std::nullopt;
+    ids.push_back(word.substr(slash + 1));
+  }
+  return ids;
+}
+
 std::optional<v1::ResourceRef> ParseRef(const std::vector<std::string>& words, const Session& session) {
   const std::optional<std::vector<v1::ResourceRef>> refs = ParseRefs(words, session);
   if (!refs.has_value()) return std::nullopt;

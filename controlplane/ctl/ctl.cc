@@ -4,9 +4,11 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <sstream>
 
 #include "absl/strings/str_cat.h"
 #include "controlplane/ctl/commands.h"
+#include "controlplane/ctl/help_text.h"
 #include "controlplane/ctl/usage_error.h"
 
 namespace sluice::ctl {
@@ -21,7 +23,8 @@ constexpr char kExamples[] = R"(Examples:
   sluicectl diff -f policy.yaml                         what apply would change
   sluicectl history; sluicectl rollback --to 7          go back
   sluicectl explain retrypolicy                         what can be written
-  sluicectl COMMAND --help                              more examples
+  sluicectl get upstreams -o json | jq                  -o table, wide, json, yaml or name, with every command
+  sluicectl help COMMAND                                more examples
 
 )";
 
@@ -59,12 +62,14 @@ void AddCommands(CommandSet& commands) {
   AddApply(commands);
   AddEdit(commands);
   AddGet(commands);
+  AddDescribe(commands);
   AddDiff(commands);
   AddSet(commands);
   AddDelete(commands);
   AddHistory(commands);
   AddRollback(commands);
   AddStatus(commands);
+  AddWait(commands);
   AddTop(commands);
   AddBreaker(commands);
   AddConfig(commands);
@@ -75,6 +80,8 @@ void AddCommands(CommandSet& commands) {
   AddValidate(commands);
   AddContext(commands);
   AddCompletion(commands);
+  AddVersion(commands, SLUICE_VERSION);
+  AddHelp(commands);
 }
 
 }  // namespace
@@ -96,7 +103,9 @@ ExitCode RunCtl(const std::vector<std::string>& args, CtlIo io) {
     Output output(io.out, io.err, TypedForm(args));
     // Help and version.
     if (error.get_exit_code() == 0) {
-      root.exit(error, output.raw(), output.notes());
+      std::ostringstream text;
+      root.exit(error, text, text);
+      output.raw() << Wrapped(text.str(), io.width);
       return output.Finish(ExitCode::kOk);
     }
     output.Error(absl::StrCat(UsageErrorText(root, error), " (--help tells more)"));

@@ -1,4 +1,5 @@
 // history: who changed what, when and why.
+#include <limits>
 #include <memory>
 
 #include "absl/strings/str_cat.h"
@@ -41,12 +42,14 @@ ExitCode History(Session& session, const HistoryOptions& options) {
     session.err() << "nothing found\n";
     return ExitCode::kOk;
   }
+  const bool wide = session.form() == Form::kWide;
   Table table({"REVISION", "WHEN", "AUTHOR", "CHANGES", "REASON"});
   for (const v1::Revision& revision : response.revisions()) {
     session.Name(absl::StrCat("revision/", revision.revision()));
     table.AddRow({absl::StrCat(revision.revision()),
-                  absl::StrCat(AgeText(session.now() - ToAbsl(revision.created())), " ago"), revision.author(),
-                  Summary(revision.changes(), kChangesShown), ReasonText(revision)});
+                  AgoCell(ToAbsl(revision.created()), session.clock()), revision.author(),
+                  Summary(revision.changes(), wide ? std::numeric_limits<int>::max() : kChangesShown),
+                  ReasonText(revision)});
   }
   table.Print(session);
   return ExitCode::kOk;
@@ -60,6 +63,7 @@ void AddHistory(CommandSet& commands) {
                                "sluicectl history\n"
                                "sluicectl history retrypolicy/default\n"
                                "sluicectl history --before 100 --limit 50\n"
+                               "sluicectl history -o wide                 every resource that a revision touched\n"
                                "sluicectl diff --from 7 --to 8            a revision field by field",
                                [options](Session& session) { return History(session, *options); });
   app.add_option("resource", options->ref, "Only what touched KIND/NAME")->expected(0, 2);

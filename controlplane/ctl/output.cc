@@ -199,6 +199,7 @@ ExitCode Output::Finish(ExitCode code) {
   notes_.str("");
   document_ = PolicyNode::Map();
   documents_.clear();
+  has_list_ = false;
   names_.clear();
   error_.clear();
   findings_.clear();

@@ -1,4 +1,5 @@
 // get: one, several or all resources. `list` is what it was called before.
+#include <algorithm>
 #include <map>
 #include <memory>
 
@@ -43,30 +44,35 @@ std::map<uint64_t, absl::Time> RevisionTimes(Session& session) {
   return times;
 }
 
-void PrintTable(Session& session, const std::vector<v1::Resource>& resources) {
-  const std::map<uint64_t, absl::Time> times = RevisionTimes(session);
-  Table table({"RESOURCE", "REVISION", "CHANGED", "WHAT", "LABELS"});
-  for (const v1::Resource& resource : resources) {
-    const auto time = times.find(resource.meta().revision());
-    const std::string age = time == times.end() ? "–" : absl::StrCat(AgeText(session.now() - time->second), " ago");
-    table.AddRow({ResourceId(resource), absl::StrCat(resource.meta().revision()), age, SummaryOf(resource),
-                  LabelsText(resource)});
-  }
-  table.Print(session);
+// Of one kind: "" where they are of several.
+std::string CommonKind(const std::vector<v1::Resource>& resources) {
+  const bool one = std::all_of(resources.begin(), resources.end(), [&](const v1::Resource& resource) {
+    return KindOf(resource) == KindOf(resources.front());
+  });
+  return one ? std::string(KindOf(resources.front())) : "";
 }
 
-// Adds what a list request finds, page by page.
-grpc::Status ListAll(Session& session, v1::ListRequest request, std::vector<v1::Resource>& resources) {
-  do {
-    v1::ListResponse page;
-    const grpc::Status status = session.Call(&v1::Admin::Stub::List, request, &page);
-    if (!status.ok()) return status;
-    resources.insert(resources.end(), page.resources().begin(), page.resources().end());
-    // Later pages from the same revision, whatever is changed meanwhile.
-    request.set_revision(page.revision());
-    request.set_page_token(page.next_page_token());
-  } while (!request.page_token().empty());
-  return grpc::Status::OK;
+void PrintTable(Session& session, const std::vector<v1::Resource>& resources) {
+  const std::map<uint64_t, absl::Time> times = RevisionTimes(session);
+  const std::string kind = CommonKind(resources);
+  const bool one_kind = !kind.empty();
+  std::vector<Table::Column> header = {one_kind ? "NAME" : "RESOURCE"};
+  for (const std::string& title : one_kind ? TitlesOf(kind) : std::vector<std::string>()) header.push_back(title.c_str());
+  header.insert(header.end(), {"REVISION", "CHANGED"});
+  if (!one_kind) header.push_back("WHAT");
+  header.insert(header.end(), {{"ETAG", true}, "LABELS"});
+  Table table(std::move(header));
+  for (const v1::Resource& resource : resources) {
+    const auto time = times.find(resource.meta().revision());
+    std::vector<Table::Cell> row = {one_kind ? resource.meta().name() : ResourceId(resource)};
+    for (const std::string& cell : one_kind ? CellsOf(resource) : std::vector<std::string>()) row.push_back(cell);
+    row.push_back(absl::StrCat(resource.meta().revision()));
+    row.push_back(time == times.end() ? "–" : AgoCell(time->second, session.clock()));
+    if (!one_kind) row.push_back(SummaryOf(resource));
+    row.insert(row.end(), {resource.meta().etag(), LabelsText(resource)});
+    table.AddRow(std::move(row));
+  }
+  table.Print(session);
 }
 
 // Nothing: said what is wrong.
@@ -103,8 +109,10 @@ grpc::Status Fetch(Session& session, const v1::ResourceRef& ref, v1::ListRequest
 // One that was asked for by name is shown whole, as apply reads it.
 void Print(Session& session, const std::vector<v1::Resource>& resources, bool one_by_name, bool bookkeeping) {
   std::vector<PolicyNode> documents;
+  // JSON has no comments: there they stay in their annotation.
+  const PrintOptions options{.bookkeeping = bookkeeping, .comments = session.form() != Form::kJson};
   for (const v1::Resource& resource : resources) {
-    documents.push_back(ResourceToNode(resource, {.bookkeeping = bookkeeping}));
+    documents.push_back(ResourceToNode(resource, options));
     session.Name(ResourceId(resource));
   }
   if (!session.output().for_people()) {
@@ -119,6 +127,7 @@ void Print(Session& session, const std::vector<v1::Resource>& resources, bool on
 }
 
 ExitCode Get(Session& session, const GetOptions& options) {
+  if (const std::optional<std::vector<std::string>> nodes = NodesIn(options.words)) return ShowNodes(session, *nodes);
   const bool everything = options.words.empty() || options.words == std::vector<std::string>{"all"};
   std::optional<std::vector<v1::ResourceRef>> refs;
   refs = everything ? std::vector<v1::ResourceRef>(1) : ParseRefs(options.words, session, true);
@@ -138,12 +147,26 @@ ExitCode Get(Session& session, const GetOptions& options) {
     if (code != ExitCode::kNotFound || !by_name) return code;
   }
   if (code == ExitCode::kOk || !resources.empty()) {
-    Print(session, resources, by_name && refs->size() == 1, !options.no_etag);
+    // The etag of an old revision could only be refused.
+    Print(session, resources, by_name && refs->size() == 1, !options.no_etag && options.revision == 0);
   }
   return code;
 }
 
 }  // namespace
+
+grpc::Status ListAll(Session& session, v1::ListRequest request, std::vector<v1::Resource>& resources) {
+  do {
+    v1::ListResponse page;
+    const grpc::Status status = session.Call(&v1::Admin::Stub::List, request, &page);
+    if (!status.ok()) return status;
+    resources.insert(resources.end(), page.resources().begin(), page.resources().end());
+    // Later pages from the same revision, whatever is changed meanwhile.
+    request.set_revision(page.revision());
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  return grpc::Status::OK;
+}
 
 void AddGet(CommandSet& commands) {
   auto options = std::make_shared<GetOptions>();
@@ -153,6 +176,7 @@ void AddGet(CommandSet& commands) {
                                "sluicectl get route/chat                      one of them whole, as apply reads it\n"
                                "sluicectl get route chat -o json | jq .targets\n"
                                "sluicectl get route/chat > chat.yaml          edit it, then apply -f chat.yaml\n"
+                               "sluicectl get nodes                           the data planes, as status shows them\n"
                                "sluicectl get -o yaml --no-etag > all.yaml    for another control plane\n"
                                "sluicectl get retrypolicy/default --revision 7",
                                [options](Session& session) { return Get(session, *options); });

@@ -15,6 +15,7 @@
 #include "absl/time/time.h"
 #include "controlplane/ctl/exit_code.h"
 #include "controlplane/ctl/output.h"
+#include "controlplane/ctl/time_text.h"
 #include "grpcpp/grpcpp.h"
 #include "proto/connection/connection_settings.h"
 #include "sluice/v1/control.grpc.pb.h"
@@ -135,8 +136,11 @@ class Session {
   size_t width() const { return io_.width; }
   absl::Time now() const { return io_.now(); }
   absl::TimeZone zone() const { return io_.zone; }
+  Clock clock() const { return {io_.now(), io_.zone}; }
   bool stopped() const { return io_.stop != nullptr && io_.stop->load(); }
   absl::Duration timeout() const { return timeout_; }
+  // Where the control plane is, as it was given.
+  const std::string& server() const { return settings_.server.value; }
   const GlobalOptions& options() const { return options_; }
   const Environment& environment() const { return io_.environment; }
 

@@ -10,6 +10,7 @@
 
 #include "absl/time/time.h"
 #include "controlplane/ctl/session.h"
+#include "controlplane/ctl/time_text.h"
 
 namespace sluice::ctl {
 
@@ -24,7 +25,14 @@ class Table {
   struct Cell {
     Cell(std::string text, Color color = Color::kNone) : text(std::move(text)), color(color) {}
     Cell(const char* text) : text(text) {}
+    // Text that is shown behind it where the terminal has room for the whole
+    // table with it.
+    Cell With(std::string more) && {
+      extra = std::move(more);
+      return std::move(*this);
+    }
     std::string text;
+    std::string extra;
     Color color = Color::kNone;
   };
 
@@ -48,16 +56,16 @@ class Table {
   void Print(const Session& session) const;
 
  private:
-  std::vector<size_t> Widths(const Look& look) const;
+  std::vector<size_t> Widths(const Look& look, bool roomy) const;
 
   std::vector<Column> header_;
   std::vector<std::vector<Cell>> rows_;
 };
 
-// One unit: "41s", "5m", "3h", "12d".
-std::string AgeText(absl::Duration age);
-// "<1 ms", "41 ms", "2.4 s".
-std::string ElapsedText(absl::Duration elapsed);
+// "2m ago (14:02:11)" and "2m (14:02:11)"; without the time of day where room is
+// short.
+Table::Cell AgoCell(absl::Time time, const Clock& clock);
+Table::Cell SinceCell(absl::Time time, const Clock& clock);
 // "0.2", "340", "1.2k".
 std::string FigureText(double figure);
 

@@ -87,30 +87,33 @@ std::string LatencyText(absl::Duration latency) {
   return seconds < 9.95 ? absl::StrFormat("%.1fs", seconds) : absl::StrFormat("%.0fs", seconds);
 }
 
-Table::Cell StateCell(const Sum& sum, absl::TimeZone zone) {
+Table::Cell StateCell(const Sum& sum, const Clock& clock) {
   const Standing& standing = sum.standing;
   std::string text = standing.name;
   if (standing.hold == nullptr) {
     if (standing.badness > 0) absl::StrAppend(&text, " ", AgeText(sum.age));
   } else if (standing.hold->has_until()) {
-    absl::StrAppend(&text, " until ", HoldUntilText(*standing.hold, zone));
+    absl::StrAppend(&text, " until ", HoldUntilText(*standing.hold, clock));
   }
   if (sum.in_state < sum.nodes) absl::StrAppend(&text, " on ", sum.in_state, "/", sum.nodes);
   return {text, standing.color};
 }
 
-std::vector<Table::Cell> RowOf(const std::string& name, const Sum& sum, absl::TimeZone zone) {
+std::vector<Table::Cell> RowOf(const std::string& name, const Sum& sum, const Clock& clock) {
   const bool any = sum.attempts > 0;
   const double percent = any ? 100.0 * static_cast<double>(sum.errors) / static_cast<double>(sum.attempts) : 0;
   return {name,
-          StateCell(sum, zone),
+          StateCell(sum, clock),
           FigureText(sum.attempts_per_second),
           any ? FigureText(percent) : "–",
           sum.first_token.empty() ? "–"
                                   : absl::StrCat(LatencyText(Percentile(sum.first_token, 0.5)), "/",
                                                  LatencyText(Percentile(sum.first_token, 0.95))),
           FigureText(static_cast<double>(sum.in_flight)),
-          FigureText(sum.retries_per_second)};
+          FigureText(sum.retries_per_second),
+          absl::StrCat(sum.attempts),
+          absl::StrCat(sum.errors),
+          absl::StrCat(sum.nodes)};
 }
 
 void PrintTop(Session& session, const v1::CommandResponse& response) {
@@ -129,9 +132,10 @@ void PrintTop(Session& session, const v1::CommandResponse& response) {
     session.err() << "no upstream is in force\n";
     return;
   }
-  Table table({"UPSTREAM/ENDPOINT", "STATE", "REQ/S", "ERR%", "TTFT p50/p95", "IN FLIGHT", "RETRIES/S"});
+  Table table({"UPSTREAM/ENDPOINT", "STATE", "REQ/S", "ERR%", "TTFT p50/p95", "IN FLIGHT", "RETRIES/S", {"ATTEMPTS", true},
+               {"ERRORS", true}, {"NODES", true}});
   for (const auto& [name, sum] : sums) session.Name(absl::StrCat(name.first, "/", name.second));
-  for (const auto& [name, sum] : sums) table.AddRow(RowOf(absl::StrCat(name.first, "/", name.second), sum, session.zone()));
+  for (const auto& [name, sum] : sums) table.AddRow(RowOf(absl::StrCat(name.first, "/", name.second), sum, session.clock()));
   table.Print(session);
   session.out() << Paint(absl::StrCat(done.size(), done.size() == 1 ? " data plane" : " data planes", " · the last ",
                                       SpanText(window)),

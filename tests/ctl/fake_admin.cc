@@ -287,6 +287,13 @@ Status FakeAdmin::AwaitRevision(grpc::ServerContext*, const v1::AwaitRevisionReq
   return Status::OK;
 }
 
+Status FakeAdmin::GetInfo(grpc::ServerContext*, const v1::GetInfoRequest*, v1::GetInfoResponse* response) {
+  std::lock_guard lock(mutex_);
+  if (!info.has_value()) return Status(StatusCode::UNIMPLEMENTED, "");
+  *response = *info;
+  return Status::OK;
+}
+
 Status FakeAdmin::Adopt(grpc::ServerContext*, const v1::AdoptRequest* request, v1::AdoptResponse* response) {
   std::lock_guard lock(mutex_);
   adopt = *request;

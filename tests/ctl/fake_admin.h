@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,8 @@ class FakeAdmin final : public v1::Admin::Service {
   v1::CommandResponse command_answer;
   v1::CommandRequest command;
   grpc::Status command_status;
+  // Answer of GetInfo; not set: UNIMPLEMENTED, as an older control plane says.
+  std::optional<v1::GetInfoResponse> info;
   // Not OK: the next Delete, Set or Rollback answers this.
   grpc::Status refusal;
   // What Apply says of nodes when it is asked to ask them.
@@ -70,6 +73,7 @@ class FakeAdmin final : public v1::Admin::Service {
   grpc::Status AwaitRevision(grpc::ServerContext*, const v1::AwaitRevisionRequest*,
                              v1::AwaitRevisionResponse*) override;
 
+  grpc::Status GetInfo(grpc::ServerContext*, const v1::GetInfoRequest*, v1::GetInfoResponse*) override;
   grpc::Status Adopt(grpc::ServerContext*, const v1::AdoptRequest*, v1::AdoptResponse*) override;
   grpc::Status ReplaceEpochs(grpc::ServerContext*, const v1::ReplaceEpochsRequest*,
                              v1::ReplaceEpochsResponse*) override;
