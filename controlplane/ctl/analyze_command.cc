@@ -87,7 +87,7 @@ ExitCode AnalyzeSet(Session& session, const Resources& resources, bool ask_nodes
   for (const v1::NodeFindings& node : response.nodes()) {
     for (const v1::Violation& violation : node.violations()) report.Add(violation, node.node_id());
     if (node.code() == 0) continue;
-    session.err() << node.node_id() << " could not be asked: " << node.message() << "\n";
+    session.err() << node.node_id() << ": " << node.message() << "\n";
     silent = ExitCode::kNotAcked;
   }
   const ExitCode code = report.Finish(resources.size());
