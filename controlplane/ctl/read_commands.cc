@@ -109,8 +109,10 @@ grpc::Status Fetch(Session& session, const v1::ResourceRef& ref, v1::ListRequest
 // One that was asked for by name is shown whole, as apply reads it.
 void Print(Session& session, const std::vector<v1::Resource>& resources, bool one_by_name, bool bookkeeping) {
   std::vector<PolicyNode> documents;
+  // JSON has no comments: there they stay in their annotation.
+  const PrintOptions options{.bookkeeping = bookkeeping, .comments = session.form() != Form::kJson};
   for (const v1::Resource& resource : resources) {
-    documents.push_back(ResourceToNode(resource, {.bookkeeping = bookkeeping}));
+    documents.push_back(ResourceToNode(resource, options));
     session.Name(ResourceId(resource));
   }
   if (!session.output().for_people()) {
