@@ -22,19 +22,6 @@ struct AnalyzeOptions {
 
 using Resources = std::vector<const v1::Resource*>;
 
-grpc::Status ListAll(Session& session, std::vector<v1::Resource>& resources) {
-  v1::ListRequest request;
-  do {
-    v1::ListResponse page;
-    const grpc::Status status = session.Call(&v1::Admin::Stub::List, request, &page);
-    if (!status.ok()) return status;
-    resources.insert(resources.end(), page.resources().begin(), page.resources().end());
-    request.set_revision(page.revision());
-    request.set_page_token(page.next_page_token());
-  } while (!request.page_token().empty());
-  return grpc::Status::OK;
-}
-
 // What data planes would say of policies that may be in force already.
 grpc::Status AskNodes(Session& session, const Resources& resources, v1::ApplyResponse& response) {
   v1::ApplyRequest request;
@@ -100,7 +87,7 @@ ExitCode AnalyzeSet(Session& session, const Resources& resources, bool ask_nodes
   for (const v1::NodeFindings& node : response.nodes()) {
     for (const v1::Violation& violation : node.violations()) report.Add(violation, node.node_id());
     if (node.code() == 0) continue;
-    session.err() << node.node_id() << " could not be asked: " << node.message() << "\n";
+    session.err() << node.node_id() << ": " << node.message() << "\n";
     silent = ExitCode::kNotAcked;
   }
   const ExitCode code = report.Finish(resources.size());
@@ -118,7 +105,7 @@ ExitCode Analyze(Session& session, const AnalyzeOptions& options) {
   }
   if (const ExitCode code = session.Open(); code != ExitCode::kOk) return code;
   std::vector<v1::Resource> resources;
-  if (const grpc::Status status = ListAll(session, resources); !status.ok()) return session.Fail(status);
+  if (const grpc::Status status = ListAll(session, v1::ListRequest(), resources); !status.ok()) return session.Fail(status);
   Resources all;
   for (const v1::Resource& resource : resources) all.push_back(&resource);
   return AnalyzeSet(session, all, !options.no_nodes);

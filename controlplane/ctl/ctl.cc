@@ -20,8 +20,10 @@ constexpr char kExamples[] = R"(Examples:
   sluicectl status                                      what each data plane runs
   sluicectl top; sluicectl breaker explain openai       how the upstreams do, and why
   sluicectl set retrypolicy/default max_attempts=4      change one field, live
+  sluicectl edit route/chat                             in $EDITOR
   sluicectl diff -f policy.yaml                         what apply would change
   sluicectl history; sluicectl rollback --to 7          go back
+  sluicectl context set prod --server HOST:PORT         where the control plane is
   sluicectl explain retrypolicy                         what can be written
   sluicectl get upstreams -o json | jq                  -o table, wide, json, yaml or name, with every command
   sluicectl help COMMAND                                more examples
@@ -60,6 +62,7 @@ void AddGlobals(CLI::App& root, GlobalOptions& globals) {
 
 void AddCommands(CommandSet& commands) {
   AddApply(commands);
+  AddEdit(commands);
   AddGet(commands);
   AddDescribe(commands);
   AddDiff(commands);

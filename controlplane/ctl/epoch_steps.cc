@@ -15,13 +15,14 @@ std::string NodesText(const Names& nodes) {
 
 void PrintLoss(const v1::EpochLoss& loss, Session& session) {
   session.out() << NodesText(loss.node_ids()) << " with revision " << loss.revision() << " of epoch " << loss.epoch();
-  if (!loss.message().empty()) {
-    session.out() << ": cannot tell what is lost: " << loss.message() << "\n";
-  } else if (!AnyDifference(loss.changes())) {
-    session.out() << ": nothing changes there\n";
-  } else {
+  if (AnyDifference(loss.changes())) {
     session.out() << ":\n";
     PrintDiff(loss.changes(), session.color(), session.out());
+    if (!loss.message().empty()) session.out() << loss.message() << "\n";
+  } else if (!loss.message().empty()) {
+    session.out() << ": cannot tell what is lost: " << loss.message() << "\n";
+  } else {
+    session.out() << ": nothing changes there\n";
   }
 }
 

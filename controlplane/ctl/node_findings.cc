@@ -34,7 +34,7 @@ ExitCode PrintNodeFindings(const NodeFindings& nodes, std::ostream& err) {
   ExitCode code = ExitCode::kOk;
   for (const v1::NodeFindings& node : nodes) {
     if (node.code() != 0) {
-      err << node.node_id() << " could not be asked: " << node.message() << "\n";
+      err << node.node_id() << ": " << node.message() << "\n";
       if (code == ExitCode::kOk) code = ExitCode::kNotAcked;
     }
     for (const v1::Violation& violation : node.violations()) {

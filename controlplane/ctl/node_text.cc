@@ -13,7 +13,8 @@ namespace {
 constexpr size_t kEpochShown = 8;
 
 std::string MismatchText(const v1::NodeStatus& node) {
-  const std::string epoch = node.epoch().empty() ? "" : absl::StrCat(" (epoch ", node.epoch().substr(0, kEpochShown), ")");
+  std::string epoch;
+  if (!node.epoch().empty()) epoch = absl::StrCat(" (epoch ", node.epoch().substr(0, kEpochShown), ")");
   return absl::StrCat("runs the policies of another store", epoch,
                       " and keeps them: apply --adopt takes them over, apply --new-epoch replaces them");
 }

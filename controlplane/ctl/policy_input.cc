@@ -6,13 +6,14 @@
 #include <utility>
 
 #include "proto/policy/duplicate_resources.h"
+#include "proto/policy/yaml_comments.h"
 
 namespace sluice::ctl {
 
 PolicyInput PolicyInput::Read(const std::vector<std::string>& paths) {
   PolicyInput input;
   for (const std::string& path : paths) {
-    LoadResult loaded = LoadPolicyPath(path);
+    LoadResult loaded = LoadPolicyPath(path, {.comments = true});
     if (loaded.resources.empty() && loaded.errors.empty()) {
       loaded.errors.push_back({.file = path == "-" ? "stdin" : path, .line = 0, .resource = "", .path = "",
                                .message = "holds no policy"});
@@ -21,7 +22,24 @@ PolicyInput PolicyInput::Read(const std::vector<std::string>& paths) {
   }
   RefuseDuplicateResources(input.loaded_);
   input.errors_ = input.loaded_.errors;
+  input.KeepComments();
   return input;
+}
+
+PolicyInput PolicyInput::ReadText(const std::string& text, const std::string& file) {
+  PolicyInput input;
+  input.loaded_ = LoadPolicyText(text, file, {.comments = true});
+  input.errors_ = input.loaded_.errors;
+  input.KeepComments();
+  return input;
+}
+
+void PolicyInput::KeepComments() {
+  for (LoadedResource& loaded : loaded_.resources) {
+    if (!loaded.comments.empty()) {
+      (*loaded.resource.mutable_meta()->mutable_annotations())[kCommentsAnnotation] = loaded.comments;
+    }
+  }
 }
 
 void PolicyInput::AddErrors(std::vector<PolicyError> errors) {

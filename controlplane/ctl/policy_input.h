@@ -19,6 +19,8 @@ class PolicyInput {
   // Every path in turn. A resource that comes twice and an input without any
   // are errors too.
   static PolicyInput Read(const std::vector<std::string>& paths);
+  // One text; `file` is for messages.
+  static PolicyInput ReadText(const std::string& text, const std::string& file);
 
   // Without those that are not whole.
   std::vector<const v1::Resource*> resources() const { return SoundResources(loaded_); }
@@ -37,6 +39,8 @@ class PolicyInput {
   void PrintErrors(std::ostream& err) const;
 
  private:
+  // Puts comments where the control plane keeps them.
+  void KeepComments();
   std::vector<const PolicyError*> Sorted() const;
   void AddErrors(std::vector<PolicyError> errors);
 

@@ -1,4 +1,5 @@
 // get: one, several or all resources. `list` is what it was called before.
+#include <algorithm>
 #include <map>
 #include <memory>
 
@@ -43,14 +44,33 @@ std::map<uint64_t, absl::Time> RevisionTimes(Session& session) {
   return times;
 }
 
+// Of one kind: "" where they are of several.
+std::string CommonKind(const std::vector<v1::Resource>& resources) {
+  const bool one = std::all_of(resources.begin(), resources.end(), [&](const v1::Resource& resource) {
+    return KindOf(resource) == KindOf(resources.front());
+  });
+  return one ? std::string(KindOf(resources.front())) : "";
+}
+
 void PrintTable(Session& session, const std::vector<v1::Resource>& resources) {
   const std::map<uint64_t, absl::Time> times = RevisionTimes(session);
-  Table table({"RESOURCE", "REVISION", "CHANGED", "WHAT", {"ETAG", true}, "LABELS"});
+  const std::string kind = CommonKind(resources);
+  const bool one_kind = !kind.empty();
+  std::vector<Table::Column> header = {one_kind ? "NAME" : "RESOURCE"};
+  for (const std::string& title : one_kind ? TitlesOf(kind) : std::vector<std::string>()) header.push_back(title.c_str());
+  header.insert(header.end(), {"REVISION", "CHANGED"});
+  if (!one_kind) header.push_back("WHAT");
+  header.insert(header.end(), {{"ETAG", true}, "LABELS"});
+  Table table(std::move(header));
   for (const v1::Resource& resource : resources) {
     const auto time = times.find(resource.meta().revision());
-    table.AddRow({ResourceId(resource), absl::StrCat(resource.meta().revision()),
-                  time == times.end() ? "–" : AgoCell(time->second, session.clock()), SummaryOf(resource),
-                  resource.meta().etag(), LabelsText(resource)});
+    std::vector<Table::Cell> row = {one_kind ? resource.meta().name() : ResourceId(resource)};
+    for (const std::string& cell : one_kind ? CellsOf(resource) : std::vector<std::string>()) row.push_back(cell);
+    row.push_back(absl::StrCat(resource.meta().revision()));
+    row.push_back(time == times.end() ? "–" : AgoCell(time->second, session.clock()));
+    if (!one_kind) row.push_back(SummaryOf(resource));
+    row.insert(row.end(), {resource.meta().etag(), LabelsText(resource)});
+    table.AddRow(std::move(row));
   }
   table.Print(session);
 }
@@ -89,8 +109,10 @@ grpc::Status Fetch(Session& session, const v1::ResourceRef& ref, v1::ListRequest
 // One that was asked for by name is shown whole, as apply reads it.
 void Print(Session& session, const std::vector<v1::Resource>& resources, bool one_by_name, bool bookkeeping) {
   std::vector<PolicyNode> documents;
+  // JSON has no comments: there they stay in their annotation.
+  const PrintOptions options{.bookkeeping = bookkeeping, .comments = session.form() != Form::kJson};
   for (const v1::Resource& resource : resources) {
-    documents.push_back(ResourceToNode(resource, {.bookkeeping = bookkeeping}));
+    documents.push_back(ResourceToNode(resource, options));
     session.Name(ResourceId(resource));
   }
   if (!session.output().for_people()) {

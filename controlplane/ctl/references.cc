@@ -49,7 +49,8 @@ std::vector<std::string> ReferrersOf(const std::string& id, const std::vector<v1
   std::vector<std::string> referrers;
   for (const v1::Resource& resource : all) {
     const std::vector<std::string> references = ReferencesOf(resource);
-    if (std::find(references.begin(), references.end(), id) != references.end()) referrers.push_back(ResourceId(resource));
+    const bool refers = std::find(references.begin(), references.end(), id) != references.end();
+    if (refers) referrers.push_back(ResourceId(resource));
   }
   return referrers;
 }

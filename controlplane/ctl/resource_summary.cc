@@ -1,10 +1,11 @@
 #include "controlplane/ctl/resource_summary.h"
 
-#include <vector>
-
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "controlplane/ctl/message_node.h"
+#include "proto/policy/kinds.h"
+#include "proto/policy/policy_tree.h"
 
 namespace sluice::ctl {
 namespace {
@@ -14,30 +15,75 @@ constexpr int kMostTargets = 3;
 
 std::string Count(int count, const char* what) { return absl::StrCat(count, " ", what, count == 1 ? "" : "s"); }
 
-std::string RouteSummary(const v1::Route& route) {
+std::string TargetsText(const v1::Route& route) {
   std::vector<std::string> targets;
   for (const v1::Target& target : route.targets()) {
     if (targets.size() == kMostTargets) {
       targets.push_back("…");
       break;
     }
-    targets.push_back(target.model().empty() ? target.upstream() : absl::StrCat(target.upstream(), "/", target.model()));
+    targets.push_back(target.model().empty() ? target.upstream()
+                                             : absl::StrCat(target.upstream(), "/", target.model()));
   }
-  return absl::StrCat(route.match().model(), " → ", absl::StrJoin(targets, ", "));
+  return absl::StrJoin(targets, ", ");
+}
+
+std::string EndpointsText(const v1::Upstream& upstream) {
+  if (!upstream.endpoint_list().empty()) return absl::StrCat("endpointlist/", upstream.endpoint_list());
+  return Count(upstream.endpoints_size(), "endpoint");
 }
 
 std::string UpstreamSummary(const v1::Upstream& upstream) {
-  const std::string format = absl::AsciiStrToLower(v1::WireFormat_Name(upstream.format()).substr(sizeof("WIRE_FORMAT_") - 1));
-  if (!upstream.endpoint_list().empty()) return absl::StrCat(format, ", endpointlist/", upstream.endpoint_list());
-  return absl::StrCat(format, ", ", Count(upstream.endpoints_size(), "endpoint"));
+  return absl::StrCat(absl::AsciiStrToLower(EnumWord(upstream.format())), ", ", EndpointsText(upstream));
 }
 
+// A field as its policy has it, on one line.
+std::string FieldText(const v1::Resource& resource, const char* field) {
+  const PolicyNode policy = ResourceToNode(resource, {});
+  const PolicyNode* found = policy.Find(field);
+  return found == nullptr ? "–" : FlowText(*found);
+}
+
+struct Column {
+  const char* kind;
+  const char* title;
+  std::string (*text)(const v1::Resource&);
+};
+
+// Kinds that are not here have what sums them up.
+const Column kColumns[] = {
+    {"Route", "MATCH", [](const v1::Resource& r) { return FieldText(r, "match"); }},
+    {"Route", "TARGETS", [](const v1::Resource& r) { return TargetsText(r.route()); }},
+    {"Route", "RETRY", [](const v1::Resource& r) { return FieldText(r, "retry"); }},
+    {"Route", "FALLBACK", [](const v1::Resource& r) { return FieldText(r, "fallback"); }},
+    {"Upstream", "FORMAT", [](const v1::Resource& r) { return FieldText(r, "format"); }},
+    {"Upstream", "ENDPOINTS", [](const v1::Resource& r) { return EndpointsText(r.upstream()); }},
+    {"RetryPolicy", "ATTEMPTS", [](const v1::Resource& r) { return FieldText(r, "max_attempts"); }},
+    {"RetryPolicy", "BACKOFF", [](const v1::Resource& r) { return FieldText(r, "backoff"); }},
+};
+
 }  // namespace
+
+std::vector<std::string> TitlesOf(const std::string& kind) {
+  std::vector<std::string> titles;
+  for (const Column& column : kColumns) {
+    if (kind == column.kind) titles.push_back(column.title);
+  }
+  return titles.empty() ? std::vector<std::string>{"WHAT"} : titles;
+}
+
+std::vector<std::string> CellsOf(const v1::Resource& resource) {
+  std::vector<std::string> cells;
+  for (const Column& column : kColumns) {
+    if (KindOf(resource) == column.kind) cells.push_back(column.text(resource));
+  }
+  return cells.empty() ? std::vector<std::string>{SummaryOf(resource)} : cells;
+}
 
 std::string SummaryOf(const v1::Resource& resource) {
   switch (resource.spec_case()) {
     case v1::Resource::kRoute:
-      return RouteSummary(resource.route());
+      return absl::StrCat(resource.route().match().model(), " → ", TargetsText(resource.route()));
     case v1::Resource::kUpstream:
       return UpstreamSummary(resource.upstream());
     case v1::Resource::kEndpointList:

@@ -32,7 +32,8 @@ ExitCode Version(Session& session, const std::string& version, bool client_only)
   const grpc::Status status = session.Call(&v1::Admin::Stub::GetInfo, v1::GetInfoRequest(), &info);
   if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED) {
     session.Show("server", PolicyNode());
-    session.out() << "control plane  at " << session.server() << " is older than this sluicectl: it does not tell its version\n";
+    session.out() << "control plane  at " << session.server()
+                  << " is older than this sluicectl: it does not tell its version\n";
     return ExitCode::kOk;
   }
   if (!status.ok()) return session.Fail(status);

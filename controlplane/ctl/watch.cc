@@ -27,8 +27,8 @@ ExitCode Watch(Session& session, const WatchOptions& options, const std::functio
   if (!options.watch) return look();
   const absl::StatusOr<absl::Duration> interval = ParseDurationText(options.interval);
   if (!interval.ok() || *interval < absl::Milliseconds(100)) {
-    return session.Fail(ExitCode::kUsage,
-                        absl::StrCat("--interval: \"", options.interval, "\" will not do; write 100ms or more, as in 2s"));
+    return session.Fail(ExitCode::kUsage, absl::StrCat("--interval: \"", options.interval,
+                                                       "\" will not do; write 100ms or more, as in 2s"));
   }
   // A control plane that is away for a moment is what one watches for.
   ExitCode last = ExitCode::kOk;

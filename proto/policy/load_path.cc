@@ -30,19 +30,19 @@ LoadResult Failure(const std::string& file, std::string message) {
 
 // Never reads more than the loader accepts and one byte, so that /dev/zero is
 // refused too.
-LoadResult LoadStream(std::istream& in, const std::string& file) {
+LoadResult LoadStream(std::istream& in, const std::string& file, const LoadOptions& options) {
   std::string text(NodeLimits().bytes + 1, '\0');
   in.read(text.data(), static_cast<std::streamsize>(text.size()));
   text.resize(static_cast<std::size_t>(in.gcount()));
   if (in.bad()) return Failure(file, "cannot be read");
-  return LoadPolicyText(text, file);
+  return LoadPolicyText(text, file, options);
 }
 
-LoadResult LoadFile(const std::string& path) {
+LoadResult LoadFile(const std::string& path, const LoadOptions& options) {
   errno = 0;
   std::ifstream in(path, std::ios::binary);
   if (!in) return Failure(path, absl::StrCat("cannot be opened: ", std::strerror(errno)));
-  return LoadStream(in, path);
+  return LoadStream(in, path, options);
 }
 
 bool IsPolicyFile(const fs::directory_entry& entry) {
@@ -53,7 +53,7 @@ bool IsPolicyFile(const fs::directory_entry& entry) {
          (suffix == ".yaml" || suffix == ".yml" || suffix == ".json");
 }
 
-LoadResult LoadFolder(const std::string& folder) {
+LoadResult LoadFolder(const std::string& folder, const LoadOptions& options) {
   std::error_code error;
   std::vector<std::string> files;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
@@ -64,7 +64,7 @@ LoadResult LoadFolder(const std::string& folder) {
   std::sort(files.begin(), files.end());
   LoadResult all;
   for (const std::string& file : files) {
-    all.Append(LoadFile(file));
+    all.Append(LoadFile(file, options));
   }
   RefuseDuplicateResources(all);
   return all;
@@ -89,13 +89,13 @@ void RefuseDuplicateResources(LoadResult& result) {
   result.resources = std::move(kept);
 }
 
-LoadResult LoadPolicyPath(const std::string& path) {
-  if (path == "-") return LoadStream(std::cin, "stdin");
+LoadResult LoadPolicyPath(const std::string& path, const LoadOptions& options) {
+  if (path == "-") return LoadStream(std::cin, "stdin", options);
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
   if (!fs::exists(status)) return Failure(path, "does not exist");
   if (error) return Failure(path, absl::StrCat("cannot be read: ", error.message()));
-  return fs::is_directory(status) ? LoadFolder(path) : LoadFile(path);
+  return fs::is_directory(status) ? LoadFolder(path, options) : LoadFile(path, options);
 }
 
 }  // namespace sluice

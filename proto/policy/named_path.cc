@@ -81,6 +81,13 @@ std::vector<std::string> EntryNames(const Message& message, const FieldDescripto
   return names;
 }
 
+std::string EntryPath(std::string_view list, std::string_view name, int index) {
+  const absl::string_view list_view(list.data(), list.size());
+  if (name.empty()) return IndexPath(list_view, static_cast<std::size_t>(index));
+  if (ReadsWell(std::string(name))) return absl::StrCat(list_view, "[", std::string(name), "]");
+  return KeyPath(list_view, absl::string_view(name.data(), name.size()));
+}
+
 std::string NamedPath(const v1::Resource& resource, const std::string& path) {
   const ListPath split = SplitListPath(resource, path);
   int index = -1;
@@ -89,8 +96,7 @@ std::string NamedPath(const v1::Resource& resource, const std::string& path) {
   if (index < 0 || index >= spec.GetReflection()->FieldSize(spec, split.list)) return path;
   const std::string name = TextField(spec.GetReflection()->GetRepeatedMessage(spec, split.list, index), "name");
   if (name.empty() || FindEntry(spec, *split.list, name) != index) return path;
-  if (ReadsWell(name)) return absl::StrCat(split.list->name(), "[", name, "]", split.rest);
-  return absl::StrCat(KeyPath(split.list->name(), name), split.rest);
+  return absl::StrCat(EntryPath(split.list->name(), name, index), split.rest);
 }
 
 std::string IndexedPath(const v1::Resource& resource, const std::string& path) {

@@ -24,6 +24,9 @@ int FindEntry(const google::protobuf::Message& message, const google::protobuf::
 std::vector<std::string> EntryNames(const google::protobuf::Message& message,
                                     const google::protobuf::FieldDescriptor& list);
 
+// "endpoints[backup]", or "endpoints[1]" of one without a name.
+std::string EntryPath(std::string_view list, std::string_view name, int index);
+
 // "endpoints[1].weight" → "endpoints[backup].weight" where that entry has a name
 // that no other has; every other path as it is. Names that would not read well
 // are quoted.

@@ -10,6 +10,7 @@
 #include "proto/policy/policy_node.h"
 #include "proto/policy/policy_tree.h"
 #include "proto/policy/wording.h"
+#include "proto/policy/yaml_comments.h"
 
 namespace sluice {
 namespace {
@@ -68,6 +69,29 @@ void Compare(const PolicyNode* before, const PolicyNode* after, const std::strin
   }
 }
 
+std::string CommentsOf(const v1::Resource& resource) {
+  const auto found = resource.meta().annotations().find(kCommentsAnnotation);
+  return found == resource.meta().annotations().end() ? "" : found->second;
+}
+
+v1::Resource WithoutComments(const v1::Resource& resource) {
+  v1::Resource copy = resource;
+  copy.mutable_meta()->mutable_annotations()->erase(kCommentsAnnotation);
+  return copy;
+}
+
+// Their text is in the file; here it would only hide the rest.
+void CompareComments(const v1::Resource& before, const v1::Resource& after, v1::Change& change) {
+  const std::string old = CommentsOf(before);
+  const std::string now = CommentsOf(after);
+  if (old == now) return;
+  v1::FieldChange& field = *change.add_fields();
+  field.set_path("comments");
+  field.set_before(DescribeComments(old));
+  field.set_after(DescribeComments(now));
+  if (field.before() == field.after()) field.set_after(field.after() + ", another text");
+}
+
 // With an entry's name where both have the same one there.
 std::string SharedPath(const v1::Resource& before, const v1::Resource& after, const std::string& path) {
   const std::string named = NamedPath(after, path);
@@ -86,7 +110,8 @@ v1::Change DiffResources(const v1::Resource* before, const v1::Resource* after) 
     change.set_action(before == nullptr ? v1::CHANGE_ACTION_CREATED : v1::CHANGE_ACTION_DELETED);
     return change;
   }
-  CompareMaps(ResourceToNode(*before, {}), ResourceToNode(*after, {}), "", change);
+  CompareMaps(ResourceToNode(WithoutComments(*before), {}), ResourceToNode(WithoutComments(*after), {}), "", change);
+  CompareComments(*before, *after, change);
   for (v1::FieldChange& field : *change.mutable_fields()) field.set_path(SharedPath(*before, *after, field.path()));
   change.set_action(change.fields().empty() ? v1::CHANGE_ACTION_UNCHANGED
                                             : v1::CHANGE_ACTION_UPDATED);

@@ -6,12 +6,20 @@
 #define SLUICE_PROTO_POLICY_POLICY_NODE_H_
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/strings/string_view.h"
 
 namespace sluice {
+
+// What a printer writes beside a value: lines above it, and one behind it, both
+// without '#'. Of a whole document, `above` is what stands at its end.
+struct NodeComments {
+  std::string above;
+  std::string behind;
+};
 
 struct PolicyNode {
   // kText was quoted, or is text by its field: it is never a number, and its
@@ -25,6 +33,8 @@ struct PolicyNode {
   std::vector<PolicyNode> items;
   std::string key;
   int key_line = 0;
+  // Null: none.
+  std::shared_ptr<NodeComments> comments;
 
   bool is_scalar() const { return kind == Kind::kPlain || kind == Kind::kText; }
   const PolicyNode* Find(absl::string_view wanted) const;

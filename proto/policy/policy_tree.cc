@@ -7,6 +7,7 @@
 
 #include "proto/policy/kinds.h"
 #include "proto/policy/schema.h"
+#include "proto/policy/yaml_comments.h"
 #include "proto/policy/yaml_scalars.h"
 
 namespace sluice {
@@ -110,8 +111,14 @@ PolicyNode ResourceToNode(const v1::Resource& resource, const PrintOptions& opti
     meta.clear_etag();
     meta.clear_revision();
   }
+  std::string comments;
+  if (const auto kept = meta.annotations().find(kCommentsAnnotation); options.comments && kept != meta.annotations().end()) {
+    comments = kept->second;
+    meta.mutable_annotations()->erase(kCommentsAnnotation);
+  }
   AddFields(meta, map);
   AddFields(SpecOf(resource), map);
+  AttachComments(comments, map);
   return map;
 }
 

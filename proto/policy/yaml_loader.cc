@@ -11,6 +11,7 @@
 #include "proto/policy/policy_node.h"
 #include "proto/policy/schema.h"
 #include "proto/policy/wording.h"
+#include "proto/policy/yaml_comments.h"
 #include "proto/policy/yaml_fields.h"
 
 namespace sluice {
@@ -28,7 +29,8 @@ class DocumentReader {
  public:
   DocumentReader(std::string_view file, LoadResult* result) : file_(file), result_(result) {}
 
-  void Read(const PolicyNode& document) {
+  void Read(const PolicyNode& document, const std::string& comments) {
+    comments_ = comments;
     if (document.kind == PolicyNode::Kind::kList) {  // how JSON has many documents
       for (const PolicyNode& item : document.items) ReadResource(item);
     } else {
@@ -57,6 +59,7 @@ class DocumentReader {
     LoadedResource loaded;
     loaded.file = file_;
     loaded.line = node.line;
+    loaded.comments = comments_;
     v1::Resource& resource = loaded.resource;
     auto* spec = resource.GetReflection()->MutableMessage(&resource, kind);
     FieldReader reader(file_, id, &result_->errors, &loaded.lines);
@@ -93,6 +96,8 @@ class DocumentReader {
 
   const std::string file_;
   LoadResult* const result_;
+  // Of the document.
+  std::string comments_;
 };
 
 }  // namespace
@@ -125,11 +130,13 @@ void LoadResult::Append(LoadResult other) {
   std::move(other.lost.begin(), other.lost.end(), std::back_inserter(lost));
 }
 
-LoadResult LoadPolicyText(std::string_view text, std::string_view file) {
+LoadResult LoadPolicyText(std::string_view text, std::string_view file, const LoadOptions& options) {
   LoadResult result;
   const ParsedNodes parsed = ParseNodes(absl::string_view(text.data(), text.size()));
   DocumentReader reader(file, &result);
-  for (const PolicyNode& document : parsed.documents) reader.Read(document);
+  std::vector<std::string> comments(parsed.documents.size());
+  if (options.comments && parsed.error.empty()) comments = ReadComments(text, parsed.documents);
+  for (std::size_t i = 0; i < parsed.documents.size(); ++i) reader.Read(parsed.documents[i], comments[i]);
   if (!parsed.error.empty()) {
     result.errors.push_back({std::string(file), parsed.error_line, "", "", parsed.error});
     result.lost.emplace_back();

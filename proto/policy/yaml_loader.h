@@ -33,6 +33,8 @@ struct LoadedResource {
   int line = 0;
   // Field path → line, so that later findings can name the line too.
   std::map<std::string, int> lines;
+  // Its comments, as yaml_comments.h keeps them, where they were asked for.
+  std::string comments;
   // False: errors tell what of it could not be read.
   bool sound = true;
 
@@ -56,13 +58,18 @@ struct LoadResult {
   void Append(LoadResult other);
 };
 
+struct LoadOptions {
+  // With what stands behind '#'.
+  bool comments = false;
+};
+
 // `file` is only for messages. Bounds: 16 MiB of text, 64 levels of nesting,
 // no YAML aliases (they can blow up).
-LoadResult LoadPolicyText(std::string_view text, std::string_view file);
+LoadResult LoadPolicyText(std::string_view text, std::string_view file, const LoadOptions& options = {});
 
 // A file, a folder (its *.yaml, *.yml and *.json, in order of name), or "-" for
 // standard input. What cannot be read is an error naming it.
-LoadResult LoadPolicyPath(const std::string& path);
+LoadResult LoadPolicyPath(const std::string& path, const LoadOptions& options = {});
 
 // Sets one field of a spec from YAML text ("max_attempts", "4"); "null" unsets.
 // INVALID_ARGUMENT names path, value and what would be right.

@@ -3,6 +3,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 
 #include "proto/policy/policy_node.h"
 #include "proto/policy/policy_tree.h"
@@ -62,6 +63,19 @@ bool PrintsInline(const PolicyNode& node) {
 
 void AppendBlock(const PolicyNode& node, int indent, std::string& out);
 
+void AppendAbove(const PolicyNode& node, absl::string_view margin, std::string& out) {
+  if (node.comments == nullptr || node.comments->above.empty()) return;
+  for (absl::string_view line : absl::StrSplit(node.comments->above, '\n')) {
+    absl::StrAppend(&out, margin, line.empty() ? "#" : "# ", line, "\n");
+  }
+}
+
+// Behind the first line of what `out` has from `from` on.
+void AppendBehind(const PolicyNode& node, std::size_t from, std::string& out) {
+  if (node.comments == nullptr || node.comments->behind.empty()) return;
+  out.insert(out.find('\n', from), absl::StrCat("  # ", node.comments->behind));
+}
+
 void AppendEntry(const PolicyNode& entry, int indent, std::string& out) {
   absl::StrAppend(&out, KeyText(entry.key), ":");
   if (PrintsInline(entry)) {
@@ -76,6 +90,8 @@ void AppendEntry(const PolicyNode& entry, int indent, std::string& out) {
 void AppendBlock(const PolicyNode& node, int indent, std::string& out) {
   const std::string margin(indent, ' ');
   for (const PolicyNode& item : node.items) {
+    AppendAbove(item, margin, out);
+    const std::size_t from = out.size();
     if (node.kind == PolicyNode::Kind::kMap) {
       out += margin;
       AppendEntry(item, indent, out);
@@ -87,6 +103,7 @@ void AppendBlock(const PolicyNode& node, int indent, std::string& out) {
       // The first line of the block stands behind the dash.
       absl::StrAppend(&out, margin, "- ", absl::string_view(block).substr(indent + 2));
     }
+    AppendBehind(item, from, out);
   }
 }
 
@@ -135,6 +152,7 @@ std::string YamlText(const PolicyNode& node) {
   if (PrintsInline(node)) return absl::StrCat(FlowText(node), "\n");
   std::string out;
   AppendBlock(node, 0, out);
+  AppendAbove(node, "", out);
   return out;
 }
 

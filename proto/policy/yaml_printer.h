@@ -13,6 +13,9 @@ struct PrintOptions {
   // With etag and revision, which only the control plane sets; the loader
   // reads and keeps them.
   bool bookkeeping = false;
+  // The comments that the resource keeps (yaml_comments.h) as comments, and not
+  // as the annotation that they are. For YAML only.
+  bool comments = false;
 };
 
 // One flat document, without the "---".

@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "proto/policy/defaults.h"
 #include "proto/policy/duration_text.h"
+#include "proto/policy/named_path.h"
 #include "server/config/dialect_compiler.h"
 #include "server/config/endpoint_url.h"
 #include "server/config/protection_compiler.h"
@@ -133,7 +134,7 @@ class UpstreamCompiler {
 
   void AddEndpoint(const v1::Endpoint& endpoint, std::string_view kind, const std::string& holder, int index,
                    UpstreamConfig& out) {
-    const std::string path = absl::StrCat("endpoints[", index, "].url");
+    const std::string path = absl::StrCat(EntryPath("endpoints", endpoint.name(), index), ".url");
     auto url = ParseEndpointUrl(endpoint.url());
     if (!url.ok()) return Refuse(kind, holder, path, "BAD_FORM", std::string(url.status().message()));
     CheckHost(*url, kind, holder, path);

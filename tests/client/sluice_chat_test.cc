@@ -4,11 +4,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <string>
 #include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "sluice/v1/control.grpc.pb.h"
 #include "tests/client/fake_gateway.h"
 
 namespace sluice {
@@ -270,6 +272,60 @@ TEST(SluiceChatUsageTest, NamesTheAddressThatNobodyAnswersAt) {
   EXPECT_EQ(chat.Wait(), 3);
   EXPECT_THAT(chat.err_text, HasSubstr("cannot reach a gateway at 127.0.0.1:1"));
   EXPECT_EQ(std::count(chat.err_text.begin(), chat.err_text.end(), '\n'), 1);
+}
+
+// Of the variables that say where a gateway is.
+class SluiceChatEnvironmentTest : public SluiceChatTest {
+ protected:
+  ~SluiceChatEnvironmentTest() override {
+    for (const std::string& name : set_) unsetenv(name.c_str());
+  }
+  void Set(const std::string& name, const std::string& value) {
+    setenv(name.c_str(), value.c_str(), 1);
+    set_.push_back(name);
+  }
+
+ private:
+  std::vector<std::string> set_;
+};
+
+TEST_F(SluiceChatEnvironmentTest, FindsTheGatewayByItsContext) {
+  gateway_.set_script(Answer({Text("ok"), EndEvent(v1::OUTCOME_COMPLETE)}));
+  const std::string file = ::testing::TempDir() + "/chat-contexts-" + std::to_string(getpid()) + ".yaml";
+  std::ofstream(file) << "current-context: here\ncontexts:\n- {name: here, gateway: \"" << gateway_.address() << "\"}\n"
+                      << "- {name: other, server: \"127.0.0.1:1\"}\n";
+  Set("SLUICE_CONFIG", file);
+  Program chat({"-m", "chat", "hello"});
+  EXPECT_EQ(chat.Wait(), 0) << chat.err_text;
+  Program other({"-m", "chat", "--context", "other", "hello"});
+  EXPECT_EQ(other.Wait(), 2);
+  EXPECT_THAT(other.err_text, HasSubstr("context other in " + file + " names no gateway"));
+  unlink(file.c_str());
+}
+
+TEST_F(SluiceChatEnvironmentTest, ErrorsNameTheVariable) {
+  Set("SLUICE_CA", "/no/ca.pem");
+  Program chat(Args({"hello"}));
+  EXPECT_EQ(chat.Wait(), 2);
+  EXPECT_EQ(chat.err_text, "sluice-chat: SLUICE_CA: cannot read /no/ca.pem\n");
+  Set("SLUICE_CA", "");
+  Set("SLUICE_TIMEOUT", "soon");
+  Program late(Args({"hello"}));
+  EXPECT_EQ(late.Wait(), 2);
+  EXPECT_EQ(late.err_text, "sluice-chat: SLUICE_TIMEOUT: \"soon\" is no duration; write 30s or 5m\n");
+}
+
+TEST(SluiceChatUsageTest, NamesAServerOfTheWrongKind) {
+  v1::Admin::Service admin;
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+  builder.RegisterService(&admin);
+  const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+  const std::string address = "127.0.0.1:" + std::to_string(port);
+  Program chat({"-m", "chat", "--server", address, "hello"});
+  EXPECT_EQ(chat.Wait(), 3);
+  EXPECT_EQ(chat.err_text, "sluice-chat: " + address + " speaks gRPC and is no data plane of Sluice (it does not know sluice.v1.Gateway)\n");
 }
 
 TEST(SluiceChatUsageTest, ExitsWith2OnWrongUsage) {

@@ -110,9 +110,9 @@ TEST_F(AnalyzeTest, WhoCannotBeAskedIsNamed) {
   v1::NodeFindings& node = admin_.node_findings.emplace_back();
   node.set_node_id("edge-3");
   node.set_code(grpc::StatusCode::UNIMPLEMENTED);
-  node.set_message("is older and cannot tell");
+  node.set_message("cannot be asked: its version does not know the question");
   EXPECT_EQ(Run({"analyze"}), ExitCode::kNotAcked);
-  EXPECT_EQ(err_, "edge-3 could not be asked: is older and cannot tell\n");
+  EXPECT_EQ(err_, "edge-3: cannot be asked: its version does not know the question\n");
 }
 
 class ExplainTest : public RunCtlTest {

@@ -127,7 +127,7 @@ TEST_F(ApplyTest, DryRunOnTheServerSaysWhatDataPlanesWouldRefuse) {
   node.set_code(grpc::StatusCode::DEADLINE_EXCEEDED);
   node.set_message("no answer within 5 s");
   EXPECT_EQ(Run({"apply", "-f", file, "--dry-run=server"}), ExitCode::kNotAcked);
-  EXPECT_EQ(err_, "edge-3 could not be asked: no answer within 5 s\n");
+  EXPECT_EQ(err_, "edge-3: no answer within 5 s\n");
 }
 
 TEST_F(ApplyTest, AdoptTakesOverWhatDataPlanesRunAndThenApplies) {

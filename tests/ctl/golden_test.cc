@@ -174,8 +174,10 @@ class TerminalGoldenTest : public ::testing::TestWithParam<Golden> {
     folder_ = mkdtemp(pattern);
     std::ofstream(folder_ + "/policy.yaml") << kPolicy;
     std::ostringstream unseen;
-    Run({"apply", "-f", folder_ + "/policy.yaml", "--author", "anna@example.net", "--reason", "first"}, unseen, 0, false);
-    Run({"set", "retrypolicy/default", "max_attempts=4", "--author", "bob", "--reason", "ein \x1b[31mroter\x1b[0m Grund"},
+    Run({"apply", "-f", folder_ + "/policy.yaml", "--author", "anna@example.net", "--reason", "first"}, unseen, 0,
+        false);
+    Run({"set", "retrypolicy/default", "max_attempts=4", "--author", "bob", "--reason",
+         "ein \x1b[31mroter\x1b[0m Grund"},
         unseen, 0, false);
     admin_.nodes = Nodes();
     admin_.info = Info();
@@ -187,6 +189,7 @@ class TerminalGoldenTest : public ::testing::TestWithParam<Golden> {
     // The last one counts.
     args.insert(args.begin(), {"--server", admin_.address()});
     CtlIo io{screen, screen};
+    io.environment = [](const char*) -> const char* { return nullptr; };
     io.now = [] { return kNow; };
     io.zone = absl::UTCTimeZone();
     io.width = width;
@@ -227,7 +230,12 @@ const GoldenRow kRows[] = {
     {"status", {{"status"}, {"status", "--check"}, {"status", "-o", "wide"}, {"status", "-o", "name"}}},
     {"status_colour", {{"status"}}, true},
     {"top", {{"top"}, {"top", "-o", "wide"}}},
-    {"get", {{"get"}, {"get", "rt"}, {"get", "route/chat"}, {"get", "us/openai", "route/none"}, {"get", "upstreams", "-o", "wide"}}},
+    {"get",
+     {{"get"},
+      {"get", "rt"},
+      {"get", "route/chat"},
+      {"get", "us/openai", "route/none"},
+      {"get", "upstreams", "-o", "wide"}}},
     {"describe", {{"describe", "upstream/openai"}, {"describe", "rp", "default"}, {"describe", "node/edge-4"}}},
     {"history", {{"history"}, {"history", "retrypolicy/default", "-o", "json"}}},
     {"breaker", {{"breaker", "list"}, {"breaker", "list", "-o", "wide"}, {"breaker", "explain", "openai"}}},
@@ -260,7 +268,9 @@ TEST(TerminalGoldenFilesTest, NoTableLineIsLongerThanItsTerminal) {
     std::ifstream file(entry.path());
     bool wide = false;
     for (std::string line; std::getline(file, line);) {
-      if (line.rfind("$ ", 0) == 0) wide = line.find(" -o ") != std::string::npos || line.find("explain") != std::string::npos;
+      if (line.rfind("$ ", 0) == 0) {
+        wide = line.find(" -o ") != std::string::npos || line.find("explain") != std::string::npos;
+      }
       if (!wide) EXPECT_LE(DisplayWidth(line), width) << name << ": " << line;
     }
     ++files;

@@ -36,7 +36,7 @@ endpoints: [{url: "https://api.openai.com/v1"}]
 kind: Route
 name: chat
 match: {model: chat}
-targets: [{upstream: openai, model: "m\e]0;title\a"}]
+targets: [{upstream: openai}]
 ---
 kind: RetryPolicy
 name: default
@@ -76,6 +76,7 @@ class OutputTest : public ::testing::Test {
     std::ostringstream out, err;
     args.insert(args.begin(), {"--server", admin_.address()});
     CtlIo io{to == nullptr ? out : *to, err};
+    io.environment = [](const char*) -> const char* { return nullptr; };
     io.now = [] { return absl::UnixEpoch() + absl::Minutes(6); };
     io.zone = absl::UTCTimeZone();
     const ExitCode code = RunCtl(args, io);
@@ -184,7 +185,8 @@ INSTANTIATE_TEST_SUITE_P(Commands, EveryCommandTest, ::testing::ValuesIn(kComman
 
 TEST_F(OutputTest, HelpVersionAndScriptsSayThatTheDiskIsFullToo) {
   for (const std::vector<std::string>& args : std::vector<std::vector<std::string>>{
-           {"--help"}, {"--version"}, {"get", "--help"}, {"help"}, {"help", "get"}, {"completion", "bash"}, {"version", "--client"}}) {
+           {"--help"}, {"--version"}, {"get", "--help"}, {"help"}, {"help", "get"}, {"completion", "bash"},
+           {"version", "--client"}}) {
     FdStream full(open("/dev/full", O_WRONLY));
     EXPECT_EQ(Run(args, &full), ExitCode::kNotWritten) << args[0];
     EXPECT_THAT(err_, HasSubstr("No space left on device"));
@@ -245,7 +247,8 @@ TEST_F(OutputTest, ErrorsHaveTheirFormOnStandardError) {
             "{\n  \"error\": {\n    \"code\": \"NOT_FOUND\",\n    \"exit_code\": 4,\n"
             "    \"message\": \"route/none does not exist\",\n    \"violations\": []\n  }\n}\n");
   EXPECT_EQ(Run({"get", "route/none", "-o", "yaml"}), ExitCode::kNotFound);
-  EXPECT_EQ(err_, "error:\n  code: NOT_FOUND\n  exit_code: 4\n  message: \"route/none does not exist\"\n  violations: []\n");
+  EXPECT_EQ(err_,
+            "error:\n  code: NOT_FOUND\n  exit_code: 4\n  message: \"route/none does not exist\"\n  violations: []\n");
 }
 
 TEST_F(OutputTest, UsageErrorsHaveTheFormThatWasAskedFor) {
@@ -286,11 +289,9 @@ TEST_F(OutputTest, TextOfAHostileServerIsEscapedInErrors) {
 }
 
 TEST_F(OutputTest, WhatWasTypedIsEscapedInErrors) {
-  for (const std::vector<std::string>& args : std::vector<std::vector<std::string>>{{std::string("x") + kHostile},
-                                                                                    {"get", std::string("x/") + kHostile},
-                                                                                    {"get", "-o", kHostile},
-                                                                                    {"apply", "-f", kHostile},
-                                                                                    {"help", kHostile}}) {
+  for (const std::vector<std::string>& args : std::vector<std::vector<std::string>>{
+           {std::string("x") + kHostile}, {"get", std::string("x/") + kHostile}, {"get", "-o", kHostile},
+           {"apply", "-f", kHostile}, {"help", kHostile}}) {
     Run(args);
     EXPECT_NE(err_, "");
     EXPECT_FALSE(HasRaw(err_)) << err_;

@@ -19,6 +19,8 @@ RUN_BY = {
         "deploy/quickstart   # installs what is missing, builds, and shows the main job on this machine (Debian 12)":
             "Quickstart, and CI",
         " caller ──gRPC stream──▶ sluice-server (data plane) ──HTTP/SSE──▶ LLM upstreams": "a picture",
+        "sluice-controlplane &                                   # policies in ./sluice.db; sluicectl finds it at 127.0.0.1:8444":
+            "Walk.test_a_newcomer_changes_a_policy_sees_it_in_force_and_rolls_it_back",
         "pip install ./client/python": "test_the_python_program",
         "import sluice": "test_the_python_program",
         "grpcurl -plaintext -d '{\"model\":\"chat\",\"messages\":[{\"role\":\"ROLE_USER\",\"text\":\"hello\"}]}' \\":
@@ -96,7 +98,7 @@ class Snippets(IntegrationTest):
     def setUp(self):
         own_network()
         super().setUp()
-        self.environment = {"OPENAI_API_KEY": "sk-test",
+        self.environment = {"OPENAI_API_KEY": "sk-test", "SLUICE_CONFIG": os.path.join(self.folder, "contexts.yaml"),
                             "PATH": os.pathsep.join((BIN, PEERS, os.environ["PATH"]))}
 
     def node(self, name, port, metrics_port, *args):
