@@ -6,6 +6,7 @@
 #include "absl/strings/str_join.h"
 #include "controlplane/ctl/commands.h"
 #include "controlplane/ctl/table.h"
+#include "proto/connection/connection_options.h"
 #include "proto/connection/context_file.h"
 #include "proto/listen/listen_address.h"
 #include "proto/policy/wording.h"
@@ -206,7 +207,7 @@ void AddContext(CommandSet& commands) {
                                "sluicectl context set prod --gateway llm.example.net:8443     for sluice-chat",
                                [options](Session& session) { return Set(session, *options); });
   set.add_option("name", options->name, "Name of the context")->required();
-  set.add_option("--gateway", options->gateway, "A data plane, host:port, for sluice-chat");
+  AddOptional(set, "--gateway", options->gateway, "A data plane, host:port, for sluice-chat");
   auto removed = std::make_shared<std::string>();
   CLI::App& remove = commands.Add(group, "delete", "Delete a context", "sluicectl context delete old",
                                   [removed](Session& session) { return Remove(session, *removed); });

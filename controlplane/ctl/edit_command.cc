@@ -122,7 +122,7 @@ class Edit {
       }
       const std::string edited = file_.Read();
       // Closed as it was opened.
-      if (edited == shown) return notes_.empty() ? NothingChanged() : Lose("the text is as it was shown");
+      if (edited == shown) return notes_.empty() ? NothingChanged() : Lose("it was closed as it was shown", shown_for_);
       text_ = WithoutNotes(edited);
       if (text_ == TextOf(base_)) return NothingChanged();
       notes_.clear();
@@ -160,8 +160,10 @@ class Edit {
 
   // Nothing: there are notes, and the text is to be edited again.
   std::optional<ExitCode> Try() {
+    shown_for_ = ExitCode::kInvalidPolicy;
     if (HasMarkers(text_)) {
       Note("Both changes stand between <<<<<<< and >>>>>>>: keep what is right and take the markers out.");
+      shown_for_ = ExitCode::kConflict;
       return std::nullopt;
     }
     PolicyInput input = PolicyInput::ReadText(text_, "line");
@@ -228,6 +230,7 @@ class Edit {
     Note(absl::StrCat(ResourceId(base_), " was changed meanwhile (revision ", now.meta().revision(),
                       "). Both changes stand between <<<<<<< and >>>>>>>:"));
     Note("keep what is right and take the markers out.");
+    shown_for_ = ExitCode::kConflict;
     return std::nullopt;
   }
 
@@ -236,8 +239,9 @@ class Edit {
   // What the text began as, with its etag.
   v1::Resource base_;
   std::string text_;
-  // Lines of ours above it.
+  // Lines of ours above it, and what it is to end with where they stay.
   std::string notes_;
+  ExitCode shown_for_ = ExitCode::kInvalidPolicy;
   EditedFile file_;
 };
 

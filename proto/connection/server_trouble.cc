@@ -96,8 +96,9 @@ std::string WrongKind(const ConnectionSettings& settings, const grpc::Status& st
   const Words words = WordsFor(settings.plane);
   Asker asker(settings);
   if (asker.Serves(words.service)) {
+    const std::string said = status.error_message().empty() ? "" : absl::StrCat(" (", status.error_message(), ")");
     return absl::StrCat("the ", words.server, " at ", ServerText(settings), " does not know this: it is older than this ",
-                        words.program, " (", status.error_message(), ")");
+                        words.program, said);
   }
   if (asker.Serves(words.other_service)) {
     return absl::StrCat(ServerText(settings), " is a ", words.other_server, " (", words.other_service, "); ", words.program,
