@@ -218,7 +218,8 @@ class Chat {
     const std::string trouble = from_transport ? ServerTrouble(settings_.connection, status) : "";
     if (!trouble.empty()) return Complain(trouble, kUnreachable);
     if (code == kUnreachable) {
-      return Complain(absl::StrCat("cannot reach a gateway at ", ServerText(settings_.connection), ": ", result.failure.message,
+      return Complain(absl::StrCat("cannot reach a gateway at ", ServerText(settings_.connection), ": ",
+                                   result.failure.message,
                                    "; is it running there? Name another with --server, SLUICE_SERVER or a context"),
                       code);
     }

@@ -71,14 +71,15 @@ bool SameLines(const Lines& a, size_t a_from, size_t a_to, const Lines& b, size_
 // kNone: it does not.
 size_t FindWhole(const Lines& base, size_t from, size_t to, const Lines& other, size_t other_from, size_t other_to) {
   if (from == to) return kNone;
-  const auto found = std::search(other.begin() + other_from, other.begin() + other_to, base.begin() + from, base.begin() + to);
+  const auto found = std::search(other.begin() + other_from, other.begin() + other_to,
+                                 base.begin() + from, base.begin() + to);
   return found == other.begin() + other_to ? kNone : static_cast<size_t>(found - other.begin());
 }
 
 // A change beside lines that the other put in is none of the same lines.
 // Appends both; false: they are.
-bool MergeBeside(const Lines& base, size_t b, size_t b_end, const Lines& changed, size_t c, size_t c_end, const Lines& grown,
-                 size_t g, size_t g_end, std::string& out) {
+bool MergeBeside(const Lines& base, size_t b, size_t b_end, const Lines& changed, size_t c, size_t c_end,
+                 const Lines& grown, size_t g, size_t g_end, std::string& out) {
   const size_t at = FindWhole(base, b, b_end, grown, g, g_end);
   if (at == kNone) return false;
   Append(grown, g, at, out);

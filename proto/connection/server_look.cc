@@ -78,7 +78,8 @@ PlainAnswer Recognize(std::string_view bytes) {
   return PlainAnswer::kNothing;
 }
 
-PlainAnswer AnswerTo(std::string_view request, const std::string& host, const std::string& port, absl::Duration patience) {
+PlainAnswer AnswerTo(std::string_view request, const std::string& host, const std::string& port,
+                     absl::Duration patience) {
   const Socket socket(host, port, patience);
   if (socket.fd() < 0) return PlainAnswer::kNobody;
   if (send(socket.fd(), request.data(), request.size(), MSG_NOSIGNAL) < 0) return PlainAnswer::kNothing;
