@@ -16,8 +16,9 @@ struct ServerOptions {
   FaceOptions face;
   ConfigOptions config;
   std::string metrics_listen = "127.0.0.1:9464";
+  // Callers' connections at a time; 0: half of what the limit of descriptors leaves.
+  int64_t max_connections = 0;
   int loops = 0;  // 0: as many as there are cores
-  bool json_log = false;
   AttemptLogOptions call_log;
   HealthOptions health;
 };

@@ -5,6 +5,7 @@
 #include "controlplane/ctl/await.h"
 #include "controlplane/ctl/change_text.h"
 #include "controlplane/ctl/commands.h"
+#include "controlplane/ctl/message_node.h"
 #include "controlplane/ctl/policy_input.h"
 #include "proto/policy/kinds.h"
 
@@ -37,6 +38,13 @@ ExitCode Conclude(Session& session, const grpc::Status& status, const Changes& c
     if (code != ExitCode::kUnreachable) session.err() << "nothing was changed\n";
     return code;
   }
+  session.Show("revision", NumberNode(revision));
+  PolicyNode all = PolicyNode::List();
+  for (const v1::Change& change : changes) {
+    all.items.push_back(MessageNode(change));
+    session.Name(ResourceId(change.resource().kind(), change.resource().name()));
+  }
+  session.Show("changes", std::move(all));
   PrintResults(changes, dry_run, session.out());
   if (dry_run) {
     session.out() << "nothing was changed (dry run)\n";
@@ -54,14 +62,12 @@ ExitCode Delete(Session& session, const DeleteOptions& options) {
     return session.Fail(ExitCode::kUsage, "delete: name resources as KIND/NAME, or files with -f");
   }
   v1::DeleteRequest request;
-  for (const std::string& word : options.refs) {
-    const std::optional<v1::ResourceRef> ref = ParseRef({word}, session);
-    if (!ref.has_value()) return ExitCode::kUsage;
-    *request.add_resources() = *ref;
-  }
+  const std::optional<std::vector<v1::ResourceRef>> refs = ParseRefs(options.refs, session);
+  if (!refs.has_value()) return ExitCode::kUsage;
+  for (const v1::ResourceRef& ref : *refs) *request.add_resources() = ref;
   const PolicyInput input = PolicyInput::Read(options.files);
   if (!input.ok()) {
-    input.PrintErrors(session.err());
+    input.PrintErrors(session.output());
     session.err() << "nothing was changed\n";
     return ExitCode::kInvalidPolicy;
   }
@@ -115,10 +121,11 @@ void AddDelete(CommandSet& commands) {
   auto options = std::make_shared<DeleteOptions>();
   CLI::App& app = commands.Add("delete", "Delete resources: all of them or none; refused while others refer to them",
                                "sluicectl delete route/old\n"
+                               "sluicectl delete routes old older\n"
                                "sluicectl delete route/old upstream/old --reason \"provider left\"\n"
                                "sluicectl delete -f old/ --dry-run",
                                [options](Session& session) { return Delete(session, *options); });
-  app.add_option("resources", options->refs, "KIND/NAME …");
+  app.add_option("resources", options->refs, "KIND/NAME… or KIND NAME…");
   app.add_option("-f,--file", options->files, "What these files name; may be repeated");
   app.add_flag("--dry-run", options->dry_run, "Check and show what would go; change nothing");
 }
@@ -133,7 +140,7 @@ void AddSet(CommandSet& commands) {
                                [options](Session& session) { return Set(session, *options); });
   app.add_option("resource", options->ref, "KIND/NAME")->required();
   app.add_option("assignments", options->assignments, "path=value …, values as in YAML; null unsets")->required();
-  app.add_option("--etag", options->etag, "Only if the resource still has this etag (get --with-etag)");
+  app.add_option("--etag", options->etag, "Only if the resource still has this etag (get -o yaml shows it)");
   app.add_flag("--dry-run", options->dry_run, "Check and show what would change; change nothing");
 }
 

@@ -50,6 +50,10 @@ class ConfigManager {
   // once; a result that is not valid is logged and changes nothing.
   void Reload();
 
+  // A piece of what is held from the control plane. On the config worker only:
+  // within ConfigOptions::subscription.on_query.
+  v1::PoliciesInForce PoliciesPiece(uint64_t offset);
+
   const RouteTableSource& tables() const;
   ConfigStatus status() const;
   // What Start found wrong with the policy file, one line each.

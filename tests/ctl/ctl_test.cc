@@ -358,6 +358,17 @@ TEST_F(CtlTest, DeleteTakesNamesAndFiles) {
   EXPECT_EQ(Run({"delete"}), ExitCode::kUsage);
 }
 
+TEST_F(CtlTest, DeleteTakesAKindAndSeveralNames) {
+  Given();
+  ASSERT_EQ(Run({"apply", "-f", File("other.yaml", "kind: RetryPolicy\nname: other\nmax_attempts: 2\n")}), ExitCode::kOk);
+  EXPECT_EQ(Run({"delete", "retrypolicies", "default", "other", "-o", "name"}), ExitCode::kOk) << err_;
+  EXPECT_EQ(out_, "retrypolicy/default\nretrypolicy/other\n");
+  EXPECT_EQ(Run({"delete", "rt", "chat", "--dry-run", "-o", "json"}), ExitCode::kOk) << err_;
+  EXPECT_THAT(out_, HasSubstr("\"action\": \"DELETED\""));
+  EXPECT_EQ(Run({"delete", "routes", "rt/chat"}), ExitCode::kUsage);
+  EXPECT_THAT(err_, HasSubstr("write KIND/NAME… or KIND NAME…"));
+}
+
 TEST_F(CtlTest, DeleteOfWhatIsReferredToIsAConflict) {
   Given();
   admin_.refusal = grpc::Status(grpc::StatusCode::FAILED_PRECONDITION, "upstream/openai is referred to by route/chat");

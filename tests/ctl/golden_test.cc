@@ -189,6 +189,7 @@ class TerminalGoldenTest : public ::testing::TestWithParam<Golden> {
     // The last one counts.
     args.insert(args.begin(), {"--server", admin_.address()});
     CtlIo io{screen, screen};
+    io.environment = [](const char*) -> const char* { return nullptr; };
     io.now = [] { return kNow; };
     io.zone = absl::UTCTimeZone();
     io.width = width;

@@ -76,6 +76,7 @@ class OutputTest : public ::testing::Test {
     std::ostringstream out, err;
     args.insert(args.begin(), {"--server", admin_.address()});
     CtlIo io{to == nullptr ? out : *to, err};
+    io.environment = [](const char*) -> const char* { return nullptr; };
     io.now = [] { return absl::UnixEpoch() + absl::Minutes(6); };
     io.zone = absl::UTCTimeZone();
     const ExitCode code = RunCtl(args, io);

@@ -17,6 +17,7 @@ class WaitTest : public ::testing::Test {
     std::ostringstream out, err;
     args.insert(args.begin(), {"--server", admin_.address()});
     CtlIo io{out, err};
+    io.environment = [](const char*) -> const char* { return nullptr; };
     const ExitCode code = RunCtl(args, io);
     out_ = out.str();
     err_ = err.str();

@@ -11,6 +11,7 @@
 #include <sstream>
 #include <string>
 
+#include "proto/log/log_collector.h"
 #include "server/telemetry/call_metrics.h"
 #include "server/telemetry/collectors.h"
 #include "server/telemetry/resilience_collector.h"
@@ -54,7 +55,7 @@ std::set<std::string> ExportedByADataPlane() {
   add(CallMetricsCollector());
   add(ConfigCollector([] { return ConfigStatus{}; }));
   add(ConnectionCollector([] { return std::vector<ConnectionFigures>{}; }));
-  add(LogCollector([] { return LineWriterFigures{}; }));
+  add(LogCollector("sluice", {LineSort::kProgram, LineSort::kCalls}, [] { return LineWriterFigures{}; }));
   add(ResilienceCollector([] {
     ResilienceFigures figures;
     figures.idempotency.emplace();

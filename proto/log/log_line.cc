@@ -1,4 +1,4 @@
-#include "server/telemetry/log_line.h"
+#include "proto/log/log_line.h"
 
 #include <algorithm>
 
@@ -57,64 +57,57 @@ void AppendEscaped(char32_t code, std::string& out) {
   }
 }
 
-// In quotes, escaped as JSON demands.
-void AppendQuoted(std::string_view value, std::string& out) {
-  out.push_back('"');
+// Escaped as JSON demands, or, where it stands without quotes, only what would
+// end the line or steer a terminal. Cut after `most` bytes.
+void AppendSafe(std::string_view value, size_t most, bool quoted, std::string& out) {
   size_t taken = 0;
   while (!value.empty()) {
     const Character first = FirstOf(value);
     const size_t bytes = std::max<size_t>(first.bytes, 1);
     taken += bytes;
-    if (taken > kMaxLogValue) {
+    if (taken > most) {
       out += "…";
       break;
     }
     if (first.bytes == 0) {
       out += "\ufffd";
-    } else if (IsControl(first.code) || first.code == '"' || first.code == '\\') {
+    } else if (IsControl(first.code) || (quoted && (first.code == '"' || first.code == '\\'))) {
       AppendEscaped(first.code, out);
     } else {
       out.append(value.substr(0, bytes));
     }
     value.remove_prefix(bytes);
   }
+}
+
+void AppendQuoted(std::string_view value, std::string& out) {
+  out.push_back('"');
+  AppendSafe(value, kMaxLogValue, true, out);
   out.push_back('"');
 }
 
 }  // namespace
 
-LogClock::LogClock(LogFormat format, absl::TimeZone zone)
-    : format_(format), zone_(format == LogFormat::kJson ? absl::UTCTimeZone() : zone) {}
-
 void LogClock::Append(absl::Time now, std::string& out) {
   const int64_t millis = std::max<int64_t>(0, absl::ToUnixMillis(now));
   if (millis / 1000 != second_) {
     second_ = millis / 1000;
-    const absl::Time second = absl::FromUnixSeconds(second_);
-    head_ = absl::FormatTime("%Y-%m-%dT%H:%M:%S.", second, zone_);
-    tail_ = format_ == LogFormat::kJson ? "Z" : absl::FormatTime("%Ez", second, zone_);
+    head_ = absl::FormatTime("%Y-%m-%dT%H:%M:%S.", absl::FromUnixSeconds(second_), absl::UTCTimeZone());
   }
   out += head_;
   AppendMilliPart(static_cast<int>(millis % 1000), out);
-  out += tail_;
+  out.push_back('Z');
 }
 
 void LogLine::Begin(LogClock& clock, absl::Time now, std::string_view level, std::string_view message) {
-  if (format_ == LogFormat::kText) {
-    clock.Append(now, out_);
-    out_ += ' ';
-    out_ += level;
-    out_ += ' ';
-    out_ += message;
-    return;
-  }
-  out_ += R"({"time":")";
+  const bool json = format_ == LogFormat::kJson;
+  if (json) out_ += R"({"time":")";
   clock.Append(now, out_);
-  out_ += R"(","level":")";
+  out_ += json ? R"(","level":")" : " ";
   out_ += level;
-  out_ += R"(","message":")";
-  out_ += message;
-  out_ += '"';
+  out_ += json ? R"(","message":")" : " ";
+  AppendSafe(message, kMaxLogMessage, json, out_);
+  if (json) out_.push_back('"');
 }
 
 void LogLine::Key(std::string_view key) {

@@ -1,8 +1,8 @@
 // Builds one line of log: text ("time level message key=value …") or a JSON
 // object. The fields have the same names and values in both. Pure; the caller
 // owns the buffer, which is used again and again.
-#ifndef SLUICE_SERVER_TELEMETRY_LOG_LINE_H_
-#define SLUICE_SERVER_TELEMETRY_LOG_LINE_H_
+#ifndef SLUICE_PROTO_LOG_LOG_LINE_H_
+#define SLUICE_PROTO_LOG_LOG_LINE_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -17,20 +17,19 @@ enum class LogFormat { kText, kJson };
 
 // A longer value is cut, between characters, and ends with "…".
 inline constexpr size_t kMaxLogValue = 512;
+// So is a message: a page of findings has room, a line stays a line.
+inline constexpr size_t kMaxLogMessage = 8192;
 
-// The time as the program's other lines have it: local with its offset in text,
-// UTC in JSON. Remembers the last second, for most lines share it.
+// "2026-11-28T14:02:11.123Z": UTC in all forms and both planes, so that lines
+// of several machines can be laid side by side. Remembers the last second, for
+// most lines share it.
 class LogClock {
  public:
-  explicit LogClock(LogFormat format, absl::TimeZone zone = absl::LocalTimeZone());
   void Append(absl::Time now, std::string& out);
 
  private:
-  const LogFormat format_;
-  const absl::TimeZone zone_;
   int64_t second_ = -1;
   std::string head_;  // to the second
-  std::string tail_;  // the offset
 };
 
 class LogLine {
@@ -38,7 +37,7 @@ class LogLine {
   // Replaces what is in `out`, which outlives the line.
   LogLine(LogFormat format, std::string& out) : format_(format), out_(out) { out_.clear(); }
 
-  // First. `level` and `message` are words of ours.
+  // First. `level` is a word of ours; of `message` control characters are escaped.
   void Begin(LogClock& clock, absl::Time now, std::string_view level, std::string_view message);
   // An empty value is left out. Control characters are escaped and what is not
   // UTF-8 is replaced: a line stays a line, and JSON.
@@ -59,4 +58,4 @@ class LogLine {
 
 }  // namespace sluice
 
-#endif  // SLUICE_SERVER_TELEMETRY_LOG_LINE_H_
+#endif  // SLUICE_PROTO_LOG_LOG_LINE_H_
