@@ -16,6 +16,7 @@
 #include "client/chat_screen.h"
 #include "client/line_reader.h"
 #include "client/sluice_client.h"
+#include "proto/policy/duration_text.h"
 
 namespace sluice {
 namespace {
@@ -220,9 +221,10 @@ void Describe(CLI::App& app, Settings& settings) {
 
 // False: it is no duration.
 bool ReadDeadline(const std::string& text, CallOptions& options) {
-  absl::Duration deadline;
-  if (!absl::ParseDuration(text, &deadline) || deadline < absl::ZeroDuration()) return false;
-  options.deadline = deadline == absl::ZeroDuration() ? absl::InfiniteDuration() : deadline;
+  const absl::StatusOr<absl::Duration> deadline =
+      text == "0" ? absl::ZeroDuration() : ParseDurationText(text);
+  if (!deadline.ok()) return false;
+  options.deadline = *deadline == absl::ZeroDuration() ? absl::InfiniteDuration() : *deadline;
   return true;
 }
 
