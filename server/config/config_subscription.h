@@ -15,6 +15,7 @@
 
 #include "server/config/config_options.h"
 #include "server/config/config_worker.h"
+#include "server/config/push_channel.h"
 #include "server/config/push_stream.h"
 #include "server/resilience/random.h"
 
@@ -47,6 +48,8 @@ class ConfigSubscription : public PushStream::Delegate {
   void RetryRefused();
   // Calls `stopped` when the queue holds nothing of it any more.
   void Stop(ConfigWorker::Task stopped);
+  // Its certificates; any thread.
+  std::optional<RenewalFigures> renewal() const { return channels_.figures(); }
 
  private:
   // The answer to an update, kept to answer the same nonce again without
@@ -75,6 +78,7 @@ class ConfigSubscription : public PushStream::Delegate {
   absl::Duration RandomUpTo(absl::Duration bound) { return bound * random_.Uniform(); }
 
   const SubscriptionOptions options_;
+  PushChannels channels_{options_};
   grpc::CompletionQueue* const queue_;
   ConfigWorker& worker_;
   ConfigReceiver& receiver_;
