@@ -18,6 +18,7 @@ int main(int argc, char** argv) {
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
 
@@ -29,7 +30,11 @@ int main(int argc, char** argv) {
   std::cout << "listening on " << (*server)->address() << ", metrics on " << (*server)->metrics_address()
             << std::endl;
   int signal = 0;
-  sigwait(&signals, &signal);
+  while (sigwait(&signals, &signal) != 0 || signal == SIGHUP) {
+    if (signal != SIGHUP) continue;
+    spdlog::info("SIGHUP: reading certificates and authorities again");
+    (*server)->Reload();
+  }
   spdlog::info("{}: asking data planes to leave, then stopping", signal == SIGTERM ? "SIGTERM" : "SIGINT");
   (*server)->Stop();
   return 0;

@@ -10,6 +10,7 @@
 #include "controlplane/push/push_hub.h"
 #include "controlplane/store/store.h"
 #include "controlplane/telemetry/log.h"
+#include "proto/tls/tls_renewal.h"
 
 namespace sluice {
 
@@ -22,10 +23,8 @@ struct Options {
   bool new_epoch = false;
   EditorLimits editor_limits;
   PushSettings push;
-  // Files; all empty: no TLS.
-  std::string tls_cert;
-  std::string tls_key;
-  std::string tls_client_ca;
+  // Without a certificate: no TLS.
+  TlsRenewalOptions tls;
   // Policies of 10,000 endpoints fit easily.
   int max_request_bytes = 16 << 20;
   // How long data planes are given to leave when the program ends.

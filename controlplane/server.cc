@@ -7,9 +7,7 @@
 
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <random>
-#include <sstream>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -51,33 +49,6 @@ std::string WhyNotListening(const std::string& address) {
   return why;
 }
 
-absl::StatusOr<std::string> ReadFile(const char* flag, const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::stringstream text;
-  text << file.rdbuf();
-  if (!file || text.str().empty()) {
-    return absl::InvalidArgumentError(absl::StrCat(flag, " ", path, ": cannot be read or is empty"));
-  }
-  return text.str();
-}
-
-absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> Credentials(const Options& options) {
-  if (options.tls_cert.empty()) return grpc::InsecureServerCredentials();
-  absl::StatusOr<std::string> cert = ReadFile("--tls-cert", options.tls_cert);
-  if (!cert.ok()) return cert.status();
-  absl::StatusOr<std::string> key = ReadFile("--tls-key", options.tls_key);
-  if (!key.ok()) return key.status();
-  grpc::SslServerCredentialsOptions ssl;
-  ssl.pem_key_cert_pairs.push_back({*key, *cert});
-  if (!options.tls_client_ca.empty()) {
-    absl::StatusOr<std::string> ca = ReadFile("--tls-client-ca", options.tls_client_ca);
-    if (!ca.ok()) return ca.status();
-    ssl.pem_root_certs = *ca;
-    ssl.client_certificate_request = GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY;
-  }
-  return grpc::SslServerCredentials(ssl);
-}
-
 void SetChannelArguments(const Options& options, grpc::ServerBuilder& builder) {
   builder.SetMaxReceiveMessageSize(options.max_request_bytes);
   // Else a second control plane could share the port, and callers would meet
@@ -107,6 +78,7 @@ absl::StatusOr<std::unique_ptr<ControlPlaneServer>> ControlPlaneServer::Start(co
   server->store_ = *std::move(store);
   if (absl::Status status = server->StartPush(); !status.ok()) return status;
   if (absl::Status status = server->StartMetrics(); !status.ok()) return status;
+  if (absl::Status status = server->StartTls(); !status.ok()) return status;
   if (absl::Status status = server->StartGrpc(); !status.ok()) return status;
   return server;
 }
@@ -145,9 +117,25 @@ absl::Status ControlPlaneServer::StartMetrics() {
   return absl::OkStatus();
 }
 
+absl::Status ControlPlaneServer::StartTls() {
+  if (!options_.tls.files.cert.given()) return absl::OkStatus();
+  auto tls = TlsRenewal::Start(options_.tls);
+  if (!tls.ok()) return tls.status();
+  tls_ = *std::move(tls);
+  renewals_ = std::make_shared<RenewalCollector>([this] { return std::vector<RenewalFigures>{tls_->figures()}; });
+  metrics_server_->Register(renewals_);
+  return absl::OkStatus();
+}
+
+std::shared_ptr<grpc::ServerCredentials> ControlPlaneServer::Credentials() {
+  return tls_ == nullptr ? grpc::InsecureServerCredentials() : tls_->Credentials();
+}
+
+void ControlPlaneServer::Reload() {
+  if (tls_ != nullptr) tls_->Reload();
+}
+
 absl::Status ControlPlaneServer::StartGrpc() {
-  absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> credentials = Credentials(options_);
-  if (!credentials.ok()) return credentials.status();
   admin_ = std::make_unique<AdminService>(*store_, *hub_, metrics_.get(), options_.editor_limits);
   push_ = std::make_unique<PushService>(*hub_);
   reflection_ = std::make_unique<ServerReflection>(std::vector<std::string>{
@@ -156,14 +144,13 @@ absl::Status ControlPlaneServer::StartGrpc() {
   grpc::ServerBuilder builder;
   SetChannelArguments(options_, builder);
   int port = 0;
-  builder.AddListeningPort(options_.listen, *credentials, &port);
+  builder.AddListeningPort(options_.listen, Credentials(), &port);
   builder.RegisterService(admin_.get());
   builder.RegisterService(push_.get());
   reflection_->AddTo(builder);
   server_ = builder.BuildAndStart();
   if (server_ == nullptr || port == 0) {
     std::string why = WhyNotListening(options_.listen);
-    if (why == "refused" && !options_.tls_cert.empty()) why = "the TLS certificate or key was not accepted";
     return absl::UnavailableError(absl::StrCat("cannot listen on ", options_.listen, ": ", why));
   }
   address_ = WithPort(options_.listen, port);

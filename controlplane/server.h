@@ -17,6 +17,8 @@
 #include "controlplane/telemetry/metrics.h"
 #include "controlplane/telemetry/metrics_server.h"
 #include "proto/reflection/server_reflection.h"
+#include "proto/tls/renewal_collector.h"
+#include "proto/tls/tls_renewal.h"
 
 namespace sluice {
 
@@ -29,6 +31,8 @@ class ControlPlaneServer {
   const std::string& address() const { return address_; }
   const std::string& metrics_address() const { return metrics_address_; }
 
+  // Looks at the certificates and authorities of its TLS again.
+  void Reload();
   // Asks data planes to go, waits for them, ends what is left. Blocks for
   // Options::shutdown_grace and a little, at most.
   void Stop();
@@ -36,8 +40,10 @@ class ControlPlaneServer {
  private:
   explicit ControlPlaneServer(const Options& options);
   absl::Status StartPush();
+  absl::Status StartTls();
   absl::Status StartGrpc();
   absl::Status StartMetrics();
+  std::shared_ptr<grpc::ServerCredentials> Credentials();
 
   const Options options_;
   std::shared_ptr<ControlPlaneMetrics> metrics_;
@@ -49,6 +55,8 @@ class ControlPlaneServer {
   std::unique_ptr<AdminService> admin_;
   std::unique_ptr<PushService> push_;
   std::unique_ptr<ServerReflection> reflection_;
+  std::unique_ptr<TlsRenewal> tls_;  // outlives the server
+  std::shared_ptr<RenewalCollector> renewals_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<ControlPlaneMetricsServer> metrics_server_;
   std::string address_;

@@ -1,6 +1,7 @@
 #include "server/data_plane.h"
 
 #include <fcntl.h>
+#include <spdlog/spdlog.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -13,9 +14,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
+#include "proto/tls/renewal_collector.h"
 #include "server/command/node_commands.h"
 #include "server/command/table_breakers.h"
 #include "server/config/config_manager.h"
+#include "server/config/credential_alarm.h"
 #include "server/loop_room.h"
 #include "server/service/gateway_face.h"
 #include "server/telemetry/call_metrics.h"
@@ -74,12 +77,12 @@ class DataPlane::Impl {
   ~Impl() { Stop(); }
 
   absl::Status Start();
+  void Reload();
   void Stop();
 
   const ServerOptions& options() const { return options_; }
   int port() const { return face_->port(); }
   int metrics_port() const { return metrics_server_->port(); }
-  ConfigManager& config() { return *config_; }
   GatewayFace& face() { return *face_; }
 
  private:
@@ -89,11 +92,14 @@ class DataPlane::Impl {
   v1::NodeHealth Health();
   std::vector<ConnectionFigures> Connections() const;
   ResilienceFigures Resilience();
+  std::vector<RenewalFigures> Renewals() const;
 
   ServerOptions options_;
   std::shared_ptr<CallMetricsCollector> call_metrics_ = std::make_shared<CallMetricsCollector>();
   AttemptLog call_log_{options_.call_log, WriteLinesToStderr};
   LiveCounters live_;
+  // Calls come only once the configuration is there.
+  CredentialAlarm alarm_{[this](std::string_view credential) { config_->CredentialRefused(credential); }};
   std::vector<std::unique_ptr<ObserverFanOut>> observers_;  // one a loop
   TableBreakers breakers_{[this] { return config_->tables().Current(); }};
   // Config worker only.
@@ -105,6 +111,7 @@ class DataPlane::Impl {
   NodeFiguresSampler sampler_;  // config worker only
   std::shared_ptr<PoolRegistry> pools_ = std::make_shared<PoolRegistry>();
   std::vector<std::unique_ptr<LoopRoom>> rooms_;
+  std::unique_ptr<TlsRenewal> tls_;  // outlives the face
   std::unique_ptr<GatewayFace> face_;
   std::unique_ptr<ConfigManager> config_;
   std::unique_ptr<MetricsServer> metrics_server_;
@@ -117,6 +124,13 @@ absl::Status DataPlane::Impl::Start() {
   auto metrics = MetricsServer::Start(options_.metrics_listen);
   if (!metrics.ok()) return metrics.status();
   metrics_server_ = std::move(*metrics);
+  for (const std::string& note : options_.notes) spdlog::warn("{}", note);
+  if (options_.tls.files.cert.given()) {
+    auto tls = TlsRenewal::Start(options_.tls);
+    if (!tls.ok()) return tls.status();
+    tls_ = std::move(*tls);
+    options_.face.tls = tls_.get();
+  }
   MakeLoops();
   absl::Status started = StartConfig();
   if (!started.ok()) return started;
@@ -132,7 +146,7 @@ void DataPlane::Impl::MakeLoops() {
   for (size_t i = 0; i < LoopCount(options_.loops); ++i) {
     uint64_t seed = (uint64_t{entropy()} << 32) | entropy();
     observers_.push_back(std::make_unique<ObserverFanOut>(
-        std::vector<CallObserver*>{&call_metrics_->AddLoop(), &call_log_.AddLoop(), &live_.AddLoop()}));
+        std::vector<CallObserver*>{&call_metrics_->AddLoop(), &call_log_.AddLoop(), &live_.AddLoop(), &alarm_}));
     rooms_.push_back(std::make_unique<LoopRoom>(static_cast<int>(i), seed, *observers_.back(), pools_));
     params.push_back(rooms_.back()->FaceParams());
   }
@@ -157,6 +171,7 @@ void DataPlane::Impl::RegisterMetrics() {
   metrics_server_->Register(std::make_shared<ConnectionCollector>([this] { return Connections(); }));
   metrics_server_->Register(std::make_shared<ResilienceCollector>([this] { return Resilience(); }));
   metrics_server_->Register(std::make_shared<LogCollector>([this] { return call_log_.figures(); }));
+  metrics_server_->Register(std::make_shared<RenewalCollector>([this] { return Renewals(); }));
   metrics_server_->Register(std::make_shared<ProcessCollector>(options_.config.subscription.version));
 }
 
@@ -192,6 +207,17 @@ ResilienceFigures DataPlane::Impl::Resilience() {
   return figures;
 }
 
+std::vector<RenewalFigures> DataPlane::Impl::Renewals() const {
+  std::vector<RenewalFigures> all = config_->renewals();
+  if (tls_ != nullptr) all.push_back(tls_->figures());
+  return all;
+}
+
+void DataPlane::Impl::Reload() {
+  if (tls_ != nullptr) tls_->Reload();
+  config_->Reload();
+}
+
 // Callers first, then what serves them. Health updates and scrapes go on until
 // the last call has ended.
 void DataPlane::Impl::Stop() {
@@ -209,7 +235,7 @@ std::string DataPlane::address() const { return WithPort(impl_->options().face.l
 std::string DataPlane::metrics_address() const {
   return WithPort(impl_->options().metrics_listen, impl_->metrics_port());
 }
-void DataPlane::Reload() { impl_->config().Reload(); }
+void DataPlane::Reload() { impl_->Reload(); }
 void DataPlane::StopServing() { impl_->face().StopServing(); }
 void DataPlane::Stop() { impl_->Stop(); }
 

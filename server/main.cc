@@ -96,7 +96,7 @@ int Run(sluice::ServerOptions options, const sigset_t& signals) {
   if (!started.ok()) return Complain(started);
   std::cout << "listening on " << data_plane.address() << ", metrics on " << data_plane.metrics_address() << std::endl;
   for (int signal = WaitForSignal(signals); signal == SIGHUP; signal = WaitForSignal(signals)) {
-    spdlog::info("SIGHUP: reading policies and secrets again");
+    spdlog::info("SIGHUP: reading certificates, policies and secrets again");
     data_plane.Reload();
   }
   BeGracious(data_plane, grace, signals);

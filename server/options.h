@@ -4,7 +4,9 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "proto/tls/tls_renewal.h"
 #include "server/config/config_options.h"
 #include "server/health/health_options.h"
 #include "server/service/face_options.h"
@@ -15,11 +17,14 @@ namespace sluice {
 struct ServerOptions {
   FaceOptions face;
   ConfigOptions config;
+  TlsRenewalOptions tls;  // without a certificate: plain text
   std::string metrics_listen = "127.0.0.1:9464";
   int loops = 0;  // 0: as many as there are cores
   bool json_log = false;
   AttemptLogOptions call_log;
   HealthOptions health;
+  // What the command line allows less of than it may seem to; told at start.
+  std::vector<std::string> notes;
 };
 
 // Reads the command line. Nothing: the program is to end with *exit_code at

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "proto/tls/tls_renewal.h"
 #include "server/service/caller_bounds.h"
 #include "server/service/chat_rpc.h"
 #include "server/service/embed_rpc.h"
@@ -58,10 +59,7 @@ grpc::CompletionQueue* GatewayFace::shared_queue() { return notifiers_[0]->queue
 
 std::shared_ptr<grpc::ServerCredentials> GatewayFace::Credentials() const {
   const FaceOptions& options = services_.options;
-  if (options.tls_certificate.empty()) return grpc::InsecureServerCredentials();
-  grpc::SslServerCredentialsOptions ssl;
-  ssl.pem_key_cert_pairs.push_back({options.tls_key, options.tls_certificate});
-  return grpc::SslServerCredentials(ssl);
+  return options.tls == nullptr ? grpc::InsecureServerCredentials() : options.tls->Credentials();
 }
 
 void GatewayFace::SetLimits() {
@@ -89,10 +87,8 @@ absl::Status GatewayFace::Serve(const RouteTableSource& tables) {
   builder_.AddListeningPort(services_.options.listen, Credentials(), &port_);
   server_ = builder_.BuildAndStart();
   if (server_ == nullptr || port_ == 0) {
-    bool tls = !services_.options.tls_certificate.empty();
     return absl::UnavailableError(absl::StrCat("cannot listen on ", services_.options.listen,
-                                               ": the address is in use or not this machine's",
-                                               tls ? ", or certificate and key do not fit" : ""));
+                                               ": the address is in use or not this machine's"));
   }
   RunOn(loops_[0]->loop(), [this] { health_->Start(); });
   ArmAll();

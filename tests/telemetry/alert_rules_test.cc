@@ -11,6 +11,7 @@
 #include <sstream>
 #include <string>
 
+#include "proto/tls/renewal_collector.h"
 #include "server/telemetry/call_metrics.h"
 #include "server/telemetry/collectors.h"
 #include "server/telemetry/resilience_collector.h"
@@ -54,6 +55,9 @@ std::set<std::string> ExportedByADataPlane() {
   add(CallMetricsCollector());
   add(ConfigCollector([] { return ConfigStatus{}; }));
   add(ConnectionCollector([] { return std::vector<ConnectionFigures>{}; }));
+  add(RenewalCollector([] {
+    return std::vector<RenewalFigures>{{"listener", 0, absl::UnixEpoch(), absl::UnixEpoch()}};
+  }));
   add(LogCollector([] { return LineWriterFigures{}; }));
   add(ResilienceCollector([] {
     ResilienceFigures figures;
