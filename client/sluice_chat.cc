@@ -22,6 +22,7 @@
 #include "proto/connection/connection_options.h"
 #include "proto/connection/connection_settings.h"
 #include "proto/connection/server_trouble.h"
+#include "proto/policy/duration_text.h"
 #include "proto/terminal/fd_stream.h"
 
 namespace sluice {
@@ -250,12 +251,13 @@ void Describe(CLI::App& app, Settings& settings) {
 // False: said what is wrong with the bound on time.
 bool ReadTimeout(Setting timeout, CallOptions& options) {
   if (!timeout.given()) timeout.value = kDefaultTimeout;
-  absl::Duration bound;
-  if (!absl::ParseDuration(timeout.value, &bound) || bound < absl::ZeroDuration()) {
+  const absl::StatusOr<absl::Duration> bound =
+      timeout.value == "0" ? absl::ZeroDuration() : ParseDurationText(timeout.value);
+  if (!bound.ok()) {
     Complain(absl::StrCat(timeout.source, ": \"", timeout.value, "\" is no duration; write 30s or 5m"), kUsage);
     return false;
   }
-  options.deadline = bound == absl::ZeroDuration() ? absl::InfiniteDuration() : bound;
+  options.deadline = *bound == absl::ZeroDuration() ? absl::InfiniteDuration() : *bound;
   return true;
 }
 

@@ -35,6 +35,7 @@ sigset_t BlockSignals() {
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
   return signals;
@@ -59,7 +60,11 @@ int main(int argc, char** argv) {
   sluice::PrintWithin(STDOUT_FILENO, absl::StrCat("listening on ", (*server)->address(), ", metrics on ",
                                                   (*server)->metrics_address(), "\n"));
   int signal = 0;
-  sigwait(&signals, &signal);
+  while (sigwait(&signals, &signal) != 0 || signal == SIGHUP) {
+    if (signal != SIGHUP) continue;
+    spdlog::info("SIGHUP: reading certificates and authorities again");
+    (*server)->Reload();
+  }
   spdlog::info("{}: asking data planes to leave, then stopping", signal == SIGTERM ? "SIGTERM" : "SIGINT");
   (*server)->Stop();
   return 0;

@@ -26,12 +26,17 @@ void AddAddresses(CLI::App& app, Options& options) {
       ->type_name("HOST:PORT");
   app.add_option("--metrics-listen", options.metrics_listen, "Where /metrics is served over HTTP; port 0 picks one")
       ->type_name("HOST:PORT");
-  app.add_option("--tls-cert", options.tls_cert, "PEM file with the server's certificate chain; not set: no TLS")
+  TlsFiles& tls = options.tls.files;
+  tls = {{"--tls-cert", ""}, {"--tls-key", ""}, {"--tls-client-ca", ""}};
+  app.add_option("--tls-cert", tls.cert.path,
+                 "PEM file with the server's certificate chain, taken anew when it changes; not set: no TLS")
       ->type_name("FILE");
-  app.add_option("--tls-key", options.tls_key, "PEM file with the key of --tls-cert")->type_name("FILE");
-  app.add_option("--tls-client-ca", options.tls_client_ca,
+  app.add_option("--tls-key", tls.key.path, "PEM file with the key of --tls-cert")->type_name("FILE");
+  app.add_option("--tls-client-ca", tls.authorities.path,
                  "PEM file with the authorities of client certificates; set: clients must show one")
       ->type_name("FILE");
+  AddDuration(app, "--reload-interval", options.tls.interval,
+              "How often these files are looked at; what changed is taken. SIGHUP looks at once");
 }
 
 void AddConnections(CLI::App& app, Options& options) {
@@ -97,14 +102,18 @@ void AddPush(CLI::App& app, PushSettings& push) {
 }
 
 void Check(const Options& options) {
-  if (options.tls_cert.empty() != options.tls_key.empty()) {
+  const TlsFiles& tls = options.tls.files;
+  if (tls.cert.given() != tls.key.given()) {
     throw CLI::ValidationError("--tls-cert, --tls-key", "one is missing; both or none must be set");
   }
-  if (!options.tls_client_ca.empty() && options.tls_cert.empty()) {
+  if (tls.authorities.given() && !tls.cert.given()) {
     throw CLI::ValidationError("--tls-client-ca", "needs --tls-cert and --tls-key");
   }
   if (options.handshake_timeout < absl::Milliseconds(100) || options.handshake_timeout > absl::Minutes(10)) {
     throw CLI::ValidationError("--handshake-timeout", "must be from 100ms to 10m");
+  }
+  if (options.tls.interval < absl::Milliseconds(100) || options.tls.interval > absl::Hours(24)) {
+    throw CLI::ValidationError("--reload-interval", "must be from 100ms to 24h");
   }
   for (absl::Duration duration : {options.push.ack_timeout, options.push.max_stream_age, options.push.drain_within}) {
     if (duration <= absl::ZeroDuration()) {

@@ -12,6 +12,7 @@
 #include "controlplane/store/sqlite_store.h"
 #include "controlplane/store/store.h"
 #include "proto/log/log_line.h"
+#include "proto/tls/tls_renewal.h"
 
 namespace sluice {
 
@@ -26,10 +27,8 @@ struct Options {
   StoreLimits store_limits;
   EditorLimits editor_limits;
   PushSettings push;
-  // Files; all empty: no TLS.
-  std::string tls_cert;
-  std::string tls_key;
-  std::string tls_client_ca;
+  // Without a certificate: no TLS.
+  TlsRenewalOptions tls;
   // Policies of 10,000 endpoints fit easily.
   int max_request_bytes = 16 << 20;
   // Connections at a time; 0: what the limit of descriptors leaves.

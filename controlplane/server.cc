@@ -7,9 +7,7 @@
 
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <random>
-#include <sstream>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -35,53 +33,6 @@ bool SplitAddress(const std::string& address, std::string& host, std::string& po
   port = address.substr(colon + 1);
   if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
   return true;
-}
-
-// gRPC does not say why it could not listen: a bind of our own does.
-std::string WhyNotListening(const std::string& address) {
-  std::string host, port;
-  if (!SplitAddress(address, host, port)) return "must be HOST:PORT";
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_PASSIVE;
-  addrinfo* found = nullptr;
-  int code = getaddrinfo(host.empty() ? nullptr : host.c_str(), port.c_str(), &hints, &found);
-  if (code != 0) return gai_strerror(code);
-  int fd = socket(found->ai_family, SOCK_STREAM, 0);
-  int one = 1;
-  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-  bool bound = fd >= 0 && bind(fd, found->ai_addr, found->ai_addrlen) == 0 && listen(fd, 1) == 0;
-  std::string why = bound ? "refused" : std::strerror(errno);
-  if (fd >= 0) close(fd);
-  freeaddrinfo(found);
-  return why;
-}
-
-absl::StatusOr<std::string> ReadFile(const char* flag, const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::stringstream text;
-  text << file.rdbuf();
-  if (!file || text.str().empty()) {
-    return absl::InvalidArgumentError(absl::StrCat(flag, " ", path, ": cannot be read or is empty"));
-  }
-  return text.str();
-}
-
-absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> Credentials(const Options& options) {
-  if (options.tls_cert.empty()) return grpc::InsecureServerCredentials();
-  absl::StatusOr<std::string> cert = ReadFile("--tls-cert", options.tls_cert);
-  if (!cert.ok()) return cert.status();
-  absl::StatusOr<std::string> key = ReadFile("--tls-key", options.tls_key);
-  if (!key.ok()) return key.status();
-  grpc::SslServerCredentialsOptions ssl;
-  ssl.pem_key_cert_pairs.push_back({*key, *cert});
-  if (!options.tls_client_ca.empty()) {
-    absl::StatusOr<std::string> ca = ReadFile("--tls-client-ca", options.tls_client_ca);
-    if (!ca.ok()) return ca.status();
-    ssl.pem_root_certs = *ca;
-    ssl.client_certificate_request = GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY;
-  }
-  return grpc::SslServerCredentials(ssl);
 }
 
 void SetChannelArguments(const Options& options, grpc::ServerBuilder& builder) {
@@ -113,6 +64,7 @@ absl::StatusOr<std::unique_ptr<ControlPlaneServer>> ControlPlaneServer::Start(co
   server->store_ = *std::move(store);
   if (absl::Status status = server->StartPush(); !status.ok()) return status;
   if (absl::Status status = server->StartMetrics(); !status.ok()) return status;
+  if (absl::Status status = server->StartTls(); !status.ok()) return status;
   if (absl::Status status = server->StartGrpc(); !status.ok()) return status;
   server->serving_ = true;
   server->WarnOfStrangers();
@@ -140,7 +92,7 @@ std::string ControlPlaneServer::WhyNotReady() const {
 // Whoever reaches the port may change all policies.
 void ControlPlaneServer::WarnOfStrangers() const {
   const absl::StatusOr<ListenAddress> address = ParseListenAddress(options_.listen);
-  if (!options_.tls_cert.empty() || !address.ok() || IsLoopback(*address)) return;
+  if (tls_ != nullptr || !address.ok() || IsLoopback(*address)) return;
   spdlog::warn("--listen {}: others than this machine can change policies here, without TLS; give --tls-cert, --tls-key "
                "and --tls-client-ca, or listen on 127.0.0.1", options_.listen);
 }
@@ -176,9 +128,25 @@ absl::Status ControlPlaneServer::StartMetrics() {
   return absl::OkStatus();
 }
 
+absl::Status ControlPlaneServer::StartTls() {
+  if (!options_.tls.files.cert.given()) return absl::OkStatus();
+  auto tls = TlsRenewal::Start(options_.tls);
+  if (!tls.ok()) return tls.status();
+  tls_ = *std::move(tls);
+  renewals_ = std::make_shared<RenewalCollector>([this] { return std::vector<RenewalFigures>{tls_->figures()}; });
+  metrics_server_->Register(renewals_);
+  return absl::OkStatus();
+}
+
+std::shared_ptr<grpc::ServerCredentials> ControlPlaneServer::Credentials() {
+  return tls_ == nullptr ? grpc::InsecureServerCredentials() : tls_->Credentials();
+}
+
+void ControlPlaneServer::Reload() {
+  if (tls_ != nullptr) tls_->Reload();
+}
+
 absl::Status ControlPlaneServer::StartGrpc() {
-  absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> credentials = Credentials(options_);
-  if (!credentials.ok()) return credentials.status();
   admin_ = std::make_unique<AdminService>(*store_, *hub_, metrics_.get(), options_.editor_limits,
                                           ProgramInfo{SLUICE_VERSION, absl::Now()});
   push_ = std::make_unique<PushService>(*hub_);
@@ -191,15 +159,12 @@ absl::Status ControlPlaneServer::StartGrpc() {
   auto listener = GrpcListener::Listen(options_.listen, accepting, *descriptors_);
   if (!listener.ok()) return listener.status();
   listener_ = *std::move(listener);
-  listener_->AddTo(builder, *credentials);
+  listener_->AddTo(builder, Credentials());
   builder.RegisterService(admin_.get());
   builder.RegisterService(push_.get());
   reflection_->AddTo(builder);
   server_ = builder.BuildAndStart();
-  if (server_ == nullptr) {
-    const std::string why = options_.tls_cert.empty() ? "" : ": the TLS certificate or key was not accepted";
-    return absl::UnavailableError(absl::StrCat("cannot serve on ", options_.listen, why));
-  }
+  if (server_ == nullptr) return absl::UnavailableError(absl::StrCat("cannot serve on ", options_.listen));
   listener_->Start();
   address_ = WithPort(options_.listen, listener_->port());
   return absl::OkStatus();

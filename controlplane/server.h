@@ -21,6 +21,8 @@
 #include "proto/log/line_writer.h"
 #include "proto/metrics_server/metrics_server.h"
 #include "proto/reflection/server_reflection.h"
+#include "proto/tls/renewal_collector.h"
+#include "proto/tls/tls_renewal.h"
 
 namespace sluice {
 
@@ -33,6 +35,8 @@ class ControlPlaneServer {
   const std::string& address() const { return address_; }
   const std::string& metrics_address() const { return metrics_address_; }
 
+  // Looks at the certificates and authorities of its TLS again.
+  void Reload();
   // Asks data planes to go, waits for them, ends what is left. Blocks for
   // Options::shutdown_grace and a little, at most.
   void Stop();
@@ -41,11 +45,13 @@ class ControlPlaneServer {
   ControlPlaneServer(const Options& options, LineWriter& log);
   absl::Status ShareDescriptors();
   absl::Status StartPush();
+  absl::Status StartTls();
   absl::Status StartGrpc();
   absl::Status StartMetrics();
   // For /readyz; the metrics server's thread.
   std::string WhyNotReady() const;
   void WarnOfStrangers() const;
+  std::shared_ptr<grpc::ServerCredentials> Credentials();
 
   const Options options_;
   LineWriter& log_;
@@ -58,6 +64,8 @@ class ControlPlaneServer {
   std::unique_ptr<AdminService> admin_;
   std::unique_ptr<PushService> push_;
   std::unique_ptr<ServerReflection> reflection_;
+  std::unique_ptr<TlsRenewal> tls_;  // outlives the server
+  std::shared_ptr<RenewalCollector> renewals_;
   std::unique_ptr<grpc::Server> server_;
   std::shared_ptr<DescriptorGuard> descriptors_;
   std::shared_ptr<DescriptorCollector> descriptor_metrics_;

@@ -15,9 +15,11 @@
 #include "proto/listen/listen_address.h"
 #include "proto/log/log_collector.h"
 #include "proto/metrics_server/metrics_server.h"
+#include "proto/tls/renewal_collector.h"
 #include "server/command/node_commands.h"
 #include "server/command/table_breakers.h"
 #include "server/config/config_manager.h"
+#include "server/config/credential_alarm.h"
 #include "server/loop_room.h"
 #include "server/service/gateway_face.h"
 #include "server/telemetry/call_metrics.h"
@@ -63,12 +65,12 @@ class DataPlane::Impl {
   ~Impl() { Stop(); }
 
   absl::Status Start();
+  void Reload();
   void Stop();
 
   const ServerOptions& options() const { return options_; }
   int port() const { return face_->port(); }
   int metrics_port() const { return metrics_server_->port(); }
-  ConfigManager& config() { return *config_; }
   void StopServing();
 
  private:
@@ -83,6 +85,7 @@ class DataPlane::Impl {
   std::vector<ConnectionFigures> Connections() const;
   ResilienceFigures Resilience();
   NamesInForce Names();
+  std::vector<RenewalFigures> Renewals() const;
 
   ServerOptions options_;
   LineWriter& log_;
@@ -95,6 +98,8 @@ class DataPlane::Impl {
   std::shared_ptr<const PolicyNames> names_;
   AttemptLog call_log_{options_.call_log, log_};
   LiveCounters live_;
+  // Calls come only once the configuration is there.
+  CredentialAlarm alarm_{[this](std::string_view credential) { config_->CredentialRefused(credential); }};
   std::vector<std::unique_ptr<ObserverFanOut>> observers_;  // one a loop
   TableBreakers breakers_{[this] { return config_->tables().Current(); }};
   // Config worker only.
@@ -108,6 +113,7 @@ class DataPlane::Impl {
   NodeFiguresSampler sampler_;  // config worker only
   std::shared_ptr<PoolRegistry> pools_;  // after descriptors_
   std::vector<std::unique_ptr<LoopRoom>> rooms_;
+  std::unique_ptr<TlsRenewal> tls_;  // outlives the face
   std::unique_ptr<GatewayFace> face_;
   std::unique_ptr<ConfigManager> config_;
   std::atomic<bool> serving_{false};
@@ -121,6 +127,13 @@ absl::Status DataPlane::Impl::Start() {
   if (!metrics.ok()) return metrics.status();
   metrics_server_ = std::move(*metrics);
   metrics_server_->SetReadiness([this] { return WhyNotReady(); });
+  for (const std::string& note : options_.notes) spdlog::warn("{}", note);
+  if (options_.tls.files.cert.given()) {
+    auto tls = TlsRenewal::Start(options_.tls);
+    if (!tls.ok()) return tls.status();
+    tls_ = std::move(*tls);
+    options_.face.tls = tls_.get();
+  }
   MakeLoops();
   absl::Status started = StartConfig();
   if (!started.ok()) return started;
@@ -137,7 +150,7 @@ absl::Status DataPlane::Impl::Start() {
 // Callers are not authenticated, and what they send can be read on its way.
 void DataPlane::Impl::WarnOfStrangers() const {
   const absl::StatusOr<ListenAddress> address = ParseListenAddress(options_.face.listen);
-  if (!options_.face.tls_certificate.empty() || !address.ok() || IsLoopback(*address)) return;
+  if (tls_ != nullptr || !address.ok() || IsLoopback(*address)) return;
   spdlog::warn("--listen {}: others than this machine can call here, without TLS; give --tls-cert and --tls-key, or "
                "listen on 127.0.0.1", options_.face.listen);
 }
@@ -175,7 +188,7 @@ void DataPlane::Impl::MakeLoops() {
   for (size_t i = 0; i < LoopCount(options_.loops); ++i) {
     uint64_t seed = (uint64_t{entropy()} << 32) | entropy();
     observers_.push_back(std::make_unique<ObserverFanOut>(
-        std::vector<CallObserver*>{&call_metrics_->AddLoop(), &call_log_.AddLoop(), &live_.AddLoop()}));
+        std::vector<CallObserver*>{&call_metrics_->AddLoop(), &call_log_.AddLoop(), &live_.AddLoop(), &alarm_}));
     rooms_.push_back(std::make_unique<LoopRoom>(static_cast<int>(i), seed, *observers_.back(), pools_));
     params.push_back(rooms_.back()->FaceParams());
   }
@@ -204,6 +217,7 @@ void DataPlane::Impl::RegisterMetrics() {
       std::make_shared<ResilienceCollector>([this] { return Resilience(); }), keeping_));
   metrics_server_->Register(std::make_shared<LogCollector>(
       "sluice", std::vector<LineSort>{LineSort::kProgram, LineSort::kCalls}, [this] { return log_.figures(); }));
+  metrics_server_->Register(std::make_shared<RenewalCollector>([this] { return Renewals(); }));
   metrics_server_->Register(std::make_shared<ProcessCollector>(options_.config.subscription.version));
 }
 
@@ -249,6 +263,17 @@ NamesInForce DataPlane::Impl::Names() {
   return {names_, config_->status().applied_at};
 }
 
+std::vector<RenewalFigures> DataPlane::Impl::Renewals() const {
+  std::vector<RenewalFigures> all = config_->renewals();
+  if (tls_ != nullptr) all.push_back(tls_->figures());
+  return all;
+}
+
+void DataPlane::Impl::Reload() {
+  if (tls_ != nullptr) tls_->Reload();
+  config_->Reload();
+}
+
 // Callers first, then what serves them. Health updates and scrapes go on until
 // the last call has ended.
 void DataPlane::Impl::Stop() {
@@ -268,7 +293,7 @@ std::string DataPlane::address() const { return WithPort(impl_->options().face.l
 std::string DataPlane::metrics_address() const {
   return WithPort(impl_->options().metrics_listen, impl_->metrics_port());
 }
-void DataPlane::Reload() { impl_->config().Reload(); }
+void DataPlane::Reload() { impl_->Reload(); }
 void DataPlane::StopServing() { impl_->StopServing(); }
 void DataPlane::Stop() { impl_->Stop(); }
 

@@ -27,7 +27,7 @@ class DataPlane {
   std::string address() const;
   std::string metrics_address() const;
 
-  // Reads policies and secrets again.
+  // Reads certificates, policies and secrets again.
   void Reload();
   // Health says that this data plane is not to get new calls; it serves on.
   void StopServing();

@@ -108,7 +108,7 @@ int Run(sluice::ServerOptions options, sluice::ProgramLog& log, const sigset_t& 
   sluice::PrintWithin(STDOUT_FILENO, absl::StrCat("listening on ", data_plane.address(), ", metrics on ",
                                                   data_plane.metrics_address(), "\n"));
   for (int signal = WaitForSignal(signals); signal == SIGHUP; signal = WaitForSignal(signals)) {
-    spdlog::info("SIGHUP: reading policies and secrets again");
+    spdlog::info("SIGHUP: reading certificates, policies and secrets again");
     data_plane.Reload();
   }
   BeGracious(data_plane, grace, signals);

@@ -4,13 +4,13 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <fstream>
 #include <iostream>
-#include <sstream>
 #include <stdexcept>
 #include <vector>
 
 #include "absl/time/time.h"
+#include "proto/policy/duration_text.h"
+#include "server/config/allow_patterns.h"
 
 namespace sluice {
 namespace {
@@ -24,7 +24,7 @@ std::string HostName() {
 
 // What the flags give, before it is looked at as a whole.
 struct Flags {
-  std::string tls_cert, tls_key;
+  std::string reload_interval = "5s";
   std::string control_plane_ca;
   bool control_plane_tls = false;
   std::string drain_grace = "10s";
@@ -37,15 +37,8 @@ struct Flags {
   std::string log_format = "text";
   std::string call_log = "failures";
   std::vector<std::string> labels;
+  bool node_id_given = false;
 };
-
-std::string ReadFile(const std::string& flag, const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::stringstream text;
-  if (file) text << file.rdbuf();
-  if (!file || text.str().empty()) throw std::invalid_argument(flag + ": cannot read " + path);
-  return text.str();
-}
 
 void AddConnectionFlags(CLI::App& app, ServerOptions& options, Flags& flags) {
   app.add_option("--max-connections", options.max_connections,
@@ -79,8 +72,18 @@ void AddFaceFlags(CLI::App& app, ServerOptions& options, Flags& flags) {
                  "How long metrics of deleted routes, upstreams and endpoints stay once they change no more; longer "
                  "than a rollback takes, so that what comes back counts on")
       ->capture_default_str();
-  app.add_option("--tls-cert", flags.tls_cert, "PEM file of the certificate for callers; with --tls-key");
-  app.add_option("--tls-key", flags.tls_key, "PEM file of its key");
+  TlsFiles& tls = options.tls.files;
+  tls = {{"--tls-cert", ""}, {"--tls-key", ""}, {"--tls-client-ca", ""}};
+  app.add_option("--tls-cert", tls.cert.path,
+                 "PEM file of the certificate (and its chain) for callers; with --tls-key. Taken anew when the files "
+                 "change");
+  app.add_option("--tls-key", tls.key.path, "PEM file of its key");
+  app.add_option("--tls-client-ca", tls.authorities.path,
+                 "PEM file with the authorities of callers' certificates; set: callers must show one");
+  app.add_option("--reload-interval", flags.reload_interval,
+                 "How often certificates, secrets and CA files are looked at; what changed is taken. SIGHUP looks at "
+                 "once")
+      ->capture_default_str();
   app.add_option("--max-request-bytes", options.face.max_request_bytes,
                  "Largest request; the default leaves room for images. One that is a quarter larger is not received to its "
                  "end and gets gRPC's own status, without details")
@@ -219,11 +222,12 @@ void CheckAddress(const std::string& flag, const std::string& address) {
 
 Duration ReadDuration(const std::string& flag, const std::string& text, Duration least, Duration most,
                       const std::string& range) {
-  Duration duration;
-  if (!absl::ParseDuration(text, &duration) || duration < least || duration > most) {
+  const absl::StatusOr<Duration> duration = ParseDurationText(text);
+  if (!duration.ok()) throw std::invalid_argument(flag + ": " + std::string(duration.status().message()));
+  if (*duration < least || *duration > most) {
     throw std::invalid_argument(flag + ": \"" + text + "\" is not a duration " + range);
   }
-  return duration;
+  return *duration;
 }
 
 void CheckMemory(const FaceOptions& face) {
@@ -238,6 +242,35 @@ void CheckMemory(const FaceOptions& face) {
   }
 }
 
+void CheckTls(const TlsFiles& tls) {
+  if (tls.cert.given() != tls.key.given()) {
+    throw std::invalid_argument("--tls-cert and --tls-key belong together: give both or none");
+  }
+  if (tls.authorities.given() && !tls.cert.given()) {
+    throw std::invalid_argument("--tls-client-ca: needs --tls-cert and --tls-key");
+  }
+}
+
+// The name of the machine may be none that a fleet can use.
+void CheckNodeId(const SubscriptionOptions& subscription, bool given) {
+  if (subscription.address.empty() || IsNodeId(subscription.node_id)) return;
+  throw std::invalid_argument("--node-id: \"" + subscription.node_id + "\"" + (given ? "" : ", this machine's name,") +
+                              " is not 1 to 63 characters of [A-Za-z0-9._-]; give --node-id NAME");
+}
+
+void CheckAllowLists(ServerOptions& options) {
+  for (const std::string& pattern : options.config.allow.credentials) {
+    const absl::Status fit = CheckCredentialPattern(pattern);
+    if (!fit.ok()) throw std::invalid_argument("--allow-credentials: " + std::string(fit.message()));
+    std::string note = CredentialPatternNote(pattern);
+    if (!note.empty()) options.notes.push_back("--allow-credentials: " + std::move(note));
+  }
+  for (const std::string& pattern : options.config.allow.hosts) {
+    const absl::Status fit = CheckHostPattern(pattern);
+    if (!fit.ok()) throw std::invalid_argument("--allow-hosts: " + std::string(fit.message()));
+  }
+}
+
 void Complete(const Flags& flags, ServerOptions& options) {
   auto& subscription = options.config.subscription;
   if (subscription.address.empty() && options.config.policy_path.empty()) {
@@ -246,13 +279,12 @@ void Complete(const Flags& flags, ServerOptions& options) {
   CheckAddress("--listen", options.face.listen);
   CheckAddress("--metrics-listen", options.metrics_listen);
   if (!subscription.address.empty()) CheckAddress("--control-plane", subscription.address);
-  if (flags.tls_cert.empty() != flags.tls_key.empty()) {
-    throw std::invalid_argument("--tls-cert and --tls-key belong together: give both or none");
-  }
-  if (!flags.tls_cert.empty()) {
-    options.face.tls_certificate = ReadFile("--tls-cert", flags.tls_cert);
-    options.face.tls_key = ReadFile("--tls-key", flags.tls_key);
-  }
+  CheckTls(options.tls.files);
+  CheckNodeId(subscription, flags.node_id_given);
+  CheckAllowLists(options);
+  options.tls.interval = ReadDuration("--reload-interval", flags.reload_interval, absl::Milliseconds(100),
+                                      absl::Hours(24), "from 100ms to 24h (\"5s\")");
+  options.config.reload_interval = options.tls.interval;
   subscription.ca_file = flags.control_plane_ca;
   if (subscription.cert_file.empty() != subscription.key_file.empty()) {
     throw std::invalid_argument("--control-plane-cert and --control-plane-key belong together: give both or none");
@@ -299,6 +331,7 @@ std::optional<ServerOptions> ParseOptions(int argc, char** argv, int* exit_code)
   app.set_version_flag("--version", std::string("sluice-server ") + SLUICE_VERSION);
   try {
     app.parse(argc, argv);
+    flags.node_id_given = app.count("--node-id") > 0;
     Complete(flags, options);
   } catch (const CLI::Success& help) {
     *exit_code = app.exit(help);

@@ -4,7 +4,9 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "proto/tls/tls_renewal.h"
 #include "server/config/config_options.h"
 #include "server/health/health_options.h"
 #include "server/service/face_options.h"
@@ -15,6 +17,7 @@ namespace sluice {
 struct ServerOptions {
   FaceOptions face;
   ConfigOptions config;
+  TlsRenewalOptions tls;  // without a certificate: plain text
   std::string metrics_listen = "127.0.0.1:9464";
   // Callers' connections at a time; 0: half of what the limit of descriptors leaves.
   int64_t max_connections = 0;
@@ -23,6 +26,8 @@ struct ServerOptions {
   HealthOptions health;
   // See SeriesKeeping.
   Duration keep_series = absl::Minutes(10);
+  // What the command line allows less of than it may seem to; told at start.
+  std::vector<std::string> notes;
 };
 
 // Reads the command line. Nothing: the program is to end with *exit_code at

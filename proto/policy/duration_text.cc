@@ -1,5 +1,8 @@
 #include "proto/policy/duration_text.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -16,6 +19,10 @@ constexpr std::size_t kMaxText = 64;
 
 bool IsDigit(char c) { return absl::ascii_isdigit(static_cast<unsigned char>(c)); }
 
+// From large to small.
+constexpr absl::string_view kUnits[] = {"h", "m", "s", "ms", "us", "ns"};
+constexpr std::size_t kUnitCount = std::size(kUnits);
+
 // How many digits after the point still are whole nanoseconds. (Those of
 // minutes and hours are seen when the number is known.)
 std::size_t FractionDigits(absl::string_view unit) {
@@ -25,7 +32,7 @@ std::size_t FractionDigits(absl::string_view unit) {
   return 9;
 }
 
-// "" when `text` is (number unit)+, else what is wrong with it.
+// "" when `text` is (number unit)+ from large to small, else what is wrong with it.
 std::string ShapeError(absl::string_view text) {
   std::size_t i = 0;
   const auto digits = [&] {
@@ -34,6 +41,7 @@ std::string ShapeError(absl::string_view text) {
     return i > from;
   };
   if (text.empty()) return "is empty; write a number with its unit, like 100ms or 1h30m";
+  std::size_t next = 0;  // among the units: those before it have been
   while (i < text.size()) {
     std::size_t fraction = 0;
     if (!digits()) return "is not a duration; write a number with its unit, like 100ms or 1h30m";
@@ -48,12 +56,15 @@ std::string ShapeError(absl::string_view text) {
     if (unit.empty() && i == text.size()) {
       return absl::StrCat("unit missing: write ", text, "ms or ", text, "s");
     }
-    if (unit != "h" && unit != "m" && unit != "s" && unit != "ms" && unit != "us" &&
-        unit != "ns") {
+    const std::size_t place = std::find(kUnits, kUnits + kUnitCount, unit) - kUnits;
+    if (place == kUnitCount) {
       return unit.empty() ? "is not a duration; write it without spaces, like 100ms or 1h30m"
                           : absl::StrCat("unknown unit ", Shown(unit), "; use h, m, s, ms, us or ns");
     }
     if (fraction > FractionDigits(unit)) return "is finer than a nanosecond";
+    // "1m1m" is a slip of the hand, and which one nobody knows.
+    if (place < next) return "has a unit twice or behind a smaller one; write each once, the largest first, like 1h30m";
+    next = place + 1;
   }
   return "";
 }

@@ -7,6 +7,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 
 #include "proto/policy/forms.h"
 #include "proto/policy/wording.h"
@@ -17,6 +18,28 @@ namespace {
 // The same for two ways to write one url.
 std::string UrlKey(const UrlParts& url) {
   return absl::StrCat(url.scheme, "://", url.host, ":", url.port, url.path);
+}
+
+// What calls put behind the url by themselves. Not /models: a provider serves
+// its whole API below that name.
+constexpr absl::string_view kOperations[] = {"/chat/completions", "/completions", "/embeddings", "/responses"};
+
+// A url copied from a provider's example, whole, would be called as
+// …/chat/completions/chat/completions.
+void CheckIsBase(absl::string_view written, const std::string& path, Violations& out) {
+  absl::string_view base = written;
+  while (absl::ConsumeSuffix(&base, "/")) {
+  }
+  for (const absl::string_view operation : kOperations) {
+    if (!absl::EndsWithIgnoreCase(base, operation)) continue;
+    base.remove_suffix(operation.size());
+    while (absl::ConsumeSuffix(&base, "/")) {
+    }
+    return out.Add(path, "BAD_FORM",
+                   absl::StrCat(Shown(written), " ends with ", operation,
+                                ", which every call puts behind the url by itself; write the base: ", Shown(base)),
+                   std::string(base));
+  }
 }
 
 // Endpoint names become labels of metrics and parts of "upstream/endpoint".
@@ -41,6 +64,7 @@ class EndpointChecker {
     }
     const auto url = ParseUrl(endpoint.url());
     if (url.ok()) {
+      CheckIsBase(endpoint.url(), FieldPath(at, "url"), out_);
       const auto [place, added] = urls_.emplace(UrlKey(*url), index);
       if (!added) {
         out_.Add(FieldPath(at, "url"), "DUPLICATE",

@@ -64,6 +64,28 @@ absl::Status ParseInteger(const PolicyNode& node, const FieldDescriptor& field, 
                    " is accepted"));
 }
 
+// As JSON writes numbers: 5, -0.5, 1e-05. A point has digits on both sides, for
+// ".5%" may be a 5% that lost something; nothing begins with '+' or with 0 as
+// 05 does.
+bool IsNumber(absl::string_view text) {
+  const auto digits = [&] {
+    std::size_t i = 0;
+    while (i < text.size() && absl::ascii_isdigit(static_cast<unsigned char>(text[i]))) ++i;
+    text.remove_prefix(i);
+    return i;
+  };
+  absl::ConsumePrefix(&text, "-");
+  const bool zero = absl::StartsWith(text, "0");
+  const std::size_t whole = digits();
+  if (whole == 0 || (zero && whole > 1)) return false;
+  if (absl::ConsumePrefix(&text, ".") && digits() == 0) return false;
+  if (absl::ConsumePrefix(&text, "e") || absl::ConsumePrefix(&text, "E")) {
+    if (!absl::ConsumePrefix(&text, "-")) absl::ConsumePrefix(&text, "+");
+    if (digits() == 0) return false;
+  }
+  return text.empty();
+}
+
 absl::Status ParseNumber(const PolicyNode& node, bool percent, double* out) {
   absl::string_view text = node.text;
   if (percent && absl::ConsumeSuffix(&text, "%")) {
@@ -71,9 +93,8 @@ absl::Status ParseNumber(const PolicyNode& node, bool percent, double* out) {
   } else if (auto status = RefuseQuoted(node, "the number"); !status.ok()) {
     return status;
   }
-  const bool shape = text.find_first_not_of("0123456789.eE+-") == text.npos;
-  if (shape && absl::SimpleAtod(text, out) && std::isfinite(*out)) return absl::OkStatus();
-  return Refuse(node.text, percent ? "is not a percentage; write 50 or 50%" : "is not a number");
+  if (IsNumber(text) && absl::SimpleAtod(text, out) && std::isfinite(*out)) return absl::OkStatus();
+  return Refuse(node.text, percent ? "is not a percentage; write 50, 50% or 0.5%" : "is not a number; write 2 or 0.5");
 }
 
 absl::Status ParseBool(const PolicyNode& node, bool* out) {

@@ -16,6 +16,7 @@
 #include "server/config/config_subscription.h"
 #include "server/config/config_worker.h"
 #include "server/config/last_known_good.h"
+#include "server/config/local_renewal.h"
 #include "server/config/policy_bundle.h"
 #include "server/config/policy_compiler.h"
 #include "server/config/policy_check.h"
@@ -29,12 +30,6 @@ TimePoint SteadyNow() {
   return absl::UnixEpoch() + absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
 }
 
-bool IsNodeId(const std::string& id) {
-  return !id.empty() && id.size() <= 63 && std::all_of(id.begin(), id.end(), [](unsigned char c) {
-    return absl::ascii_isalnum(c) || c == '.' || c == '_' || c == '-';
-  });
-}
-
 std::string Summary(const std::vector<std::string>& lines) {
   return lines.size() == 1 ? lines[0] : absl::StrCat(lines[0], " (and ", lines.size() - 1, " more)");
 }
@@ -46,6 +41,12 @@ std::vector<std::string> Texts(const std::vector<v1::Violation>& violations) {
 }
 
 }  // namespace
+
+bool IsNodeId(std::string_view id) {
+  return !id.empty() && id.size() <= 63 && std::all_of(id.begin(), id.end(), [](unsigned char c) {
+    return absl::ascii_isalnum(c) || c == '.' || c == '_' || c == '-';
+  });
+}
 
 class ConfigManager::Impl : public ConfigReceiver {
  public:
@@ -63,6 +64,8 @@ class ConfigManager::Impl : public ConfigReceiver {
       if (subscription_ != nullptr) subscription_->RetryRefused();
     });
   }
+  void CredentialRefused(std::string_view credential) { renewal_.CredentialRefused(credential); }
+  std::vector<RenewalFigures> renewals() const;
 
   v1::PoliciesInForce PoliciesPiece(uint64_t offset) { return bundler_.Piece(held_, offset); }
 
@@ -82,6 +85,9 @@ class ConfigManager::Impl : public ConfigReceiver {
   bool LoadFile();
   void PollFile();
   void ReloadNow();
+  // The policies in force, with this machine's files as they are now.
+  void Renew();
+  void TryRefusedAgain();
   void PutInForce(std::shared_ptr<const RouteTable> table, ConfigSource source, absl::Time applied_at);
   void Refused(const std::vector<std::string>& lines);
   void SaveSoon();
@@ -110,6 +116,10 @@ class ConfigManager::Impl : public ConfigReceiver {
   std::string file_fingerprint_;  // as loaded
   std::string file_seen_;         // at the last look
   uint64_t file_revision_ = 0;
+  bool file_refused_ = false;     // at its last reading
+  std::vector<v1::Resource> file_resources_;  // in force while the file is
+  LocalRenewal renewal_{worker_, compiler_.resolver(), options_.reload_interval,
+                        {[this] { Renew(); }, [this] { TryRefusedAgain(); }}};
   bool save_posted_ = false;
   const absl::Time started_;
 
@@ -147,6 +157,7 @@ absl::Status ConfigManager::Impl::Start() {
     return absl::InvalidArgumentError(all);
   }
   running_ = true;
+  renewal_.Start();
   worker_.Start();
   if (!options_.policy_path.empty()) {
     worker_.PostAfter(options_.policy_poll_interval, [this] { PollFile(); });
@@ -196,7 +207,9 @@ bool ConfigManager::Impl::LoadFile() {
     loaded.table = nullptr;
     loaded.errors = {options_.policy_path + ": holds no route; at least one is needed to serve calls"};
   }
-  if (loaded.table == nullptr) {
+  file_refused_ = loaded.table == nullptr;
+  if (file_refused_) {
+    renewal_.Await(std::move(loaded.files));
     // After Start nobody reads errors() any more for this.
     if (!running_) errors_ = loaded.errors;
     // Where Start fails for it, whoever called Start says why, once.
@@ -204,6 +217,7 @@ bool ConfigManager::Impl::LoadFile() {
     return false;
   }
   ++file_revision_;
+  file_resources_ = std::move(loaded.resources);
   PutInForce(std::move(loaded.table), ConfigSource::kFile, absl::Now());
   return true;
 }
@@ -222,14 +236,43 @@ void ConfigManager::Impl::ReloadNow() {
   const ConfigStatus now = status();
   if (now.source == ConfigSource::kFile || now.source == ConfigSource::kNone) {
     if (!options_.policy_path.empty()) LoadFile();
-    return;
+  } else {
+    Renew();
   }
-  // What is held is not in force where the control plane has no policies.
-  if (held_.epoch != now.epoch || held_.revision != now.revision) return;
-  // The policies stay; secrets are read anew, for they may have been renewed.
-  CompiledPolicies compiled = compiler_.Compile(held_.epoch, held_.revision, held_.All(), SteadyNow());
+  // Tells what cannot be used, and takes what can where the file was refused.
+  renewal_.LookNow();
+}
+
+void ConfigManager::Impl::Renew() {
+  const ConfigStatus now = status();
+  const std::shared_ptr<const RouteTable> in_force = tables_.Current();
+  if (in_force == nullptr) return;
+  std::vector<const v1::Resource*> resources;
+  if (now.source == ConfigSource::kFile) {
+    for (const v1::Resource& resource : file_resources_) resources.push_back(&resource);
+  } else {
+    // What is held is not in force where the control plane has no policies.
+    if (held_.epoch != now.epoch || held_.revision != now.revision) return;
+    resources = held_.All();
+  }
+  CompiledPolicies compiled =
+      compiler_.Compile(in_force->epoch(), in_force->revision(), resources, SteadyNow(), in_force.get());
   if (compiled.table == nullptr) return Refused(Texts(compiled.violations));
   PutInForce(std::move(compiled.table), now.source, now.applied_at);
+}
+
+void ConfigManager::Impl::TryRefusedAgain() {
+  if (subscription_ != nullptr) subscription_->RetryRefused();
+  const ConfigSource source = status().source;
+  if (file_refused_ && (source == ConfigSource::kFile || source == ConfigSource::kNone)) LoadFile();
+}
+
+std::vector<RenewalFigures> ConfigManager::Impl::renewals() const {
+  std::vector<RenewalFigures> all = renewal_.figures();
+  if (subscription_ != nullptr) {
+    if (auto own = subscription_->renewal()) all.push_back(*std::move(own));
+  }
+  return all;
 }
 
 void ConfigManager::Impl::PutInForce(std::shared_ptr<const RouteTable> table, ConfigSource source,
@@ -252,6 +295,7 @@ void ConfigManager::Impl::PutInForce(std::shared_ptr<const RouteTable> table, Co
   // Only a revision in force tells the states its thresholds: one that is
   // refused changes nothing.
   table->ConfigureStates(SteadyNow());
+  renewal_.Follow(*table);
 }
 
 void ConfigManager::Impl::Refused(const std::vector<std::string>& lines) {
@@ -322,13 +366,16 @@ std::vector<v1::Violation> ConfigManager::Impl::Receive(const v1::Update& update
   }
   if (updated.violations.empty() && ConfirmsWhatIsInForce(update)) return {};
   CompiledPolicies compiled;
+  LocalFileWatch::Stamps files;
   if (updated.violations.empty()) {
+    files = LocalFileWatch::StampsOf(updated.set.All());
     compiled = compiler_.Compile(updated.set.epoch, updated.set.revision, updated.set.All(), SteadyNow());
   } else {
     compiled.violations = std::move(updated.violations);
   }
   if (compiled.table == nullptr) {
     Refused(Texts(compiled.violations));
+    renewal_.Await(std::move(files));
     return compiled.violations;
   }
   held_ = std::move(updated.set);
@@ -364,6 +411,8 @@ void ConfigManager::Stop() { impl_->Stop(); }
 void ConfigManager::Reload() { impl_->Reload(); }
 v1::PoliciesInForce ConfigManager::PoliciesPiece(uint64_t offset) { return impl_->PoliciesPiece(offset); }
 v1::PolicyCheck ConfigManager::Check(const v1::PolicyCheckQuery& query) const { return impl_->Check(query); }
+void ConfigManager::CredentialRefused(std::string_view credential) { impl_->CredentialRefused(credential); }
+std::vector<RenewalFigures> ConfigManager::renewals() const { return impl_->renewals(); }
 const RouteTableSource& ConfigManager::tables() const { return impl_->tables(); }
 ConfigStatus ConfigManager::status() const { return impl_->status(); }
 const std::vector<std::string>& ConfigManager::errors() const { return impl_->errors(); }

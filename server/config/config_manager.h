@@ -15,9 +15,11 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "proto/tls/renewal_figures.h"
 #include "server/config/config_options.h"
 #include "server/config/config_status.h"
 #include "server/config/route_table_source.h"
@@ -50,6 +52,11 @@ class ConfigManager {
   // refused of the control plane is asked for again. Returns at
   // once; a result that is not valid is logged and changes nothing.
   void Reload();
+  // An upstream refused this credential: if it is a file's and another one by
+  // now, it is taken at once. Any thread; does not block.
+  void CredentialRefused(std::string_view credential);
+  // Of secrets, authorities and the control plane's certificates; any thread, after Start.
+  std::vector<RenewalFigures> renewals() const;
 
   // A piece of what is held from the control plane. On the config worker only:
   // within ConfigOptions::subscription.on_query.

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -20,12 +21,16 @@ namespace sluice {
 struct ConfigAllowLists {
   // Patterns of credential names; '*' stands for any characters but '/'. The
   // defaults leave out "env:*_TOKEN", which would match what CI systems and
-  // clouds put into environments.
-  std::vector<std::string> credentials = {"env:*_API_KEY", "file:/run/secrets/*"};
+  // clouds put into environments. Docker mounts secrets as /run/secrets/NAME,
+  // Kubernetes as folders, /run/secrets/NAME/KEY.
+  std::vector<std::string> credentials = {"env:*_API_KEY", "file:/run/secrets/*", "file:/run/secrets/*/*"};
   // Patterns of upstream and proxy hosts, "host" or "host:port". The default
   // trusts those who write policies.
   std::vector<std::string> hosts = {"*"};
 };
+
+// 1 to 63 characters of [A-Za-z0-9._-].
+bool IsNodeId(std::string_view id);
 
 struct SubscriptionOptions {
   // "host:port"; empty: no control plane.
@@ -38,7 +43,7 @@ struct SubscriptionOptions {
   std::string cert_file;
   std::string key_file;
 
-  // 1 to 63 characters of [A-Za-z0-9._-], unique in the fleet.
+  // IsNodeId, unique in the fleet.
   std::string node_id;
   std::map<std::string, std::string> labels;
   std::string version;
@@ -84,6 +89,9 @@ struct ConfigOptions {
   // serves until the control plane's first update or a last-known-good.
   std::string policy_path;
   absl::Duration policy_poll_interval = absl::Seconds(1);
+  // How often the files that policies name (secrets, authorities) are looked at:
+  // a stat() each, and a new secret counts soon.
+  absl::Duration reload_interval = absl::Seconds(5);
   // Folder of the last-known-good, made if absent; empty: none is kept.
   std::string state_dir;
   ConfigAllowLists allow;

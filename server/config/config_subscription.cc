@@ -10,7 +10,6 @@
 #include "absl/strings/str_cat.h"
 #include "proto/policy/duration_text.h"
 #include "server/config/last_known_good.h"
-#include "server/config/push_channel.h"
 #include "server/config/resource_set.h"
 
 namespace sluice {
@@ -78,7 +77,7 @@ void ConfigSubscription::RetryRefused() {
 
 void ConfigSubscription::Connect() {
   if (stopping_) return;
-  auto channel = MakePushChannel(options_);
+  auto channel = channels_.Make();
   if (!channel.ok()) {
     receiver_.Disconnected(std::string(channel.status().message()));
     return ScheduleReconnect();

@@ -15,6 +15,7 @@
 
 #include "server/config/config_options.h"
 #include "server/config/config_worker.h"
+#include "server/config/push_channel.h"
 #include "server/config/push_stream.h"
 #include "server/resilience/random.h"
 
@@ -48,6 +49,8 @@ class ConfigSubscription : public PushStream::Delegate {
   // Says farewell, and calls `stopped` when the queue holds nothing of it any
   // more.
   void Stop(ConfigWorker::Task stopped);
+  // Its certificates; any thread.
+  std::optional<RenewalFigures> renewal() const { return channels_.figures(); }
 
  private:
   // The answer to an update, kept to answer the same nonce again without
@@ -80,6 +83,7 @@ class ConfigSubscription : public PushStream::Delegate {
   const SubscriptionOptions options_;
   // Of this start of the program.
   const std::string instance_id_;
+  PushChannels channels_{options_};
   grpc::CompletionQueue* const queue_;
   ConfigWorker& worker_;
   ConfigReceiver& receiver_;

@@ -29,6 +29,13 @@ bool IsPlainAbsolutePath(std::string_view path) {
          slashed.find("/./") == std::string::npos;
 }
 
+// Editors and shells leave line ends, blanks and a byte order mark around a key.
+std::string Trimmed(std::string_view text) {
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  return std::string(absl::StripAsciiWhitespace(absl::string_view(text.data(), text.size())));
+}
+
 absl::StatusOr<std::string> ReadSecretFile(const std::string& path) {
   // Not blocking, for a pipe would hold the config worker for ever.
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -47,13 +54,13 @@ absl::StatusOr<std::string> ReadSecretFile(const std::string& path) {
     if (n == 0) break;
   }
   secret.resize(size);
-  return std::string(absl::StripTrailingAsciiWhitespace(secret));
+  return Trimmed(secret);
 }
 
 absl::StatusOr<std::string> ReadEnv(const std::string& name) {
   const char* value = getenv(name.c_str());
   if (value == nullptr) return absl::NotFoundError(absl::StrCat("env ", name, " is not set here"));
-  return std::string(absl::StripTrailingAsciiWhitespace(value));
+  return Trimmed(value);
 }
 
 // What would break out of a header is refused.
@@ -117,7 +124,7 @@ absl::StatusOr<std::string> CredentialResolver::Resolve(std::string_view name) c
   if (!allowed) {
     return absl::PermissionDeniedError(absl::StrCat(
         "\"", std::string(name), "\" is not among the credentials that this data plane allows (",
-        absl::StrJoin(allowed_, ", "), ")"));
+        absl::StrJoin(allowed_, ", "), "); see --allow-credentials, where '*' stands for no '/'"));
   }
   auto secret = env ? ReadEnv(rest) : ReadSecretFile(rest);
   if (!secret.ok()) return secret;

@@ -22,8 +22,8 @@ class CredentialResolver {
   // `allowed`: patterns of names, "env:*_API_KEY", "file:/run/secrets/*".
   explicit CredentialResolver(std::vector<std::string> allowed) : allowed_(std::move(allowed)) {}
 
-  // The secret behind "env:NAME" or "file:/path" (blanks at its end are left
-  // out). PERMISSION_DENIED: not in the allow-list; else what is missing here
+  // The secret behind "env:NAME" or "file:/path" (blanks and a byte order mark
+  // around it are left out). PERMISSION_DENIED: not in the allow-list; else what is missing here
   // ("env OPENAI_API_KEY is not set here"). No message ever holds a secret.
   absl::StatusOr<std::string> Resolve(std::string_view name) const;
 

@@ -115,7 +115,8 @@ class Compilation {
 }  // namespace
 
 CompiledPolicies PolicyCompiler::Compile(std::string epoch, uint64_t revision,
-                                         absl::Span<const v1::Resource* const> resources, TimePoint now) {
+                                         absl::Span<const v1::Resource* const> resources, TimePoint now,
+                                         const RouteTable* kept) {
   CompiledPolicies out;
   out.violations = ValidatePolicies(resources);
   for (const v1::Resource* resource : resources) {
@@ -124,7 +125,8 @@ CompiledPolicies PolicyCompiler::Compile(std::string epoch, uint64_t revision,
   const bool consistent = out.violations.empty();
   if (consistent) {
     const PolicySet policies(resources);
-    const UpstreamContext context{policies, resolver_, allowed_hosts_, zone_, now, states_, out.violations};
+    LocalFiles files(resolver_, kept);
+    const UpstreamContext context{policies, files, allowed_hosts_, zone_, now, states_, out.violations};
     Compilation compilation(context);
     compilation.Run();
     if (out.violations.empty()) out.table = compilation.Table(std::move(epoch), revision);

@@ -33,10 +33,13 @@ class PolicyCompiler {
   // `now` of the loops' clock. The states of what is still there are those of
   // the revisions before; they learn the new thresholds by
   // RouteTable::ConfigureStates, which is the caller's to call.
+  // `kept`: the table in force where the resources are the same and only files
+  // of this machine may be new; what cannot be used of them stays as it is there.
   CompiledPolicies Compile(std::string epoch, uint64_t revision, absl::Span<const v1::Resource* const> resources,
-                           TimePoint now);
+                           TimePoint now, const RouteTable* kept = nullptr);
 
   const StateRegistry& states() const { return states_; }
+  const CredentialResolver& resolver() const { return resolver_; }
 
  private:
   CredentialResolver resolver_;

@@ -36,7 +36,10 @@ PolicyFileResult LoadPolicyFile(const std::string& path, uint64_t revision, Poli
     out.errors = TextsOf(errors);
     return out;
   }
-  CompiledPolicies compiled = compiler.Compile("", revision, SoundResources(loaded), now);
+  const std::vector<const v1::Resource*> sound = SoundResources(loaded);
+  out.files = LocalFileWatch::StampsOf(sound);
+  CompiledPolicies compiled = compiler.Compile("", revision, sound, now);
+  for (const v1::Resource* resource : sound) out.resources.push_back(*resource);
   out.errors = TextsOf(FindingsOf(loaded, compiled.violations));
   out.table = std::move(compiled.table);
   return out;

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "server/config/local_file_watch.h"
 #include "server/config/policy_compiler.h"
 
 namespace sluice {
@@ -15,6 +16,8 @@ namespace sluice {
 struct PolicyFileResult {
   std::shared_ptr<const RouteTable> table;  // null if there are errors
   std::vector<std::string> errors;          // "policy.yaml:14: route/chat: …", all of them
+  std::vector<v1::Resource> resources;      // as far as they were read
+  LocalFileWatch::Stamps files;             // that they name, as they were then
 };
 
 // Loads, validates and compiles; the epoch is empty. `now` of the loops' clock.

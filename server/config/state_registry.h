@@ -30,16 +30,18 @@ struct EndpointIdentity {
   }
 };
 
-// Another credential is another account, with limits of its own; it is known
-// by name, never by the secret.
+// Another credential is another account, with limits of its own, and so may
+// another secret of the same name be: what the old one was refused for, also by
+// calls that still run with it, is none of the new one's.
 struct CooldownIdentity {
   EndpointIdentity endpoint;
-  std::string credential;
+  std::string credential;  // by name
+  size_t secret_hash;      // never the secret
 
   bool operator==(const CooldownIdentity&) const = default;
   template <typename H>
   friend H AbslHashValue(H h, const CooldownIdentity& id) {
-    return H::combine(std::move(h), id.endpoint, id.credential);
+    return H::combine(std::move(h), id.endpoint, id.credential, id.secret_hash);
   }
 };
 

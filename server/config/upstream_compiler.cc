@@ -1,9 +1,6 @@
 #include "server/config/upstream_compiler.h"
 
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
+#include <functional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -33,7 +30,7 @@ class UpstreamCompiler {
     out->name = name_;
     CheckFormat(*out);
     ResolveCredentials(*out);
-    CheckTls();
+    ReadAuthorities(*out);
     CheckProxy();
     for (const auto& [key, value] : spec_.headers()) out->headers.emplace_back(key, value);
     CompileProtection(*out);
@@ -78,7 +75,7 @@ class UpstreamCompiler {
     CredentialConfig& credential = out.credentials.emplace_back();
     if (name.empty()) return;
     credential.name = name;
-    auto secret = context_.resolver.Resolve(name);
+    auto secret = context_.files.Secret(name);
     if (secret.ok()) {
       credential.secret = *std::move(secret);
     } else {
@@ -100,11 +97,16 @@ class UpstreamCompiler {
     if (written_.has_throttle()) out.throttle = CompileThrottle(written_.throttle());
   }
 
-  void CheckTls() {
+  void ReadAuthorities(UpstreamConfig& out) {
     const std::string& file = spec_.tls().ca_file();
-    if (!file.empty() && access(file.c_str(), R_OK) != 0) {
-      Refuse("tls.ca_file", "UNREADABLE_FILE", absl::StrCat("\"", file, "\" cannot be read here: ", strerror(errno)));
+    if (file.empty()) return;
+    auto authorities = context_.files.AuthoritiesOf(file);
+    if (!authorities.ok()) {
+      return Refuse("tls.ca_file", absl::IsNotFound(authorities.status()) ? "UNREADABLE_FILE" : "BAD_FILE",
+                    absl::StrCat("\"", file, "\" on this data plane ", authorities.status().message()));
     }
+    out.ca_file = file;
+    out.authorities = *std::move(authorities);
   }
 
   // Without TLS a proxy sees the secret too.
@@ -147,19 +149,21 @@ class UpstreamCompiler {
     const EndpointIdentity identity{name_, config.name, endpoint.url()};
     config.state = context_.states.endpoints.Get(identity, context_.now);
     for (const CredentialConfig& credential : out.credentials) {
-      config.cooldowns.push_back(context_.states.cooldowns.Get({identity, credential.name}));
+      const size_t secret_hash = std::hash<std::string>()(credential.secret);
+      config.cooldowns.push_back(context_.states.cooldowns.Get({identity, credential.name, secret_hash}));
     }
-    config.http = HttpOf(*std::move(url), config.active);
+    config.http = HttpOf(*std::move(url), config.active, out.authorities);
     out.endpoints.push_back(std::move(config));
   }
 
-  std::shared_ptr<const HttpEndpoint> HttpOf(EndpointUrl url, bool active) const {
+  std::shared_ptr<const HttpEndpoint> HttpOf(EndpointUrl url, bool active,
+                                             std::shared_ptr<const Authorities> authorities) const {
     auto http = std::make_shared<HttpEndpoint>();
     http->tls = url.tls;
     http->host = std::move(url.host);
     http->port = url.port;
     http->base_path = std::move(url.base_path);
-    http->ca_file = spec_.tls().ca_file();
+    http->authorities = std::move(authorities);
     http->server_name = spec_.tls().server_name();
     http->proxy = spec_.proxy();
     http->pool.max_open = spec_.pool().max_open();

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "proto/policy/policy_set.h"
-#include "server/config/credentials.h"
+#include "server/config/local_files.h"
 #include "server/config/state_registry.h"
 #include "server/engine/route_table.h"
 #include "sluice/v1/control.pb.h"
@@ -18,7 +18,7 @@ namespace sluice {
 // What the compiler works with; outlives it.
 struct UpstreamContext {
   const PolicySet& policies;
-  const CredentialResolver& resolver;
+  LocalFiles& files;
   const std::vector<std::string>& allowed_hosts;
   const std::string& zone;  // of this data plane; empty: not said
   TimePoint now;            // what is new begins its slow start

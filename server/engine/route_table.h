@@ -84,6 +84,10 @@ struct UpstreamConfig {
   // At least one, if only the empty one.
   std::vector<CredentialConfig> credentials;
   std::vector<std::pair<std::string, std::string>> headers;
+  // Whom its endpoints' certificates are trusted by, and the file that says so;
+  // null: the system's.
+  std::string ca_file;
+  std::shared_ptr<const Authorities> authorities;
   std::vector<EndpointConfig> endpoints;
   BalanceConfig balance;
   CircuitBreakerConfig breaker;  // of each endpoint

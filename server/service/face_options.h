@@ -14,6 +14,8 @@
 
 namespace sluice {
 
+class TlsRenewal;
+
 // When a loop reads callers' sockets itself (caller_poll.h).
 struct CallerPollOptions {
   // From this rate on: a message each 200 µs. Below, the loop sleeps longer than
@@ -40,9 +42,8 @@ struct CallerPollOptions {
 struct FaceOptions {
   // "host:port" or "[v6]:port"; port 0 takes a free one.
   std::string listen = "127.0.0.1:8443";
-  // PEM texts; both empty: plain text.
-  std::string tls_certificate;
-  std::string tls_key;
+  // The certificate that callers see; outlives the face. Null: plain text.
+  TlsRenewal* tls = nullptr;
 
   // Callers' connections count here; null: none are refused for their number.
   std::shared_ptr<DescriptorGuard> descriptors;

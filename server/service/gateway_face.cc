@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "proto/tls/tls_renewal.h"
 #include "server/service/caller_bounds.h"
 #include "server/service/chat_rpc.h"
 #include "server/service/embed_rpc.h"
@@ -66,10 +67,7 @@ grpc::CompletionQueue* GatewayFace::shared_queue() { return notifiers_[0]->queue
 
 std::shared_ptr<grpc::ServerCredentials> GatewayFace::Credentials() const {
   const FaceOptions& options = services_.options;
-  if (options.tls_certificate.empty()) return grpc::InsecureServerCredentials();
-  grpc::SslServerCredentialsOptions ssl;
-  ssl.pem_key_cert_pairs.push_back({options.tls_key, options.tls_certificate});
-  return grpc::SslServerCredentials(ssl);
+  return options.tls == nullptr ? grpc::InsecureServerCredentials() : options.tls->Credentials();
 }
 
 void GatewayFace::SetLimits() {
@@ -100,9 +98,7 @@ absl::Status GatewayFace::Serve(const RouteTableSource& tables) {
   listener_->AddTo(builder_, Credentials());
   server_ = builder_.BuildAndStart();
   if (server_ == nullptr) {
-    bool tls = !options.tls_certificate.empty();
-    return absl::UnavailableError(
-        absl::StrCat("cannot serve on ", options.listen, tls ? ": certificate and key do not fit" : ""));
+    return absl::UnavailableError(absl::StrCat("cannot serve on ", options.listen));
   }
   port_ = listener_->port();
   RunOn(loops_[0]->loop(), [this] { health_->Start(); });

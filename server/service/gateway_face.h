@@ -46,8 +46,8 @@ class GatewayFace {
   // thread may block in it. Tags are CompletionTags.
   grpc::CompletionQueue* shared_queue();
 
-  // UNAVAILABLE names an address that cannot be listened on; INVALID_ARGUMENT
-  // a certificate and key that cannot be used. `tables` outlives the face.
+  // UNAVAILABLE names an address that cannot be listened on. `tables` outlives the
+  // face.
   absl::Status Serve(const RouteTableSource& tables);
   int port() const { return port_; }
 

@@ -53,7 +53,7 @@ std::string DescribeConnectError(const HttpEndpoint& endpoint, int code, int os_
     case CURLE_PEER_FAILED_VERIFICATION:
       return DescribeCertificate(endpoint, target, detail);
     case CURLE_SSL_CACERT_BADFILE:
-      return "the CA file \"" + endpoint.ca_file + "\" cannot be used";
+      return WithDetail("the system's authorities cannot be read", detail);
     case CURLE_SSL_CONNECT_ERROR:
       return WithDetail("the TLS handshake with " + target + " failed", detail);
     case CURLE_RECV_ERROR:

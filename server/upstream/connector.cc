@@ -1,6 +1,7 @@
 #include "server/upstream/connector.h"
 
 #include <fcntl.h>
+#include <openssl/ssl.h>
 #include <signal.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include <utility>
 
 #include "proto/listen/descriptor_budget.h"
+#include "proto/tls/pem.h"
 #include "server/upstream/connect_error.h"
 #include "server/upstream/curl_multi.h"
 #include "server/upstream/direct_connect.h"
@@ -19,12 +21,10 @@ namespace {
 
 // libcurl looks through a multi's connections one by one at each send and
 // receive of a TLS stream, so a multi holds few. (Bare sockets leave it once
-// they are connected.) Each keeps one parsed CA bundle: not too few, and
-// endpoints of different CAs have their own.
+// they are connected.) Each keeps what it parsed of the system's bundle: not too
+// few, and endpoints with authorities of their own, for which libcurl parses
+// nothing, have others.
 constexpr size_t kTransfersPerMulti = 128;
-// Above it an unused one serves another CA, which costs a parse, so that CA
-// files that went from the policy leave nothing behind.
-constexpr size_t kMultisKept = 16;
 // libcurl buffers nothing for us: its smallest.
 constexpr long kCurlBufferBytes = 1024;
 
@@ -54,6 +54,12 @@ std::string Bracketed(const std::string& host) {
   return host.find(':') == std::string::npos ? host : "[" + host + "]";
 }
 
+// Puts what the endpoint trusts in the place of what libcurl read.
+CURLcode TrustAuthorities(CURL*, void* context, void* authorities) {
+  SSL_CTX_set1_cert_store(static_cast<SSL_CTX*>(context), static_cast<const Authorities*>(authorities)->store());
+  return CURLE_OK;
+}
+
 void SetTlsOptions(CURL* easy, const HttpEndpoint& endpoint, Duration ca_cache_time) {
   curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
   curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
@@ -63,9 +69,15 @@ void SetTlsOptions(CURL* easy, const HttpEndpoint& endpoint, Duration ca_cache_t
   // Only the file, the system's bundle or this one: with the system's folder
   // besides libcurl trusts no cache and parses the bundle for every connection.
   curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
-  if (!endpoint.ca_file.empty()) {
-    curl_easy_setopt(easy, CURLOPT_CAINFO, endpoint.ca_file.c_str());
-  }
+  if (endpoint.authorities == nullptr) return;
+  // Parsed once, when the policy was: libcurl would parse them for each
+  // connection, or go on with those of a file that was replaced.
+  curl_easy_setopt(easy, CURLOPT_CAINFO, nullptr);
+  curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, TrustAuthorities);
+  curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, endpoint.authorities.get());
+  // No folder, but a name that libcurl compares: a session that others verified
+  // is not resumed, which would verify nothing.
+  curl_easy_setopt(easy, CURLOPT_CAPATH, ("/dev/null/" + endpoint.authorities->digest()).c_str());
 }
 
 }  // namespace
@@ -93,18 +105,12 @@ Connector::~Connector() {
   curl_share_cleanup(share_);
 }
 
-CurlMulti& Connector::PickMulti(const std::string& ca_file) {
-  Multi* unused = nullptr;
+CurlMulti& Connector::PickMulti(bool of_the_system) {
   for (Multi& multi : multis_) {
-    if (multi.ca_file == ca_file && multi.curl->transfers() < kTransfersPerMulti) return *multi.curl;
-    if (multi.curl->transfers() == 0) unused = &multi;
+    if (multi.of_the_system == of_the_system && multi.curl->transfers() < kTransfersPerMulti) return *multi.curl;
   }
-  if (unused == nullptr || multis_.size() < kMultisKept) {
-    multis_.push_back({ca_file, std::make_unique<CurlMulti>(loop_)});
-    return *multis_.back().curl;
-  }
-  unused->ca_file = ca_file;
-  return *unused->curl;
+  multis_.push_back({of_the_system, std::make_unique<CurlMulti>(loop_)});
+  return *multis_.back().curl;
 }
 
 ConnectStart Connector::Connect(std::shared_ptr<const HttpEndpoint> endpoint, bool anew,
@@ -118,7 +124,7 @@ ConnectStart Connector::Connect(std::shared_ptr<const HttpEndpoint> endpoint, bo
 
 std::unique_ptr<ConnectAttempt> Connector::ConnectByCurl(
     std::shared_ptr<const HttpEndpoint> endpoint, bool anew, ConnectAttempt::Done done) {
-  auto attempt = std::make_unique<CurlAttempt>(PickMulti(endpoint->tls ? endpoint->ca_file : ""));
+  auto attempt = std::make_unique<CurlAttempt>(PickMulti(!endpoint->tls || endpoint->authorities == nullptr));
   SetOptions(attempt->transfer_->easy(), *endpoint, anew);
   SetTarget(*attempt, *endpoint);
   attempt->transfer_->Start([this, raw = attempt.get(), endpoint = std::move(endpoint),

@@ -36,7 +36,7 @@ class Connector {
  private:
   std::unique_ptr<ConnectAttempt> ConnectByCurl(std::shared_ptr<const HttpEndpoint> endpoint, bool anew,
                                                 ConnectAttempt::Done done);
-  CurlMulti& PickMulti(const std::string& ca_file);
+  CurlMulti& PickMulti(bool of_the_system);
   void SetOptions(CURL* easy, const HttpEndpoint& endpoint, bool anew);
   void SetTarget(CurlAttempt& attempt, const HttpEndpoint& endpoint);
   ConnectResult Finish(CurlAttempt& attempt, const HttpEndpoint& endpoint, CURLcode code);
@@ -45,7 +45,7 @@ class Connector {
   const TransportOptions& options_;
   CURLSH* const share_;  // TLS sessions and names, for all multis
   struct Multi {
-    std::string ca_file;  // whose parsed bundle it keeps; empty: the system's
+    bool of_the_system;  // its connections trust the system's authorities
     std::unique_ptr<CurlMulti> curl;
   };
   std::vector<Multi> multis_;

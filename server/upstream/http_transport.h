@@ -16,6 +16,8 @@
 
 namespace sluice {
 
+class Authorities;
+
 struct PoolLimits {
   size_t max_open = 10000;
   size_t max_idle = 100;
@@ -31,7 +33,7 @@ struct HttpEndpoint {
   std::string host;       // name or address, IPv6 without brackets
   uint16_t port = 0;
   std::string base_path;  // "/v1", no slash at the end; may be empty
-  std::string ca_file;    // empty: the system's
+  std::shared_ptr<const Authorities> authorities;  // null: the system's
   std::string server_name;  // for SNI and the check; empty: host
   std::string proxy;        // "http://host:port", or empty
   PoolLimits pool;

@@ -20,8 +20,8 @@ struct TransportOptions {
   // How long a resolved name is kept. Providers move traffic by DNS with TTLs
   // of about a minute.
   Duration dns_cache_time = absl::Seconds(60);
-  // How long a CA file that was read is trusted without looking again: parsing
-  // the system's takes many milliseconds, and a replaced one should count soon.
+  // How long the system's authorities are trusted without looking again: parsing
+  // them takes many milliseconds, and replaced ones should count soon.
   Duration ca_cache_time = absl::Minutes(5);
   // The second address family is tried after this.
   Duration happy_eyeballs_delay = absl::Milliseconds(200);

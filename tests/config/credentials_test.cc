@@ -6,6 +6,8 @@
 
 #include <fstream>
 
+#include "server/config/config_options.h"
+
 namespace sluice {
 namespace {
 
@@ -73,6 +75,30 @@ TEST(CredentialTest, FileLessItsLineEnd) {
   const std::string path = WriteSecret("secret-file", std::string(kSecret) + "\r\n");
   const CredentialResolver resolver({"file:" + testing::TempDir() + "*"});
   EXPECT_EQ(resolver.Resolve("file:" + path).value(), kSecret);
+}
+
+TEST(CredentialTest, BlanksAndAByteOrderMarkAroundASecretAreNoPartOfIt) {
+  const CredentialResolver resolver({"file:" + testing::TempDir() + "*", "env:TEST_*"});
+  for (const char* around : {"\n%", " \t%\r\n\r\n", "\xEF\xBB\xBF%\r\n", "\xEF\xBB\xBF \n%\v\f ", "%\n\n \n"}) {
+    std::string text = around;
+    text.replace(text.find('%'), 1, kSecret);
+    EXPECT_EQ(resolver.Resolve("file:" + WriteSecret("blanks", text)).value(), kSecret) << text;
+    setenv("TEST_BLANKS_API_KEY", text.c_str(), 1);
+    EXPECT_EQ(resolver.Resolve("env:TEST_BLANKS_API_KEY").value(), kSecret) << text;
+  }
+  // Inside they are one: two lines are no key.
+  EXPECT_FALSE(resolver.Resolve("file:" + WriteSecret("two-lines", "a\nb\n")).ok());
+  EXPECT_FALSE(resolver.Resolve("file:" + WriteSecret("only-blanks", "\xEF\xBB\xBF \r\n")).ok());
+}
+
+TEST(CredentialTest, TheDefaultCoversSecretsOfDockerAndOfKubernetes) {
+  const CredentialResolver resolver(ConfigAllowLists().credentials);
+  for (const char* name : {"file:/run/secrets/absent-key", "file:/run/secrets/absent/key"}) {
+    EXPECT_EQ(resolver.Resolve(name).status().code(), absl::StatusCode::kNotFound) << name;
+  }
+  for (const char* name : {"file:/run/secrets/a/b/c", "file:/run/secrets", "file:/run/other/key"}) {
+    EXPECT_EQ(resolver.Resolve(name).status().code(), absl::StatusCode::kPermissionDenied) << name;
+  }
 }
 
 TEST(CredentialTest, WhatIsNotAllowedIsNotEvenRead) {

@@ -284,9 +284,12 @@ TEST(DurationTextTest, ReadsAndPrintsTheShortestForm) {
 
 TEST(DurationTextTest, RefusesWhatIsNotExactlyADuration) {
   for (const std::string text : {"", "1", "-1s", "s", "1 s", "1s ", " 1s", "1.s", ".5s", "1d",
-                                 "inf", "1e3s", "+1s", "0.1ns", "99999999999999h", "1sm"}) {
+                                 "inf", "1e3s", "+1s", "0.1ns", "99999999999999h", "1sm", "0x1s",
+                                 "5.", "1,5s", "1m1m", "1h2h", "1s1m", "1ms1s", "1h1s1m"}) {
     EXPECT_FALSE(ParseDurationText(text).ok()) << text;
   }
+  EXPECT_THAT(std::string(ParseDurationText("1m1m").status().message()),
+              HasSubstr("\"1m1m\": has a unit twice or behind a smaller one"));
   EXPECT_THAT(std::string(ParseDurationText("100").status().message()),
               HasSubstr("unit missing: write 100ms or 100s"));
 }

@@ -158,6 +158,23 @@ INSTANTIATE_TEST_SUITE_P(
         Row{"UrlPort", Ends("[{url: 'https://h:65536/v1'}]"),
             "BAD_FORM upstream/u endpoints[0].url: \"https://h:65536/v1\" has no valid port; 1 to "
             "65535 is accepted"},
+        Row{"UrlOfChat", Ends("[{url: 'https://h/v1/chat/completions'}]"),
+            "BAD_FORM upstream/u endpoints[0].url: \"https://h/v1/chat/completions\" ends with /chat/completions, which every call "
+            "puts behind the url by itself; write the base: \"https://h/v1\""},
+        Row{"UrlOfChatWithSlashes", Ends("[{url: 'https://h/v1/Chat/Completions//'}]"),
+            "BAD_FORM upstream/u endpoints[0].url: \"https://h/v1/Chat/Completions//\" ends with /chat/completions, which every call "
+            "puts behind the url by itself; write the base: \"https://h/v1\""},
+        Row{"UrlOfCompletions", Ends("[{url: 'https://h/completions'}]"),
+            "BAD_FORM upstream/u endpoints[0].url: \"https://h/completions\" ends with /completions, which every call "
+            "puts behind the url by itself; write the base: \"https://h\""},
+        Row{"UrlOfEmbeddings", Ends("[{url: 'http://h:1/v1/embeddings'}]"),
+            "BAD_FORM upstream/u endpoints[0].url: \"http://h:1/v1/embeddings\" ends with /embeddings, which every call "
+            "puts behind the url by itself; write the base: \"http://h:1/v1\""},
+        Row{"UrlOfResponses", Ends("[{url: 'https://h/openai//responses/'}]"),
+            "BAD_FORM upstream/u endpoints[0].url: \"https://h/openai//responses/\" ends with /responses, which every call "
+            "puts behind the url by itself; write the base: \"https://h/openai\""},
+        Row{"UrlBelowAnOperationsName", Ends("[{url: 'https://h/chat/completions/v1'}]"), ""},
+        Row{"UrlOfModels", Ends("[{url: 'https://h/models'}]"), ""},
         Row{"UrlIpv6", Ends("[{url: 'http://[::1]:8080/v1'}]"), ""},
         Row{"UrlSpace", Ends("[{url: 'http://h/a b'}]"),
             "BAD_FORM upstream/u endpoints[0].url: \"http://h/a b\" has a space or a character "

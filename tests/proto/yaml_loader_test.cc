@@ -80,10 +80,10 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"DialectOfNobody", Up("dialect: {preset: VLMM}"),
                 "p.yaml:3: upstream/u: dialect.preset: \"VLMM\" is not known; did you mean VLLM?"},
         Refusal{"NotANumber", Retry("backoff: {exponential: {multiplier: nan}}"),
-                "p.yaml:3: retrypolicy/r: backoff.exponential.multiplier: \"nan\" is not a number"},
+                "p.yaml:3: retrypolicy/r: backoff.exponential.multiplier: \"nan\" is not a number; write 2 or 0.5"},
         Refusal{"PercentOfNothing", Route("hedge: {p95: {}, max_hedge_percent: half}"),
                 "p.yaml:3: route/chat: hedge.max_hedge_percent: \"half\" is not a percentage; "
-                "write 50 or 50%"}),
+                "write 50, 50% or 0.5%"}),
     [](const auto& info) { return info.param.name; });
 
 INSTANTIATE_TEST_SUITE_P(
@@ -223,6 +223,21 @@ TEST(YamlLoaderTest, PercentsAreReadWithAndWithoutTheSign) {
         LoadPolicyText(Route("hedge: {p95: {}, max_hedge_percent: " + text + "}"), "p.yaml");
     ASSERT_THAT(ErrorsOf(result), ElementsAre()) << text;
     EXPECT_EQ(result.resources[0].resource.route().hedge().max_hedge_percent(), 50) << text;
+  }
+}
+
+TEST(YamlLoaderTest, NumbersAreWrittenWhole) {
+  const auto errors = [](const std::string& multiplier) {
+    return ErrorsOf(LoadPolicyText(Retry("backoff: {exponential: {multiplier: " + multiplier + "}}"), "p.yaml"));
+  };
+  for (const std::string text : {"2", "2.5", "0.5", "1e0", "2.5E+0", "20e-1"}) {
+    EXPECT_THAT(errors(text), ElementsAre()) << text;
+  }
+  for (const std::string text : {".5", "5.", "+5", "05", "0x5", "1e", "e1", "1.5.1", "--1", "1_000", "1,5", "-"}) {
+    EXPECT_THAT(errors(text), ElementsAre(HasSubstr("multiplier"))) << text;
+    const LoadResult percent =
+        LoadPolicyText(Route("hedge: {p95: {}, max_hedge_percent: \"" + text + "%\"}"), "p.yaml");
+    EXPECT_THAT(ErrorsOf(percent), ElementsAre(HasSubstr("is not a percentage; write 50, 50% or 0.5%"))) << text;
   }
 }
 

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "proto/log/log_collector.h"
+#include "proto/tls/renewal_collector.h"
 #include "server/telemetry/call_metrics.h"
 #include "server/telemetry/collectors.h"
 #include "server/telemetry/resilience_collector.h"
@@ -56,6 +57,9 @@ std::set<std::string> ExportedByADataPlane() {
   add(ConfigCollector([] { return ConfigStatus{}; }));
   add(ConnectionCollector([] { return std::vector<ConnectionFigures>{}; }));
   add(LogCollector("sluice", {LineSort::kProgram, LineSort::kCalls}, [] { return LineWriterFigures{}; }));
+  add(RenewalCollector([] {
+    return std::vector<RenewalFigures>{{"listener", 0, absl::UnixEpoch(), absl::UnixEpoch()}};
+  }));
   add(ResilienceCollector([] {
     ResilienceFigures figures;
     figures.idempotency.emplace();

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include "gmock/gmock.h"
+#include "proto/tls/pem.h"
 #include "tests/upstream/transport_harness.h"
 
 namespace sluice {
@@ -226,6 +227,18 @@ TEST_F(PoolTest, UnusedPoolsAreForgotten) {
   EXPECT_LE(transport_->Stats().size(), 2u);
 }
 
+constexpr char kSomeAuthority[] =
+    "-----BEGIN CERTIFICATE-----\n"
+    "MIIBdTCCARugAwIBAgIURb+FsjMUHm07NgwGQ8YMkTkEfpQwCgYIKoZIzj0EAwIw\n"
+    "DzENMAsGA1UEAwwEc29tZTAgFw0yNjExMjgxNTQ2MzJaGA8yMTI2MTEwNDE1NDYz\n"
+    "MlowDzENMAsGA1UEAwwEc29tZTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABPmS\n"
+    "oAsLPZvdSuuORzfXCap3y2KtGUhw9fqqyMnMID7E0MpmT0NsbgI3Dxha7rKiCdRn\n"
+    "LbAf5RMBf11R9AK3JbWjUzBRMB0GA1UdDgQWBBQ+plbelFgTJKDhIDly+km9f+vA\n"
+    "RDAfBgNVHSMEGDAWgBQ+plbelFgTJKDhIDly+km9f+vARDAPBgNVHRMBAf8EBTAD\n"
+    "AQH/MAoGCCqGSM49BAMCA0gAMEUCIQDwKGpBzVjF/anSRP7IciMhS1N1Bz0gVjQ6\n"
+    "3ZzS6YPIBwIgY/XM/qB289mZ8fyPssTjJUl23YIknbzNaT5AnjJqnxM=\n"
+    "-----END CERTIFICATE-----\n";
+
 TEST(PoolKeyTest, TellsApartWhatMayNotShareAConnection) {
   HttpEndpoint plain;
   plain.host = "a";
@@ -235,7 +248,7 @@ TEST(PoolKeyTest, TellsApartWhatMayNotShareAConnection) {
   HttpEndpoint named = tls;
   named.server_name = "b";
   HttpEndpoint trusting = tls;
-  trusting.ca_file = "/ca.pem";
+  trusting.authorities = Authorities::FromPem(kSomeAuthority).value();
   HttpEndpoint proxied = tls;
   proxied.proxy = "http://p:1";
   const std::vector<HttpEndpoint> all = {plain, tls, named, trusting, proxied};

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "gmock/gmock.h"
+#include "proto/tls/tls_files.h"
 #include "tests/upstream/transport_harness.h"
 
 namespace sluice {
@@ -72,10 +73,13 @@ class TlsTest : public TransportTest {
   ScriptedTls Serves(const std::string& certificate = "server.pem") {
     return {certificates_->file(certificate), certificates_->file("server.key")};
   }
+  static std::shared_ptr<const Authorities> Trusted(const std::string& name) {
+    return Authorities::FromPem(ReadPemFile(certificates_->file(name)).value()).value();
+  }
   std::shared_ptr<HttpEndpoint> TlsEndpoint(uint16_t port) {
     auto endpoint = Endpoint(port);
     endpoint->tls = true;
-    endpoint->ca_file = certificates_->file("ca.pem");
+    endpoint->authorities = Trusted("ca.pem");
     return endpoint;
   }
 
@@ -110,7 +114,7 @@ TEST_F(TlsTest, EveryHandshakeButTheFirstResumesTheSession) {
 TEST_F(TlsTest, TheSystemsAuthoritiesAreReadOnce) {
   ScriptedServer server({{RespondForever(kOk)}}, Serves());
   auto endpoint = TlsEndpoint(server.port());
-  endpoint->ca_file.clear();
+  endpoint->authorities = nullptr;
   Run(endpoint);
   const uint64_t before = BytesReadByThisThread();
   for (int i = 0; i < 3; ++i) EXPECT_THAT(Run(endpoint)->heard.message, HasSubstr("is not trusted"));
@@ -120,7 +124,7 @@ TEST_F(TlsTest, TheSystemsAuthoritiesAreReadOnce) {
 TEST_F(TlsTest, OneAuthoritysConnectionsDoNotMakeAnothersBeReadAnew) {
   ScriptedServer server({{RespondForever(kOk)}}, Serves());
   auto of_the_system = TlsEndpoint(server.port());
-  of_the_system->ca_file.clear();
+  of_the_system->authorities = nullptr;
   auto own = TlsEndpoint(server.port());
   Run(of_the_system);
   Run(own);
@@ -136,7 +140,7 @@ TEST_F(TlsTest, OneAuthoritysConnectionsDoNotMakeAnothersBeReadAnew) {
 TEST_F(TlsTest, RefusesACertificateThatTheCaDidNotSign) {
   ScriptedServer server({{RespondForever(kOk)}}, Serves());
   auto endpoint = TlsEndpoint(server.port());
-  endpoint->ca_file = certificates_->file("other.pem");
+  endpoint->authorities = Trusted("other.pem");
   auto call = Run(endpoint);
   EXPECT_EQ(call->heard.failure, HttpFailure::kConnect);
   EXPECT_THAT(call->heard.message, HasSubstr("the certificate of 127.0.0.1:" +
@@ -147,7 +151,7 @@ TEST_F(TlsTest, RefusesACertificateThatTheCaDidNotSign) {
 TEST_F(TlsTest, TheSystemsAuthoritiesDoNotTrustAPrivateOne) {
   ScriptedServer server({{RespondForever(kOk)}}, Serves());
   auto endpoint = TlsEndpoint(server.port());
-  endpoint->ca_file.clear();
+  endpoint->authorities = nullptr;
   auto call = Run(endpoint);
   EXPECT_THAT(call->heard.message, HasSubstr("is not trusted"));
   EXPECT_EQ(server.requests(), 0);
@@ -171,12 +175,19 @@ TEST_F(TlsTest, ServerNameIsWhatTheCertificateAndTheHostHeaderSay) {
               HasSubstr("\r\nHost: llm.test:" + std::to_string(server.port()) + "\r\n"));
 }
 
-TEST_F(TlsTest, NamesTheCaFileThatCannotBeRead) {
+// A session that the authorities of before verified would be resumed without
+// verifying anything; an idle connection of theirs likewise.
+TEST_F(TlsTest, OtherAuthoritiesUseNoConnectionAndNoSessionOfThoseBefore) {
   ScriptedServer server({{RespondForever(kOk)}}, Serves());
-  auto endpoint = TlsEndpoint(server.port());
-  endpoint->ca_file = "/no/such/ca.pem";
-  auto call = Run(endpoint);
-  EXPECT_EQ(call->heard.message, "the CA file \"/no/such/ca.pem\" cannot be used");
+  auto before = TlsEndpoint(server.port());
+  EXPECT_TRUE(Run(before)->heard.ended());
+  auto after = TlsEndpoint(server.port());
+  after->authorities = Trusted("other.pem");
+  EXPECT_THAT(Run(after)->heard.message, HasSubstr("is not trusted"));
+  EXPECT_EQ(server.resumed(), 0);
+  // The same ones read anew are no others.
+  auto again = TlsEndpoint(server.port());
+  EXPECT_EQ(Run(again)->heard.events[0], "reused");
 }
 
 TEST_F(TlsTest, SaysThatAPlainPortSpeaksNoTls) {
