@@ -1,12 +1,5 @@
 #include "controlplane/server.h"
 
-#include <arpa/inet.h>
-#include <netdb.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 #include <random>
 
 #include "absl/strings/str_cat.h"
@@ -24,16 +17,6 @@ namespace {
 // that wait for one another.
 constexpr int64_t kOwnDescriptors = 40;
 constexpr absl::Duration kKeepaliveTimeout = absl::Seconds(10);
-
-// "host" and "port"; "[::1]:80" has brackets.
-bool SplitAddress(const std::string& address, std::string& host, std::string& port) {
-  size_t colon = address.rfind(':');
-  if (colon == std::string::npos || colon + 1 == address.size()) return false;
-  host = address.substr(0, colon);
-  port = address.substr(colon + 1);
-  if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
-  return true;
-}
 
 void SetChannelArguments(const Options& options, grpc::ServerBuilder& builder) {
   builder.SetMaxReceiveMessageSize(options.max_request_bytes);
