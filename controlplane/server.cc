@@ -114,7 +114,6 @@ absl::StatusOr<std::unique_ptr<ControlPlaneServer>> ControlPlaneServer::Start(co
 absl::Status ControlPlaneServer::StartPush() {
   PushHub::Options options;
   options.settings = options_.push;
-  options.epoch = store_->epoch();
   options.clock = [] { return absl::Now(); };
   options.observer = metrics_.get();
   options.wake = [this] { timer_.Wake(); };

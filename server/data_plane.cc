@@ -102,6 +102,7 @@ class DataPlane::Impl {
                           .table = [this] { return config_->tables().Current(); },
                           .status = [this] { return config_->status(); },
                           .clock = [] { return Moment{SteadyNow(), absl::Now()}; },
+                          .policies = [this](uint64_t offset) { return config_->PoliciesPiece(offset); },
                           .check = [this](const v1::PolicyCheckQuery& query) { return config_->Check(query); }}};
   NodeFiguresSampler sampler_;  // config worker only
   std::shared_ptr<PoolRegistry> pools_ = std::make_shared<PoolRegistry>();

@@ -29,8 +29,12 @@ struct PolicyChange {
   // Where it is ABORTED: the etag that does not match, and whose it is.
   std::optional<ResourceKey> conflict;
   std::string stale_etag;
+  // As in StoreWrite; made together with the rest, or without it.
+  std::vector<std::string> replaces_epochs;
+  bool new_epoch = false;
 
   bool empty() const { return puts.empty() && deletes.empty(); }
+  bool changes_lineage() const { return new_epoch || !replaces_epochs.empty(); }
 };
 
 using ResourceList = google::protobuf::RepeatedPtrField<v1::Resource>;
@@ -39,6 +43,9 @@ using RefList = google::protobuf::RepeatedPtrField<v1::ResourceRef>;
 using LabelMap = google::protobuf::Map<std::string, std::string>;
 // All of `labels`.
 bool HasLabels(const v1::Resource& resource, const LabelMap& labels);
+
+// The kind is "" where none is set.
+ResourceKey KeyOf(const v1::Resource& resource);
 
 // INVALID_ARGUMENT unless the kind is known and the name there.
 grpc::Status ParseRef(const v1::ResourceRef& ref, ResourceKey& key);

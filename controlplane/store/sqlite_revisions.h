@@ -17,7 +17,7 @@ namespace sluice {
 // The newest version of each resource up to `revision` (all, if not given).
 absl::StatusOr<PolicyStatePtr> LoadState(SqliteDb& db, std::optional<uint64_t> revision);
 
-// What one revision changed; without replaces_epochs.
+// What one revision changed; without epoch and replaces_epochs.
 absl::StatusOr<StoreEvent> LoadEvent(SqliteDb& db, uint64_t revision);
 
 // Newest first; `newest` is the newest revision there is.

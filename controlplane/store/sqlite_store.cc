@@ -58,7 +58,10 @@ class SqliteStore : public Store {
     return absl::OkStatus();
   }
 
-  const std::string& epoch() const override { return epoch_; }
+  std::string epoch() const override {
+    absl::MutexLock lock(&mutex_);
+    return epoch_;
+  }
   const std::string& location() const override { return location_; }
 
   Lineage lineage() override {
@@ -87,7 +90,7 @@ class SqliteStore : public Store {
     if (db_->HasMoved()) return Moved();
     SqliteTransaction transaction(*db_);
     if (absl::Status status = transaction.Begin(); !status.ok()) return status;
-    StoreEvent event{current_->revision, current_->committed, {}, lineage_.replaces_epochs};
+    StoreEvent event{current_->revision, current_->committed, {}, epoch_, lineage_.replaces_epochs};
     uint64_t compacted = history_.compacted();
     if (absl::Status status = WriteChange(write, event, compacted); !status.ok()) return status;
     if (absl::Status status = transaction.Commit(); !status.ok()) return status;
@@ -133,6 +136,7 @@ class SqliteStore : public Store {
     for (uint64_t revision = after_revision + 1; revision <= current_->revision; ++revision) {
       absl::StatusOr<StoreEvent> event = LoadEvent(*db_, revision);
       if (!event.ok()) return event.status();
+      event->epoch = epoch_;
       event->replaces_epochs = lineage_.replaces_epochs;
       callback(*event);
     }
@@ -217,11 +221,12 @@ class SqliteStore : public Store {
   StoreEvent MakeEvent(StoreWrite& write) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     StoreEvent event;
     event.revision = current_->revision + 1;
+    event.epoch = write.new_epoch ? NewEpoch() : epoch_;
     event.replaces_epochs = lineage_.replaces_epochs;
     // What is stored has microseconds; the same time must come back after a restart.
     event.committed = absl::FromUnixMicros(absl::ToUnixMicros(clock_()));
     for (v1::Resource& put : write.puts) {
-      StampResource(put, epoch_, event.revision);
+      StampResource(put, event.epoch, event.revision);
       const auto* field =
           put.GetReflection()->GetOneofFieldDescriptor(put, put.GetDescriptor()->FindOneofByName("spec"));
       ResourceKey key{field == nullptr ? std::string() : field->message_type()->name(), put.meta().name()};
@@ -243,8 +248,13 @@ class SqliteStore : public Store {
       if (!result.ok()) return result.status();
       compacted = *result;
     }
+    if (write.new_epoch) {
+      if (event.items.empty()) event.epoch = NewEpoch();
+      if (absl::Status status = WriteStoreMeta(*db_, "epoch", event.epoch); !status.ok()) return status;
+      write.replaces_epochs.push_back(epoch_);
+    }
     if (!write.replaces_epochs.empty()) {
-      absl::StatusOr<std::vector<std::string>> epochs = AddReplacedEpochs(*db_, epoch_, write.replaces_epochs);
+      absl::StatusOr<std::vector<std::string>> epochs = AddReplacedEpochs(*db_, event.epoch, write.replaces_epochs);
       if (!epochs.ok()) return epochs.status();
       event.replaces_epochs = *std::move(epochs);
     }
@@ -253,7 +263,8 @@ class SqliteStore : public Store {
 
   // What was committed, in memory and to watchers.
   void TakeOver(const StoreEvent& event, uint64_t compacted) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    if (event.items.empty() && event.replaces_epochs == lineage_.replaces_epochs) return;
+    if (event.items.empty() && event.epoch == epoch_ && event.replaces_epochs == lineage_.replaces_epochs) return;
+    epoch_ = event.epoch;
     lineage_.replaces_epochs = event.replaces_epochs;
     history_.Committed(*db_, compacted, event);
     if (!event.items.empty()) current_ = Apply(*current_, event);
@@ -291,9 +302,9 @@ class SqliteStore : public Store {
   const std::function<absl::Time()> clock_;
   // Given up after the connection is closed.
   const std::unique_ptr<StoreLock> lock_;
-  std::string epoch_;
 
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
+  std::string epoch_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<SqliteDb> db_ ABSL_GUARDED_BY(mutex_);
   HistoryBounds history_ ABSL_GUARDED_BY(mutex_);
   PolicyStatePtr current_ ABSL_GUARDED_BY(mutex_);

@@ -87,13 +87,16 @@ struct StoreWrite {
   // what is there already, and the store's own, are passed over. Empty or
   // longer than kMaxEpochBytes: INVALID_ARGUMENT.
   std::vector<std::string> replaces_epochs;
+  // The store begins a new epoch, which replaces the one before: where data
+  // planes run a future of that one which this store lost.
+  bool new_epoch = false;
   // Empty: nothing is remembered.
   std::string request_id;
   RememberedAnswer answer;
 };
 
 // A committed revision as watchers see it. Without items: the revision is the
-// one before, only replaces_epochs grew.
+// one before, only the epoch changed or replaces_epochs grew.
 struct StoreEvent {
   struct Item {
     ResourceKey key;
@@ -102,6 +105,8 @@ struct StoreEvent {
   uint64_t revision = 0;
   absl::Time committed;
   std::vector<Item> items;
+  // Of the store, from this change on.
+  std::string epoch;
   // All that the store has now, not only what is new.
   std::vector<std::string> replaces_epochs;
 };
@@ -139,9 +144,9 @@ class Store {
 
   virtual ~Store() = default;
 
-  // Random, made with the store, and anew when it was restored from a backup:
-  // revisions only compare within one epoch.
-  virtual const std::string& epoch() const = 0;
+  // Random, made with the store, and anew when it was restored from a backup or
+  // StoreWrite::new_epoch says so: revisions only compare within one epoch.
+  virtual std::string epoch() const = 0;
 
   // As GetInfo tells it: "sqlite:/var/lib/sluice/sluice.db".
   virtual const std::string& location() const = 0;

@@ -132,6 +132,11 @@ v1::Answer NodeCommands::Answer(const v1::Query& query) const {
       return Live(query.live());
     case v1::Query::kCheck:
       return Check(query.check());
+    case v1::Query::kPolicies: {
+      v1::Answer answer;
+      *answer.mutable_policies() = sources_.policies(query.policies().offset());
+      return answer;
+    }
     default:
       break;
   }

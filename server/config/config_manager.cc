@@ -16,8 +16,9 @@
 #include "server/config/config_subscription.h"
 #include "server/config/config_worker.h"
 #include "server/config/last_known_good.h"
-#include "server/config/policy_compiler.h"
+#include "server/config/policy_bundle.h"
 #include "server/config/policy_check.h"
+#include "server/config/policy_compiler.h"
 #include "server/config/policy_file.h"
 
 namespace sluice {
@@ -63,6 +64,8 @@ class ConfigManager::Impl : public ConfigReceiver {
     });
   }
 
+  v1::PoliciesInForce PoliciesPiece(uint64_t offset) { return bundler_.Piece(held_, offset); }
+
   const RouteTableSource& tables() const { return tables_; }
   const std::vector<std::string>& errors() const { return errors_; }
   ConfigStatus status() const {
@@ -103,6 +106,7 @@ class ConfigManager::Impl : public ConfigReceiver {
   std::unique_ptr<LastKnownGood> last_known_good_;
   std::unique_ptr<ConfigSubscription> subscription_;
   ResourceSet held_;  // from the control plane
+  PolicyBundler bundler_;
   std::string file_fingerprint_;  // as loaded
   std::string file_seen_;         // at the last look
   uint64_t file_revision_ = 0;
@@ -359,6 +363,7 @@ absl::Status ConfigManager::Start() { return impl_->Start(); }
 void ConfigManager::Stop() { impl_->Stop(); }
 void ConfigManager::Reload() { impl_->Reload(); }
 v1::PolicyCheck ConfigManager::Check(const v1::PolicyCheckQuery& query) const { return impl_->Check(query); }
+v1::PoliciesInForce ConfigManager::PoliciesPiece(uint64_t offset) { return impl_->PoliciesPiece(offset); }
 const RouteTableSource& ConfigManager::tables() const { return impl_->tables(); }
 ConfigStatus ConfigManager::status() const { return impl_->status(); }
 const std::vector<std::string>& ConfigManager::errors() const { return impl_->errors(); }

@@ -55,6 +55,10 @@ class ConfigManager {
   // control plane. On the config worker only, as the queries come.
   v1::PolicyCheck Check(const v1::PolicyCheckQuery& query) const;
 
+  // A piece of what is held from the control plane. On the config worker only:
+  // within ConfigOptions::subscription.on_query.
+  v1::PoliciesInForce PoliciesPiece(uint64_t offset);
+
   const RouteTableSource& tables() const;
   ConfigStatus status() const;
   // What Start found wrong with the policy file, one line each.

@@ -364,6 +364,36 @@ TEST_P(StoreContractTest, TheNewestReplacedEpochsAreKept) {
   EXPECT_EQ(kept.back(), "e" + std::to_string(kMaxReplacedEpochs + 1));
 }
 
+TEST_P(StoreContractTest, ANewEpochReplacesTheOneBeforeAndSurvivesReopening) {
+  Commit({MakeUpstream("a")});
+  const std::string first = store_->epoch();
+  std::vector<StoreEvent> seen;
+  auto watch = *store_->Watch(1, [&](const StoreEvent& event) { seen.push_back(event); });
+  // With a change, and alone.
+  StoreWrite write = Write({MakeUpstream("b")});
+  write.new_epoch = true;
+  write.replaces_epochs = {"theirs"};
+  ASSERT_TRUE(store_->Commit(std::move(write)).ok());
+  const std::string second = store_->epoch();
+  EXPECT_NE(second, first);
+  EXPECT_EQ(Current()->revision, 2) << "revisions go on";
+  EXPECT_THAT(store_->lineage().replaces_epochs, ElementsAre("theirs", first));
+  StoreWrite alone = Write({});
+  alone.new_epoch = true;
+  ASSERT_TRUE(store_->Commit(std::move(alone)).ok());
+  const std::string third = store_->epoch();
+  EXPECT_EQ(Current()->revision, 2);
+  EXPECT_THAT(store_->lineage().replaces_epochs, ElementsAre("theirs", first, second));
+  ASSERT_EQ(seen.size(), 2);
+  EXPECT_EQ(seen[0].epoch, second);
+  EXPECT_EQ(seen[1].epoch, third);
+  EXPECT_THAT(seen[1].items, IsEmpty());
+  watch.reset();
+  Open({});
+  EXPECT_EQ(store_->epoch(), third);
+  EXPECT_THAT(store_->lineage().replaces_epochs, ElementsAre("theirs", first, second));
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Implementations, StoreContractTest,
     testing::Values(Implementation{"Sqlite",
