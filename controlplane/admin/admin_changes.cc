@@ -1,4 +1,5 @@
 // The methods of AdminService that change policies, or say what would change.
+#include "absl/strings/str_cat.h"
 #include "controlplane/admin/admin_service.h"
 #include "controlplane/admin/edit_request.h"
 #include "controlplane/admin/node_check.h"

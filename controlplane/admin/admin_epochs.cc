@@ -157,7 +157,7 @@ grpc::Status AdminService::DoReplaceEpochs(const v1::ReplaceEpochsRequest& reque
                             "nothing was replaced: this store has no policies yet; apply them first");
         }
         PolicyChange applied;
-        if (grpc::Status status = ProposeApply(state, request.resources(), /*check_etags=*/false, applied);
+        if (grpc::Status status = ProposeApply(state, request.resources(), ApplyRules(), applied);
             !status.ok()) {
           return status;
         }

@@ -1,6 +1,7 @@
 // The gRPC face of the Admin service (control.proto). Callback API: each method
 // runs on a thread of gRPC's and is as long as one commit; AwaitRevision,
-// Command and what asks data planes hold no thread while they wait.
+// Command, Adopt, ReplaceEpochs and an Apply that asks data planes hold no
+// thread while they wait for them.
 #ifndef SLUICE_CONTROLPLANE_ADMIN_ADMIN_SERVICE_H_
 #define SLUICE_CONTROLPLANE_ADMIN_ADMIN_SERVICE_H_
 

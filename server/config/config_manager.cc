@@ -18,8 +18,8 @@
 #include "server/config/last_known_good.h"
 #include "server/config/local_renewal.h"
 #include "server/config/policy_bundle.h"
-#include "server/config/policy_compiler.h"
 #include "server/config/policy_check.h"
+#include "server/config/policy_compiler.h"
 #include "server/config/policy_file.h"
 
 namespace sluice {

@@ -85,6 +85,12 @@ class NodeCommandsTest : public testing::Test {
                           .table = [this] { return table_; },
                           .status = [this] { return status_; },
                           .clock = [this] { return Now(); },
+                          .policies =
+                              [](uint64_t offset) {
+                                v1::PoliciesInForce piece;
+                                piece.set_revision(offset + 1);
+                                return piece;
+                              },
                           .check = [this](const v1::PolicyCheckQuery& query) {
                             asked_ = query;
                             v1::PolicyCheck check;
@@ -328,16 +334,10 @@ TEST_F(NodeCommandsTest, ConfigTellsWhatIsInForce) {
 }
 
 TEST_F(NodeCommandsTest, PoliciesAreToldFromTheOffsetThatIsAskedFor) {
-  NodeCommands commands({registry_, live_, [this] { return table_; }, [this] { return status_; },
-                         [this] { return Now(); }, [](uint64_t offset) {
-                           v1::PoliciesInForce piece;
-                           piece.set_revision(offset + 1);
-                           return piece;
-                         }});
   v1::Query query;
   query.mutable_policies()->set_offset(6);
-  EXPECT_EQ(commands.Answer(query).code(), 0);
-  EXPECT_EQ(commands.Answer(query).policies().revision(), 7u);
+  EXPECT_EQ(commands_.Answer(query).code(), 0);
+  EXPECT_EQ(commands_.Answer(query).policies().revision(), 7u);
 }
 
 TEST_F(NodeCommandsTest, BeforeTheFirstConfigurationThereIsNothing) {
@@ -350,6 +350,7 @@ TEST_F(NodeCommandsTest, BeforeTheFirstConfigurationThereIsNothing) {
                          .table = [this] { return table_; },
                          .status = [this] { return status_; },
                          .clock = [this] { return Now(); },
+                         .policies = [](uint64_t) { return v1::PoliciesInForce(); },
                          .check = [](const v1::PolicyCheckQuery&) { return v1::PolicyCheck(); }});
   query.mutable_breakers();
   EXPECT_THAT(Names(commands.Answer(query)), IsEmpty());

@@ -93,6 +93,7 @@ class Node {
                           .table = [] { return nullptr; },
                           .status = [] { return ConfigStatus(); },
                           .clock = Clock,
+                          .policies = [](uint64_t) { return v1::PoliciesInForce(); },
                           .check = [](const v1::PolicyCheckQuery&) { return v1::PolicyCheck(); }}};
   grpc::CompletionQueue queue_;
   Receiver receiver_;

@@ -141,7 +141,7 @@ TEST_F(AskNodesTest, AChangeTooLargeToAskAboutSaysSo) {
   server_.Apply({MakeUpstream("a")});
   AskedNode node(server_, "edge", WouldRunIt);
   v1::ApplyRequest request;
-  for (int i = 0; i < 15; ++i) *request.add_resources() = MakeEndpointList("l" + std::to_string(i), 9000);
+  for (int i = 0; i < 11; ++i) *request.add_resources() = MakeEndpointList("l" + std::to_string(i), 9000);
   request.set_validate_only(true);
   request.set_ask_nodes(true);
   const grpc::Status status = Apply(request);

@@ -3,6 +3,7 @@
 #include "controlplane/store/restore.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -187,6 +188,20 @@ TEST_F(RestoreTest, TheStoreIsForItsOwnerAlone) {
   struct stat info {};
   ASSERT_EQ(stat(path_.c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0600);
+}
+
+// Else a service that runs as somebody else could not open what root restored.
+TEST_F(RestoreTest, WhatRootRestoresBelongsToTheOwnerOfTheFolder) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can give files away";
+  constexpr uid_t kService = 4242;
+  MakeStore(backup_, 1);
+  ASSERT_EQ(chown(folder_.File("").c_str(), kService, kService), 0);
+  ASSERT_TRUE(Restore().ok());
+  for (const std::string& file : {path_, path_ + ".lock"}) {
+    struct stat info {};
+    ASSERT_EQ(stat(file.c_str(), &info), 0) << file;
+    EXPECT_EQ(info.st_uid, kService) << file;
+  }
 }
 
 TEST_F(RestoreTest, LeavesNothingBeside) {
