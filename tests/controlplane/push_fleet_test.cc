@@ -234,7 +234,8 @@ TEST_F(PushFleetTest, TheLogTellsWhoComesRefusesAndGoes) {
   running.mutable_have(0)->set_name("u");
   running.mutable_have(0)->set_version(1);
   ASSERT_TRUE(Connect(b, running).ok());
-  EXPECT_THAT(log.text(), HasSubstr("data plane b connected from peer, runs revision 1 of epoch \"" + store_->epoch() + "\""));
+  EXPECT_THAT(log.text(),
+              HasSubstr("data plane b connected from peer, runs revision 1 of epoch \"" + store_->epoch() + "\""));
   Advance(absl::Seconds(31));
   EXPECT_THAT(log.text(), HasSubstr("data plane b lost: no answer to revision 1 within 30s"));
   FakeStream c;
