@@ -84,7 +84,8 @@ void AddPush(CLI::App& app, PushSettings& push) {
               "Data planes are asked to connect anew after this time, +/- 10 %");
   AddDuration(app, "--drain-within", push.drain_within, "What a data plane is given to connect anew");
   AddDuration(app, "--forget-lost-after", push.forget_lost_after, "Data planes gone for longer are not listed");
-  AddDuration(app, "--forget-gone-after", push.forget_gone_after, "Data planes that left in peace are listed for this long");
+  AddDuration(app, "--forget-gone-after", push.forget_gone_after,
+              "Data planes that left in peace are listed for this long");
   app.add_option("--max-nodes", push.max_nodes, "Data planes known at a time, at most")
       ->check(CLI::Range(size_t{1}, size_t{10000000}));
   app.add_option("--admission-rate", push.admission_rate, "New streams of data planes admitted a second")

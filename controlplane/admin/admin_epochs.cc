@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "controlplane/admin/admin_service.h"
+#include "controlplane/admin/change_words.h"
 #include "controlplane/admin/edit_request.h"
 #include "controlplane/admin/epoch_change.h"
 #include "controlplane/admin/rpc_status.h"
@@ -51,6 +52,12 @@ std::string WhoAndWhy(const Request& request) {
   return text;
 }
 
+// Those that PolicyEditor does not come to see.
+grpc::Status NotAdopted(const v1::AdoptRequest& request, const grpc::Status& status) {
+  if (!request.validate_only()) spdlog::warn("{}", RefusalWords("Adopt", request.author(), status));
+  return status;
+}
+
 void LogAdopted(const v1::AdoptRequest& request, const v1::AdoptResponse& response) {
   spdlog::warn("revision {} of epoch {}, which {} data planes run, is adopted as revision {}{}",
                response.adopted_revision(), Shown(response.adopted_epoch()), response.node_ids_size(),
@@ -83,9 +90,10 @@ AdminService::Reactor* AdminService::Adopt(Context* context, const v1::AdoptRequ
     const std::string away =
         nodes.empty() ? "" : absl::StrCat(" that is connected; not connected: ", nodes.front().node_id(),
                                           nodes.size() == 1 ? "" : absl::StrCat(" and ", nodes.size() - 1, " more"));
-    return Finish(context, "Adopt",
-                  MakeStatus(grpc::StatusCode::FAILED_PRECONDITION,
-                             absl::StrCat("nothing was adopted: no data plane runs another epoch", away)));
+    const grpc::Status status =
+        MakeStatus(grpc::StatusCode::FAILED_PRECONDITION,
+                   absl::StrCat("nothing was adopted: no data plane runs another epoch", away));
+    return Finish(context, "Adopt", NotAdopted(*request, status));
   }
   // The reactor stays valid until Finish, also when the caller has gone.
   Reactor* reactor = context->DefaultReactor();
@@ -100,7 +108,7 @@ AdminService::Reactor* AdminService::Adopt(Context* context, const v1::AdoptRequ
 
 grpc::Status AdminService::DoAdopt(const v1::AdoptRequest& request, const FleetPolicies& found,
                                    v1::AdoptResponse& response) {
-  if (grpc::Status status = CheckAdoptable(found); !status.ok()) return status;
+  if (grpc::Status status = CheckAdoptable(found); !status.ok()) return NotAdopted(request, status);
   const RunPolicies& adopted = found.groups.front();
   EpochChange epochs;
   for (const RunPolicies& group : found.groups) AddEpoch(group.epoch, store_.epoch(), epochs);

@@ -97,7 +97,8 @@ class Reading : public std::enable_shared_from_this<Reading> {
     const v1::PoliciesInForce& piece = answer.policies();
     if (piece.sha256() != group.sha256) return EndGroup("they changed while they were read");
     if (piece.total_bytes() > kMaxBundleBytes) {
-      return EndGroup(absl::StrCat("they have ", piece.total_bytes(), " bytes; at most ", kMaxBundleBytes, " are read"));
+      return EndGroup(
+          absl::StrCat("they have ", piece.total_bytes(), " bytes; at most ", kMaxBundleBytes, " are read"));
     }
     bundle_ += piece.data();
     const bool whole = bundle_.size() >= piece.total_bytes();

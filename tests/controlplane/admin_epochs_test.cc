@@ -105,6 +105,9 @@ TEST_F(AdminEpochsTest, AdoptTakesOverWhatTheFleetRuns) {
   const grpc::Status nobody = Adopt();
   EXPECT_EQ(nobody.error_code(), StatusCode::FAILED_PRECONDITION);
   EXPECT_THAT(nobody.error_message(), HasSubstr("no data plane runs another epoch"));
+  v1::AdoptRequest look;
+  look.set_validate_only(true);
+  EXPECT_EQ(Adopt(look).error_code(), StatusCode::FAILED_PRECONDITION);
 }
 
 TEST_F(AdminEpochsTest, AdoptKeepsTheLabelsOfWhatTheStoreHasToo) {

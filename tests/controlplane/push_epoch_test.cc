@@ -55,7 +55,8 @@ TEST_F(PushEpochTest, ANodeOfAnotherEpochIsSentNothingAndShownAsSuch) {
   };
   for (const Case& c : {Case{"a nearly empty store", false, "another", 41, "runs revision 41 of another store"},
                         {"an empty store", true, "another", 41, "runs revision 41 of another store"},
-                        {"a store that lost its newest revisions", false, nullptr, 41, "runs revision 41, which this store lost"}}) {
+                        {"a store that lost its newest revisions", false, nullptr, 41,
+                         "runs revision 41, which this store lost"}}) {
     SCOPED_TRACE(c.name);
     SetUpAnew();
     if (!c.empty) Commit({MakeUpstream("u")});
@@ -68,7 +69,8 @@ TEST_F(PushEpochTest, ANodeOfAnotherEpochIsSentNothingAndShownAsSuch) {
     const v1::NodeStatus status = Status("a");
     EXPECT_EQ(status.state(), v1::NODE_STATE_EPOCH_MISMATCH);
     EXPECT_THAT(status.last_error(), HasSubstr(c.text));
-    EXPECT_THAT(status.last_error(), HasSubstr("sluicectl apply --adopt goes on from what it runs, --new-epoch replaces it"));
+    EXPECT_THAT(status.last_error(),
+                HasSubstr("sluicectl apply --adopt goes on from what it runs, --new-epoch replaces it"));
     EXPECT_EQ(status.acked_revision(), c.revision);
     EXPECT_EQ(status.epoch(), c.epoch == nullptr ? store_->epoch() : c.epoch);
     const v1::AwaitRevisionResponse answer = Await(1);
@@ -148,7 +150,8 @@ TEST_F(PushEpochTest, AReplacedEpochGetsASnapshotThatSaysSo) {
   EXPECT_EQ(Status("a").epoch(), store_->epoch());
   Commit({MakeUpstream("v")});
   ASSERT_THAT(stream.plans, SizeIs(2));
-  EXPECT_THAT(stream.plans[1]->chunks[0].update().replaces_epochs(), SizeIs(0)) << "who takes a difference has the epoch";
+  EXPECT_THAT(stream.plans[1]->chunks[0].update().replaces_epochs(), SizeIs(0))
+      << "who takes a difference has the epoch";
 }
 
 TEST_F(PushEpochTest, WhatIsReplacedIsKnownAfterARestart) {
@@ -159,7 +162,8 @@ TEST_F(PushEpochTest, WhatIsReplacedIsKnownAfterARestart) {
   ASSERT_TRUE(Connect(stream, Running("a", "another", 41)).ok());
   ASSERT_THAT(stream.plans, SizeIs(1));
   EXPECT_TRUE(stream.plans[0]->snapshot);
-  EXPECT_THAT(Status("a").last_error(), HasSubstr("runs revision 41 of another store, which the policies of this one replace"));
+  EXPECT_THAT(Status("a").last_error(),
+              HasSubstr("runs revision 41 of another store, which the policies of this one replace"));
 }
 
 // Else a node that connects in between would be sent the nearly empty store.

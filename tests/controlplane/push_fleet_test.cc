@@ -225,7 +225,8 @@ TEST_F(PushFleetTest, TheLogTellsWhoComesRefusesAndGoes) {
   EXPECT_THAT(log.text(), HasSubstr("data plane a connected from ipv4:10.0.0.1:1000, version \"1.2.3\\n[fake] line\", "
                                     "runs nothing of a control plane yet"));
   Nack(a, *a.plans.at(0));
-  EXPECT_THAT(log.text(), HasSubstr("data plane a refused revision 1: upstream/u: credential: env KEY is not set here"));
+  EXPECT_THAT(log.text(),
+              HasSubstr("data plane a refused revision 1: upstream/u: credential: env KEY is not set here"));
   hub_->Detach(a.id);
   EXPECT_THAT(log.text(), HasSubstr("data plane a lost: its connection ended"));
   v1::Hello running = Running("b", store_->epoch(), 1);
@@ -233,7 +234,8 @@ TEST_F(PushFleetTest, TheLogTellsWhoComesRefusesAndGoes) {
   running.mutable_have(0)->set_name("u");
   running.mutable_have(0)->set_version(1);
   ASSERT_TRUE(Connect(b, running).ok());
-  EXPECT_THAT(log.text(), HasSubstr("data plane b connected from peer, runs revision 1 of epoch \"" + store_->epoch() + "\""));
+  EXPECT_THAT(log.text(),
+              HasSubstr("data plane b connected from peer, runs revision 1 of epoch \"" + store_->epoch() + "\""));
   Advance(absl::Seconds(31));
   EXPECT_THAT(log.text(), HasSubstr("data plane b lost: no answer to revision 1 within 30s"));
   FakeStream c;

@@ -45,7 +45,10 @@ class RunningNode {
   };
 
   RunningNode(InProcessServer& server, const std::string& id, Runs runs)
-      : epoch_(runs.epoch), revision_(runs.revision), is_old_(runs.is_old), stream_(server.push().Subscribe(&context_)) {
+      : epoch_(runs.epoch),
+        revision_(runs.revision),
+        is_old_(runs.is_old),
+        stream_(server.push().Subscribe(&context_)) {
     for (const v1::Resource& resource : runs.resources) {
       v1::ResourceUpsert& upsert = held_[{std::string(KindOf(resource)), resource.meta().name()}];
       upsert.set_kind(std::string(KindOf(resource)));

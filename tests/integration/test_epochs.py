@@ -95,8 +95,9 @@ class Epochs(Fleet):
         self.assertEqual(sorted(resource.meta.name for resource in stored), ["alpha", "chat"])
         for server in servers:
             self.serves(server)
-        self.assertRegex(self.control.stderr(), 'revision 1 of epoch "[0-9a-f]+", which 2 data planes run, is adopted as '
-                                                'revision 2 by "ann" \\("the store was lost"\\)')
+        self.assertRegex(self.control.stderr(),
+                         'revision 1 of epoch "[0-9a-f]+", which 2 data planes run, is adopted as revision 2 by "ann" '
+                         '\\("the store was lost"\\)')
         self.assertIn("acked by 2/2", self.applied(self.control, route_yaml(["alpha"], name="second")))
 
     def test_replacing_is_said_and_shown_before(self):
