@@ -359,7 +359,8 @@ TEST_F(ControlPlaneProcessTest, JsonLogLinesAreJson) {
   std::unique_ptr<Process> process = Run({"--log-format", "json"});
   ASSERT_THAT(process->ReadLine(), HasSubstr("listening"));
   EXPECT_EQ(process->Kill(SIGTERM), 0);
-  EXPECT_THAT(LastError(), MatchesRegex("\\{\"time\":\"[^\"]*\",\"level\":\"info\",\"message\":\"SIGTERM[^\"]*\"\\}\n"));
+  EXPECT_THAT(LastError(),
+              MatchesRegex("\\{\"time\":\"[^\"]*\",\"level\":\"info\",\"message\":\"SIGTERM[^\"]*\"\\}\n"));
 }
 
 }  // namespace

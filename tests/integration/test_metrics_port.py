@@ -92,13 +92,15 @@ class MetricsPort(IntegrationTest):
 
     def test_series_of_a_deleted_route_go_and_those_of_others_stay(self):
         alpha, beta = self.upstreams("alpha", "beta")
-        stub = self.gateway(upstream_yaml("alpha", alpha.url), upstream_yaml("beta", beta.url, extra="pool: {max_idle_time: 100ms}"), route_yaml(["alpha"]),
-                            route_yaml(["beta"], name="old"), args=("--keep-series", "1s"))
+        quick = "pool: {max_idle_time: 100ms}"
+        stub = self.gateway(upstream_yaml("alpha", alpha.url), upstream_yaml("beta", beta.url, extra=quick),
+                            route_yaml(["alpha"]), route_yaml(["beta"], name="old"), args=("--keep-series", "1s"))
         self.ok(stream(stub, chat_request()))
         self.ok(stream(stub, chat_request(model="old")))
 
         def of_the_old():
-            return [sample for sample in self.server.metrics() if re.search(rf'"(old|beta|{re.escape(beta.url[:-3])})"', sample)]
+            names = rf'"(old|beta|{re.escape(beta.url[:-3])})"'
+            return [sample for sample in self.server.metrics() if re.search(names, sample)]
 
         kinds = {sample.partition("{")[0] for sample in of_the_old()}
         for kind in ("sluice_calls_total", "gen_ai_client_operation_duration_seconds_bucket", "sluice_breaker_state",
