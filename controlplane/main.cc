@@ -54,6 +54,8 @@ int main(int argc, char** argv) {
 
   auto server = sluice::ControlPlaneServer::Start(*options, log.writer());
   if (!server.ok()) {
+    // What was logged on the way comes first.
+    log.Close();
     sluice::PrintWithin(STDERR_FILENO, absl::StrCat("sluice-controlplane: ", server.status().message(), "\n"));
     return 1;
   }

@@ -104,7 +104,11 @@ int Run(sluice::ServerOptions options, sluice::ProgramLog& log, const sigset_t& 
   const absl::Duration grace = options.face.drain_grace;
   sluice::DataPlane data_plane(std::move(options), log.writer());
   absl::Status started = data_plane.Start();
-  if (!started.ok()) return Complain(started);
+  if (!started.ok()) {
+    // What was logged on the way comes first.
+    log.Close();
+    return Complain(started);
+  }
   sluice::PrintWithin(STDOUT_FILENO, absl::StrCat("listening on ", data_plane.address(), ", metrics on ",
                                                   data_plane.metrics_address(), "\n"));
   for (int signal = WaitForSignal(signals); signal == SIGHUP; signal = WaitForSignal(signals)) {

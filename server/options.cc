@@ -302,8 +302,8 @@ void Complete(const Flags& flags, ServerOptions& options) {
                                           "from 0s to 1h (\"1s\")");
   options.face.idempotency.ttl = ReadDuration("--idempotency-ttl", flags.idempotency_ttl, absl::Seconds(1),
                                               absl::Hours(24 * 7), "from 1s to 168h (\"10m\")");
-  options.keep_series =
-      ReadDuration("--keep-series", flags.keep_series, absl::ZeroDuration(), absl::Hours(24 * 7), "from 0s to 168h (\"10m\")");
+  options.keep_series = ReadDuration("--keep-series", flags.keep_series, absl::ZeroDuration(), absl::Hours(24 * 7),
+                                     "from 0s to 168h (\"10m\")");
   CheckMemory(options.face);
   options.call_log.format = flags.log_format == "json" ? LogFormat::kJson : LogFormat::kText;
   options.call_log.level = CallLogLevel(flags.call_log);

@@ -47,7 +47,8 @@ std::string PathOf(std::string_view target) {
 }
 
 bool AcceptsGzip(std::string_view accept_encoding) {
-  for (absl::string_view coding : absl::StrSplit(absl::string_view(accept_encoding.data(), accept_encoding.size()), ',')) {
+  const absl::string_view codings(accept_encoding.data(), accept_encoding.size());
+  for (absl::string_view coding : absl::StrSplit(codings, ',')) {
     const std::pair<absl::string_view, absl::string_view> parts = absl::StrSplit(coding, absl::MaxSplits(';', 1));
     if (!absl::EqualsIgnoreCase(absl::StripAsciiWhitespace(parts.first), "gzip")) continue;
     return !IsRefused(parts.second);

@@ -34,7 +34,7 @@ class MetricsPort(IntegrationTest):
         policy = self.file("policy.yaml", documents(upstream_yaml("alpha", "http://127.0.0.1:9/v1"),
                                                     route_yaml(["alpha"])))
         for args in (["sluice-server", "--policy-file", policy, "--state-dir", "", "--drain-grace", "0s"],
-                     ["sluice-controlplane", "--store", os.path.join(self.folder, "sluice.db")]):
+                     ["sluice-controlplane", "--create", "--store", os.path.join(self.folder, "sluice.db")]):
             process = self.started(Process([os.path.join(BIN, args[0]), "--listen", "127.0.0.1:0", "--metrics-listen",
                                             "[::1]:0", *args[1:]]))
             where = re.search(r"metrics on (\[::1\]:\d+)$", process.first_line.strip()).group(1)
@@ -87,17 +87,20 @@ class MetricsPort(IntegrationTest):
             second = Process(args, ready=False)
             self.assertEqual(second.fails(), 1)
             name = os.path.basename(args[0])
-            self.assertEqual(second.stderr(), f"{name}: cannot listen on {taken} for metrics: Address already in use\n")
+            self.assertEqual(second.stderr().splitlines()[-1],
+                             f"{name}: cannot listen on {taken} for metrics: Address already in use")
 
     def test_series_of_a_deleted_route_go_and_those_of_others_stay(self):
         alpha, beta = self.upstreams("alpha", "beta")
-        stub = self.gateway(upstream_yaml("alpha", alpha.url), upstream_yaml("beta", beta.url, extra="pool: {max_idle_time: 100ms}"), route_yaml(["alpha"]),
-                            route_yaml(["beta"], name="old"), args=("--keep-series", "1s"))
+        quick = "pool: {max_idle_time: 100ms}"
+        stub = self.gateway(upstream_yaml("alpha", alpha.url), upstream_yaml("beta", beta.url, extra=quick),
+                            route_yaml(["alpha"]), route_yaml(["beta"], name="old"), args=("--keep-series", "1s"))
         self.ok(stream(stub, chat_request()))
         self.ok(stream(stub, chat_request(model="old")))
 
         def of_the_old():
-            return [sample for sample in self.server.metrics() if re.search(rf'"(old|beta|{re.escape(beta.url[:-3])})"', sample)]
+            names = rf'"(old|beta|{re.escape(beta.url[:-3])})"'
+            return [sample for sample in self.server.metrics() if re.search(names, sample)]
 
         kinds = {sample.partition("{")[0] for sample in of_the_old()}
         for kind in ("sluice_calls_total", "gen_ai_client_operation_duration_seconds_bucket", "sluice_breaker_state",

@@ -168,10 +168,11 @@ class LogLines(IntegrationTest):
         policy = self.file("policy.yaml", documents(upstream_yaml("alpha", "http://127.0.0.1:9/v1"),
                                                     route_yaml(["alpha"])))
         programs = (["sluice-server", "--policy-file", policy, "--state-dir", "", "--drain-grace", "0s"],
-                    ["sluice-controlplane", "--store", os.path.join(self.folder, "sluice.db")])
+                    ["sluice-controlplane", "--create", "--store", os.path.join(self.folder, "sluice.db")])
         for listen, warned in (("127.0.0.1:0", False), ("localhost:0", False), ("0.0.0.0:0", True)):
             for program, *args in programs:
-                process = Process([os.path.join(BIN, program), "--listen", listen, "--metrics-listen", "127.0.0.1:0", *args])
+                process = Process([os.path.join(BIN, program), "--listen", listen, "--metrics-listen", "127.0.0.1:0",
+                                   *args])
                 self.assertEqual(process.stop(), 0)
                 warnings = [line for line in process.stderr().splitlines() if " warning --listen " in line]
                 self.assertEqual(len(warnings), int(warned), (listen, process.stderr()))

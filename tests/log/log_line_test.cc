@@ -83,9 +83,10 @@ TEST_P(LogMessageTest, IsOneLineInBothForms) {
     LogLine line(format, out);
     line.Begin(clock, kTime, "info", GetParam().message);
     line.End();
-    EXPECT_EQ(out, format == LogFormat::kText
-                       ? "2026-03-29T00:59:59.007Z info " + GetParam().text + "\n"
-                       : R"({"time":"2026-03-29T00:59:59.007Z","level":"info","message":")" + GetParam().json + "\"}\n");
+    const std::string text = "2026-03-29T00:59:59.007Z info " + GetParam().text + "\n";
+    const std::string json =
+        R"({"time":"2026-03-29T00:59:59.007Z","level":"info","message":")" + GetParam().json + "\"}\n";
+    EXPECT_EQ(out, format == LogFormat::kText ? text : json);
   }
 }
 

@@ -76,7 +76,8 @@ TEST_F(ProgramLogTest, JsonIsOneObjectALine) {
 TEST_F(ProgramLogTest, OneCallIsOneLineInText) {
   Start(LogFormat::kText);
   spdlog::info("label {}", "a\n2026-01-01T00:00:00.000Z error forged\r\x1b[2J");
-  EXPECT_THAT(Lines(), ElementsAre(HasSubstr(" info label a\\n2026-01-01T00:00:00.000Z error forged\\u000d\\u001b[2J")));
+  EXPECT_THAT(Lines(),
+              ElementsAre(HasSubstr(" info label a\\n2026-01-01T00:00:00.000Z error forged\\u000d\\u001b[2J")));
 }
 
 TEST_F(ProgramLogTest, DroppedLinesAreToldBySort) {

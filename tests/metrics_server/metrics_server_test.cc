@@ -103,7 +103,8 @@ TEST(MetricsServerTest, TellsWhyItIsNotReady) {
   EXPECT_THAT(Get(server->port(), "/readyz"), AllOf(StartsWith("HTTP/1.1 503 "), EndsWith("\r\n\r\nstarting\n")));
   std::atomic<bool> ready{false};
   server->SetReadiness([&] { return ready ? "" : "no policies are in force yet"; });
-  EXPECT_THAT(Get(server->port(), "/readyz"), AllOf(StartsWith("HTTP/1.1 503 "), EndsWith("no policies are in force yet\n")));
+  EXPECT_THAT(Get(server->port(), "/readyz"),
+              AllOf(StartsWith("HTTP/1.1 503 "), EndsWith("no policies are in force yet\n")));
   EXPECT_THAT(Get(server->port(), "/healthz"), StartsWith("HTTP/1.1 200 ")) << "it lives all the same";
   ready = true;
   EXPECT_THAT(Get(server->port(), "/readyz"), StartsWith("HTTP/1.1 200 "));
@@ -153,7 +154,8 @@ TEST_P(BadRequestTest, IsAnsweredAndClosed) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, BadRequestTest,
-    testing::Values(BadCase{"NoHttp", "hello\r\n\r\n", "400"}, BadCase{"Tls", "\x16\x03\x01\x02\x03\x01\x01\xfc\x03", "400"},
+    testing::Values(BadCase{"NoHttp", "hello\r\n\r\n", "400"},
+                    BadCase{"Tls", "\x16\x03\x01\x02\x03\x01\x01\xfc\x03", "400"},
                     BadCase{"Http2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "400"},
                     BadCase{"LargeHead", "GET / HTTP/1.1\r\nX: " + std::string(9000, 'x') + "\r\n\r\n", "431"},
                     BadCase{"EndlessHead", "GET /" + std::string(100000, 'x'), "431"},
@@ -231,7 +233,8 @@ TEST(MetricsServerTest, PortInUseIsNamed) {
 }
 
 TEST(MetricsServerTest, WhatIsNoAddressIsNamed) {
-  for (const char* address : {"", "9464", "localhost:", "localhost:x", "localhost:70000", "127.0.0.1:80,81", "::1:80"}) {
+  for (const char* address :
+       {"", "9464", "localhost:", "localhost:x", "localhost:70000", "127.0.0.1:80,81", "::1:80"}) {
     const auto server = MetricsServer::Start(address);
     EXPECT_EQ(server.status().code(), absl::StatusCode::kInvalidArgument) << address;
     EXPECT_THAT(std::string(server.status().message()),

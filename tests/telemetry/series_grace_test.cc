@@ -117,10 +117,13 @@ INSTANTIATE_TEST_SUITE_P(
                     NamesCase{"Connection", {{"endpoint", "https://chat.example:443"}}, true},
                     NamesCase{"DeletedHost", {{"endpoint", "https://old.example:443"}}, false},
                     NamesCase{"DeletedFallback", {{"route", "chat"}, {"fallback", "old"}}, false},
-                    NamesCase{"Model", {{"gen_ai_request_model", "chat-model"}, {"gen_ai_response_model", "chat-at-upstream"}}, true},
-                    NamesCase{"NoAnswer", {{"gen_ai_request_model", "chat-model"}, {"gen_ai_response_model", "chat-model"}}, true},
+                    NamesCase{"Model",
+                              {{"gen_ai_request_model", "chat-model"}, {"gen_ai_response_model", "chat-at-upstream"}}, true},
+                    NamesCase{"NoAnswer",
+                              {{"gen_ai_request_model", "chat-model"}, {"gen_ai_response_model", "chat-model"}}, true},
                     NamesCase{"DeletedModel", {{"gen_ai_request_model", "old-model"}}, false},
-                    NamesCase{"DeletedTarget", {{"gen_ai_request_model", "chat-model"}, {"gen_ai_response_model", "old"}}, false},
+                    NamesCase{"DeletedTarget",
+                              {{"gen_ai_request_model", "chat-model"}, {"gen_ai_response_model", "old"}}, false},
                     NamesCase{"NoPolicysLabel", {{"route", "chat"}, {"code", "OK"}, {"limit", "old"}}, true}),
     [](const auto& info) { return info.param.name; });
 
