@@ -53,6 +53,23 @@ TEST_F(PolicyCompilerTest, WhatIsNotSetTakesItsDocumentedDefault) {
   const PoolLimits& pool = route->targets[0].upstream->endpoints[0].http->pool;
   EXPECT_EQ(pool.max_open, 10000u);
   EXPECT_EQ(pool.max_idle_time, absl::Seconds(50));
+  EXPECT_EQ(pool.resolve_every, absl::Seconds(30));
+}
+
+TEST_F(PolicyCompilerTest, PoolsAreAsTheirUpstreamSaysIt) {
+  const auto route = Route(R"(
+{kind: Upstream, name: u, format: OPENAI, endpoints: [{url: 'http://host:1'}],
+ pool: {max_open: 7, max_idle: 3, max_idle_time: 4s, max_lifetime: 5m, resolve_every: 6s}}
+---
+{kind: Route, name: chat, match: {model: chat}, targets: [{upstream: u}]}
+)");
+  ASSERT_NE(route, nullptr);
+  const PoolLimits& pool = route->targets[0].upstream->endpoints[0].http->pool;
+  EXPECT_EQ(pool.max_open, 7u);
+  EXPECT_EQ(pool.max_idle, 3u);
+  EXPECT_EQ(pool.max_idle_time, absl::Seconds(4));
+  EXPECT_EQ(pool.max_lifetime, absl::Minutes(5));
+  EXPECT_EQ(pool.resolve_every, absl::Seconds(6));
 }
 
 TEST_F(PolicyCompilerTest, RoutesWithoutARetryPolicyTakeTheOneNamedDefault) {
