@@ -19,6 +19,7 @@
 #include "client/line_reader.h"
 #include "client/sluice_client.h"
 #include "proto/connection/channel_credentials.h"
+#include "proto/connection/connection_options.h"
 #include "proto/connection/connection_settings.h"
 #include "proto/connection/server_trouble.h"
 #include "proto/terminal/fd_stream.h"
@@ -217,7 +218,8 @@ class Chat {
     const std::string trouble = from_transport ? ServerTrouble(settings_.connection, status) : "";
     if (!trouble.empty()) return Complain(trouble, kUnreachable);
     if (code == kUnreachable) {
-      return Complain(absl::StrCat("cannot reach a gateway at ", ServerText(settings_.connection), ": ", result.failure.message,
+      return Complain(absl::StrCat("cannot reach a gateway at ", ServerText(settings_.connection), ": ",
+                                   result.failure.message,
                                    "; is it running there? Name another with --server, SLUICE_SERVER or a context"),
                       code);
     }
@@ -237,19 +239,7 @@ void Describe(CLI::App& app, Settings& settings) {
   app.footer(kFooter);
   app.add_option("-m,--model", settings.model, "Model, as the gateway's routes name it; may be left out if there is one")
       ->envname("SLUICE_MODEL");
-  ConnectionFlags& flags = settings.flags;
-  app.option_defaults()->take_last();
-  app.add_option("--server", flags.server, "Gateway, host:port; else SLUICE_SERVER, the context's gateway, 127.0.0.1:8443");
-  app.add_option("--context", flags.context, "Gateway and files of this context (sluicectl context); else SLUICE_CONTEXT");
-  app.add_option("--ca,--tls-ca", flags.ca, "Speak TLS, trusting the authorities of this PEM file; else SLUICE_CA");
-  app.add_flag("--tls", flags.tls, "Speak TLS, trusting the system's authorities; else SLUICE_TLS");
-  app.add_option("--cert", flags.cert, "Show this certificate (PEM chain) to the gateway; with --key; else SLUICE_CERT");
-  app.add_option("--key", flags.key, "PEM key of --cert; else SLUICE_KEY");
-  app.add_option("--token", flags.token,
-                 "Sent as a bearer token, over TLS or to this machine only; better SLUICE_TOKEN, which ps does not show");
-  app.add_option("--timeout,--deadline", flags.timeout,
-                 "For the whole answer, retries included: 30s, 5m; 0: the route's own; else SLUICE_TIMEOUT, 60s");
-  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::Throw);
+  AddConnectionOptions(app, Plane::kData, settings.flags);
   app.add_option("--system", settings.system, "System message");
   app.add_option("--route", settings.route, "Route by name, in place of matching");
   app.add_flag("--json", settings.json, "Print the events as JSON lines");

@@ -222,7 +222,9 @@ class Completer {
     if (absl::StartsWith(current, "-")) return WithPrefix(Options(), current);
     Words commands;
     for (const CLI::App* command : CommandsOf(*app_)) commands.push_back(command->get_name());
-    return WithPrefix(commands.empty() ? Positionals(current) : commands, current);
+    if (commands.empty()) return WithPrefix(Positionals(current), current);
+    // What stands before it is no command.
+    return positionals_.empty() ? WithPrefix(commands, current) : Words();
   }
 
   static Words WithPrefix(Words words, const std::string& prefix) {

@@ -6,6 +6,7 @@
 #include "absl/strings/str_join.h"
 #include "controlplane/ctl/commands.h"
 #include "controlplane/ctl/table.h"
+#include "proto/connection/connection_options.h"
 #include "proto/connection/context_file.h"
 #include "proto/listen/listen_address.h"
 #include "proto/policy/wording.h"
@@ -98,7 +99,8 @@ ExitCode Show(Session& session, const std::string& typed) {
   if (!file.has_value()) return ExitCode::kUsage;
   const std::string name = typed.empty() ? file->current() : typed;
   if (name.empty()) {
-    return session.Fail(ExitCode::kNotFound, absl::StrCat("no context is in use (", file->path(), "); sluicectl context list"));
+    return session.Fail(ExitCode::kNotFound,
+                        absl::StrCat("no context is in use (", file->path(), "); sluicectl context list"));
   }
   const Context* context = FindOrSay(session, *file, name);
   if (context == nullptr) return ExitCode::kNotFound;
@@ -153,8 +155,8 @@ void PutText(const std::optional<std::string>& text, std::string& to) {
 ExitCode Set(Session& session, const SetContextOptions& options) {
   const ConnectionFlags& flags = session.options().connection;
   for (const std::string& trouble :
-       {AddressTrouble("--server", flags.server), AddressTrouble("--gateway", options.gateway), FileTrouble("--ca", flags.ca),
-        FileTrouble("--cert", flags.cert), FileTrouble("--key", flags.key)}) {
+       {AddressTrouble("--server", flags.server), AddressTrouble("--gateway", options.gateway),
+        FileTrouble("--ca", flags.ca), FileTrouble("--cert", flags.cert), FileTrouble("--key", flags.key)}) {
     if (!trouble.empty()) return session.Fail(ExitCode::kUsage, trouble);
   }
   if (const absl::Status named = CheckContextName(options.name); !named.ok()) {
@@ -180,13 +182,15 @@ ExitCode Set(Session& session, const SetContextOptions& options) {
   // The first one is what is meant from then on.
   const bool first = file->contexts().size() == 1 && file->current().empty();
   if (first) file->set_current(context.name);
-  return Save(session, *file, absl::StrCat("context ", context.name, made ? " made" : " changed", first ? " and in use" : ""));
+  return Save(session, *file,
+              absl::StrCat("context ", context.name, made ? " made" : " changed", first ? " and in use" : ""));
 }
 
 }  // namespace
 
 void AddContext(CommandSet& commands) {
-  CLI::App& group = commands.AddGroup("context", "Named servers for sluicectl and sluice-chat: which there are, which is in use",
+  CLI::App& group = commands.AddGroup("context",
+                                      "Named servers for sluicectl and sluice-chat: which there are, which is in use",
                                       "sluicectl context set prod --server cp.example.net:8444 --ca prod-ca.pem\n"
                                       "sluicectl context use prod\n"
                                       "sluicectl --context test status");
@@ -202,11 +206,11 @@ void AddContext(CommandSet& commands) {
   use.add_option("name", *used, "Name of the context")->required();
   auto options = std::make_shared<SetContextOptions>();
   CLI::App& set = commands.Add(group, "set", "Make a context, or change what is named of it; an empty value unsets",
-                               "sluicectl context set prod --server cp.example.net:8444 --ca prod-ca.pem --token \"$TOKEN\"\n"
+                               "sluicectl context set prod --server cp.example.net:8444 --ca prod-ca.pem\n"
                                "sluicectl context set prod --gateway llm.example.net:8443     for sluice-chat",
                                [options](Session& session) { return Set(session, *options); });
   set.add_option("name", options->name, "Name of the context")->required();
-  set.add_option("--gateway", options->gateway, "A data plane, host:port, for sluice-chat");
+  AddOptional(set, "--gateway", options->gateway, "A data plane, host:port, for sluice-chat");
   auto removed = std::make_shared<std::string>();
   CLI::App& remove = commands.Add(group, "delete", "Delete a context", "sluicectl context delete old",
                                   [removed](Session& session) { return Remove(session, *removed); });

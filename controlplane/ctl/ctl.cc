@@ -10,6 +10,7 @@
 #include "controlplane/ctl/commands.h"
 #include "controlplane/ctl/help_text.h"
 #include "controlplane/ctl/usage_error.h"
+#include "proto/connection/connection_options.h"
 
 namespace sluice::ctl {
 namespace {
@@ -39,21 +40,8 @@ std::string UserName() {
 
 void AddGlobals(CLI::App& root, GlobalOptions& globals) {
   globals.author = UserName();
-  // The last one counts, so that an alias can be overruled.
+  AddConnectionOptions(root, Plane::kControl, globals.connection);
   root.option_defaults()->take_last();
-  ConnectionFlags& connection = globals.connection;
-  root.add_option("--server", connection.server,
-                  "Control plane, host:port; else SLUICE_SERVER, the context's, 127.0.0.1:8444");
-  root.add_option("--context", connection.context, "Server and files of this context (sluicectl context); else SLUICE_CONTEXT");
-  root.add_option("--timeout", connection.timeout,
-                  "For every request, and for the data planes' answer; else SLUICE_TIMEOUT, 10s");
-  root.add_option("--ca", connection.ca, "Speak TLS, trusting the authorities of this PEM file; else SLUICE_CA");
-  root.add_flag("--tls", connection.tls, "Speak TLS, trusting the system's authorities; else SLUICE_TLS");
-  root.add_option("--cert", connection.cert,
-                  "Show this certificate (PEM chain) to the control plane; with --key; else SLUICE_CERT");
-  root.add_option("--key", connection.key, "PEM key of --cert; else SLUICE_KEY");
-  root.add_option("--token", connection.token,
-                  "Sent as a bearer token, over TLS or to this machine only; better SLUICE_TOKEN, which ps does not show");
   root.add_option("--reason", globals.reason, "Why, for the history (with breaker trip: beside the breaker)");
   root.add_option("--author", globals.author, "Who, for the history; left out: $USER");
   root.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::Throw);

@@ -34,7 +34,7 @@ std::string TextOf(const v1::Resource& resource) { return PrintPolicyYaml(resour
 std::string WithoutNotes(const std::string& text) {
   std::string kept;
   for (absl::string_view line : absl::StrSplit(text, '\n')) {
-    if (!absl::StartsWith(line, absl::StripAsciiWhitespace(absl::string_view(kNote)))) absl::StrAppend(&kept, line, "\n");
+    if (!absl::StartsWith(line, "#!")) absl::StrAppend(&kept, line, "\n");
   }
   // StrSplit sees an empty line behind the last one's end.
   if (!kept.empty()) kept.pop_back();
@@ -52,7 +52,8 @@ class EditedFile {
   std::string Write(const Environment& environment, const std::string& text) {
     if (path_.empty()) {
       const char* folder = environment("TMPDIR");
-      std::string pattern = absl::StrCat(folder == nullptr || *folder == '\0' ? "/tmp" : folder, "/sluicectl-edit-XXXXXX.yaml");
+      const bool told = folder != nullptr && *folder != '\0';
+      std::string pattern = absl::StrCat(told ? folder : "/tmp", "/sluicectl-edit-XXXXXX.yaml");
       const int fd = mkostemps(pattern.data(), sizeof(".yaml") - 1, O_CLOEXEC);
       if (fd < 0) return absl::StrCat("cannot write ", pattern, ": ", std::strerror(errno));
       close(fd);
@@ -115,14 +116,15 @@ class Edit {
     text_ = TextOf(base_);
     while (true) {
       const std::string shown = notes_ + text_;
-      if (const std::string trouble = file_.Write(session_.environment(), shown); !trouble.empty()) return Lose(trouble);
+      const std::string unwritten = file_.Write(session_.environment(), shown);
+      if (!unwritten.empty()) return Lose(unwritten);
       const std::string editor = EditorOf(session_.environment());
       if (const std::string trouble = RunEditor(editor, file_.path()); !trouble.empty()) {
         return Lose(absl::StrCat("the editor (", editor, ") ", trouble));
       }
       const std::string edited = file_.Read();
       // Closed as it was opened.
-      if (edited == shown) return notes_.empty() ? NothingChanged() : Lose("the text is as it was shown");
+      if (edited == shown) return notes_.empty() ? NothingChanged() : Lose("it was closed as it was shown", shown_for_);
       text_ = WithoutNotes(edited);
       if (text_ == TextOf(base_)) return NothingChanged();
       notes_.clear();
@@ -155,19 +157,24 @@ class Edit {
   }
 
   void Note(const std::string& text) {
-    for (absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) absl::StrAppend(&notes_, kNote, line, "\n");
+    for (absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
+      absl::StrAppend(&notes_, kNote, line, "\n");
+    }
   }
 
   // Nothing: there are notes, and the text is to be edited again.
   std::optional<ExitCode> Try() {
+    shown_for_ = ExitCode::kInvalidPolicy;
     if (HasMarkers(text_)) {
       Note("Both changes stand between <<<<<<< and >>>>>>>: keep what is right and take the markers out.");
+      shown_for_ = ExitCode::kConflict;
       return std::nullopt;
     }
     PolicyInput input = PolicyInput::ReadText(text_, "line");
     const std::vector<const v1::Resource*> resources = input.resources();
     if (input.ok() && (resources.size() != 1 || ResourceId(*resources[0]) != ResourceId(base_))) {
-      Note(absl::StrCat("Only ", ResourceId(base_), " is edited here: leave kind and name as they are, and add no other."));
+      Note(absl::StrCat("Only ", ResourceId(base_),
+                        " is edited here: leave kind and name as they are, and add no other."));
       return std::nullopt;
     }
     if (!input.ok()) return Refused(input);
@@ -200,8 +207,8 @@ class Edit {
     v1::ValidateRequest request;
     *request.add_resources() = *input.resources()[0];
     v1::ValidateResponse response;
-    const bool told = session_.Call(&v1::Admin::Stub::Validate, request, &response).ok() && !response.violations().empty();
-    if (told) {
+    const grpc::Status asked = session_.Call(&v1::Admin::Stub::Validate, request, &response);
+    if (asked.ok() && !response.violations().empty()) {
       input.AddViolations(response.violations());
       return Refused(input);
     }
@@ -228,6 +235,7 @@ class Edit {
     Note(absl::StrCat(ResourceId(base_), " was changed meanwhile (revision ", now.meta().revision(),
                       "). Both changes stand between <<<<<<< and >>>>>>>:"));
     Note("keep what is right and take the markers out.");
+    shown_for_ = ExitCode::kConflict;
     return std::nullopt;
   }
 
@@ -236,8 +244,9 @@ class Edit {
   // What the text began as, with its etag.
   v1::Resource base_;
   std::string text_;
-  // Lines of ours above it.
+  // Lines of ours above it, and what it is to end with where they stay.
   std::string notes_;
+  ExitCode shown_for_ = ExitCode::kInvalidPolicy;
   EditedFile file_;
 };
 
@@ -245,7 +254,9 @@ class Edit {
 
 void AddEdit(CommandSet& commands) {
   auto words = std::make_shared<std::vector<std::string>>();
-  CLI::App& app = commands.Add("edit", "Edit one resource in $VISUAL, $EDITOR or vi; comments are kept, what others change is merged",
+  CLI::App& app = commands.Add("edit",
+                               "Edit one resource in $VISUAL, $EDITOR or vi; comments are kept, what others change "
+                               "is merged",
                                "sluicectl edit route/chat\n"
                                "EDITOR=nano sluicectl edit retrypolicy default --reason \"calmer\"",
                                [words](Session& session) {

@@ -261,12 +261,15 @@ absl::Status NoSuchWord(const std::string& word) {
 absl::StatusOr<std::string> ExplainFieldOfSomeKind(const std::vector<std::string>& parts) {
   std::vector<Place> places;
   absl::Status nearly;
-  for (const FieldDescriptor* kind : Kinds()) {
-    if (kind->message_type()->FindFieldByName(WithoutIndex(parts[0])) == nullptr) continue;
-    absl::StatusOr<Place> place = Walk(*kind, parts, 0);
+  // In the order of the proto: what is wanted most comes first there.
+  const auto& kinds = *v1::Resource::descriptor()->FindOneofByName("spec");
+  for (int i = 0; i < kinds.field_count(); ++i) {
+    const FieldDescriptor& kind = *kinds.field(i);
+    if (kind.message_type()->FindFieldByName(WithoutIndex(parts[0])) == nullptr) continue;
+    absl::StatusOr<Place> place = Walk(kind, parts, 0);
     if (place.ok()) {
       places.push_back(*std::move(place));
-    } else {
+    } else if (nearly.ok()) {
       nearly = place.status();
     }
   }

@@ -67,6 +67,27 @@ bool SameLines(const Lines& a, size_t a_from, size_t a_to, const Lines& b, size_
   return std::equal(a.begin() + a_from, a.begin() + a_to, b.begin() + b_from, b.begin() + b_to);
 }
 
+// Where `base` stands in `other` as it is, with lines before and behind it only;
+// kNone: it does not.
+size_t FindWhole(const Lines& base, size_t from, size_t to, const Lines& other, size_t other_from, size_t other_to) {
+  if (from == to) return kNone;
+  const auto found = std::search(other.begin() + other_from, other.begin() + other_to,
+                                 base.begin() + from, base.begin() + to);
+  return found == other.begin() + other_to ? kNone : static_cast<size_t>(found - other.begin());
+}
+
+// A change beside lines that the other put in is none of the same lines.
+// Appends both; false: they are.
+bool MergeBeside(const Lines& base, size_t b, size_t b_end, const Lines& changed, size_t c, size_t c_end,
+                 const Lines& grown, size_t g, size_t g_end, std::string& out) {
+  const size_t at = FindWhole(base, b, b_end, grown, g, g_end);
+  if (at == kNone) return false;
+  Append(grown, g, at, out);
+  Append(changed, c, c_end, out);
+  Append(grown, at + (b_end - b), g_end, out);
+  return true;
+}
+
 }  // namespace
 
 MergedText MergeThreeWay(std::string_view base_text, std::string_view mine_text, std::string_view theirs_text,
@@ -89,7 +110,8 @@ MergedText MergeThreeWay(std::string_view base_text, std::string_view mine_text,
       Append(theirs, t, t_end, merged.text);
     } else if (SameLines(base, b, next, theirs, t, t_end) || SameLines(mine, m, m_end, theirs, t, t_end)) {
       Append(mine, m, m_end, merged.text);
-    } else {
+    } else if (!MergeBeside(base, b, next, mine, m, m_end, theirs, t, t_end, merged.text) &&
+               !MergeBeside(base, b, next, theirs, t, t_end, mine, m, m_end, merged.text)) {
       ++merged.conflicts;
       absl::StrAppend(&merged.text, "<<<<<<< ", std::string(mine_label), "\n");
       Append(mine, m, m_end, merged.text);

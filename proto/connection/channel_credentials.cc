@@ -17,7 +17,8 @@ absl::StatusOr<std::string> ReadPem(const Setting& setting, const char* kind) {
   }
   // gRPC would only say that it cannot connect.
   if (text.str().find(absl::StrCat(kind, "-----")) != std::string::npos) return text.str();
-  return absl::InvalidArgumentError(absl::StrCat(setting.source, ": ", setting.value, " holds no ", kind, " in PEM form"));
+  return absl::InvalidArgumentError(
+      absl::StrCat(setting.source, ": ", setting.value, " holds no ", kind, " in PEM form"));
 }
 
 // Leaves `pem` as it is where nothing was given.

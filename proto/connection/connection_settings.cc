@@ -46,7 +46,8 @@ class Resolver {
     return {control() ? "SLUICE_CONTROLPLANE" : "SLUICE_GATEWAY", "SLUICE_SERVER"};
   }
 
-  Setting Outer(const std::optional<std::string>& flag, const char* flag_name, const std::vector<const char*>& variables) {
+  Setting Outer(const std::optional<std::string>& flag, const char* flag_name,
+                const std::vector<const char*>& variables) {
     if (flag.has_value()) return {*flag, flag_name};
     for (const char* variable : variables) {
       const char* text = environment_(variable);
@@ -108,8 +109,8 @@ class Resolver {
     if (settings_.server.given()) return absl::OkStatus();
     if (context_ != nullptr) {
       const char* field = control() ? "server" : "gateway";
-      return absl::InvalidArgumentError(absl::StrCat("context ", context_->name, " in ", file_.path(), " names no ", field,
-                                                     "; sluicectl context set ", context_->name, " --", field,
+      return absl::InvalidArgumentError(absl::StrCat("context ", context_->name, " in ", file_.path(), " names no ",
+                                                     field, "; sluicectl context set ", context_->name, " --", field,
                                                      " HOST:PORT does, or --server for once"));
     }
     settings_.server.value = control() ? kDefaultControlPlane : kDefaultGateway;
@@ -132,25 +133,30 @@ class Resolver {
     const Setting& key = settings_.key;
     if (cert.value.empty() != key.value.empty()) {
       const Setting& one = cert.value.empty() ? key : cert;
-      const std::string source = absl::StartsWith(one.source, "--") ? "" : absl::StrCat(" (only ", one.source, " is given)");
+      const bool flag = absl::StartsWith(one.source, "--");
+      const std::string source = flag ? "" : absl::StrCat(" (only ", one.source, " is given)");
       return absl::InvalidArgumentError(absl::StrCat("--cert and --key belong together: give both or none", source));
     }
     if (!cert.value.empty() && !settings_.uses_tls()) {
       return absl::InvalidArgumentError(
-          absl::StrCat(cert.source, " needs --ca, the authorities of the server's certificate, or --tls for the system's"));
+          absl::StrCat(cert.source,
+                       " needs --ca, the authorities of the server's certificate, or --tls for the system's"));
     }
     return CheckToken();
   }
 
   absl::Status CheckToken() const {
     const Setting& token = settings_.token;
-    const bool visible = std::all_of(token.value.begin(), token.value.end(), [](char c) { return c > ' ' && c < 0x7f; });
+    const bool visible =
+        std::all_of(token.value.begin(), token.value.end(), [](char c) { return c > ' ' && c < 0x7f; });
     if (!visible) {
-      return absl::InvalidArgumentError(absl::StrCat(token.source, ": holds a blank or another character that no token has"));
+      return absl::InvalidArgumentError(
+          absl::StrCat(token.source, ": holds a blank or another character that no token has"));
     }
     if (token.value.empty() || settings_.uses_tls()) return absl::OkStatus();
     const absl::StatusOr<ListenAddress> address = ParseListenAddress(settings_.server.value);
-    if (absl::StartsWith(settings_.server.value, "unix:") || (address.ok() && IsLoopback(*address))) return absl::OkStatus();
+    const bool local = absl::StartsWith(settings_.server.value, "unix:") || (address.ok() && IsLoopback(*address));
+    if (local) return absl::OkStatus();
     return absl::InvalidArgumentError(absl::StrCat(token.source, " is not sent to ", settings_.server.value,
                                                    " in plain text; give --ca, or --tls for the system's authorities"));
   }

@@ -29,7 +29,9 @@ class Reader {
   explicit Reader(const std::string& path) : path_(path) {}
 
   absl::Status Read(const PolicyNode& document, std::string& current, std::vector<Context>& contexts) {
-    if (document.kind != PolicyNode::Kind::kMap) return Refuse(document.line, "is no map of current-context and contexts");
+    if (document.kind != PolicyNode::Kind::kMap) {
+      return Refuse(document.line, "is no map of current-context and contexts");
+    }
     for (const PolicyNode& entry : document.items) {
       if (entry.key == kCurrent) {
         if (!entry.is_scalar()) return Refuse(entry.line, "current-context is no name");
@@ -55,7 +57,9 @@ class Reader {
   absl::Status ReadContexts(const PolicyNode& list, std::vector<Context>& contexts) {
     if (list.kind == PolicyNode::Kind::kNull) return absl::OkStatus();
     if (list.kind != PolicyNode::Kind::kList) return Refuse(list.line, "contexts is no list");
-    if (list.items.size() > kMaxContexts) return Refuse(list.line, absl::StrCat("more than ", kMaxContexts, " contexts"));
+    if (list.items.size() > kMaxContexts) {
+      return Refuse(list.line, absl::StrCat("more than ", kMaxContexts, " contexts"));
+    }
     for (const PolicyNode& item : list.items) {
       Context context;
       if (const absl::Status status = ReadContext(item, context); !status.ok()) return status;
@@ -148,7 +152,9 @@ absl::StatusOr<ContextFile> ContextFile::Load(const std::string& path) {
   if (!parsed.error.empty()) {
     return absl::InvalidArgumentError(absl::StrCat(path, ":", parsed.error_line, ": ", parsed.error));
   }
-  if (parsed.documents.size() > 1) return absl::InvalidArgumentError(absl::StrCat(path, " holds more than one document"));
+  if (parsed.documents.size() > 1) {
+    return absl::InvalidArgumentError(absl::StrCat(path, " holds more than one document"));
+  }
   if (parsed.documents.empty()) return file;
   const absl::Status status = Reader(path).Read(parsed.documents[0], file.current_, file.contexts_);
   if (!status.ok()) return status;
@@ -179,7 +185,9 @@ void ContextFile::Remove(const std::string& name) {
 }
 
 absl::Status ContextFile::Save() const {
-  if (path_.empty()) return absl::FailedPreconditionError("there is no $HOME to keep contexts in; set SLUICE_CONFIG=FILE");
+  if (path_.empty()) {
+    return absl::FailedPreconditionError("there is no $HOME to keep contexts in; set SLUICE_CONFIG=FILE");
+  }
   const std::filesystem::path folder = std::filesystem::path(path_).parent_path();
   std::error_code error;
   if (!folder.empty() && !std::filesystem::exists(folder)) {
@@ -213,13 +221,15 @@ absl::Status ContextFile::NoContext(const std::string& name) const {
   const std::string where = path_.empty() ? "there is no file of contexts" : path_;
   if (names.empty()) {
     return absl::NotFoundError(absl::StrCat("there is no context ", Shown(name), ": ", where,
-                                            " holds none; sluicectl context set ", Shown(name), " --server HOST:PORT makes one"));
+                                            " holds none; sluicectl context set ", Shown(name),
+                                            " --server HOST:PORT makes one"));
   }
   return absl::NotFoundError(absl::StrCat("there is no context ", Shown(name), " in ", where, DidYouMean(name, names)));
 }
 
 absl::Status CheckContextName(const std::string& name) {
-  const bool good = !name.empty() && name.size() <= 63 && name[0] != '-' && std::all_of(name.begin(), name.end(), [](char c) {
+  const bool good = !name.empty() && name.size() <= 63 && name[0] != '-' &&
+                    std::all_of(name.begin(), name.end(), [](char c) {
     return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-' || c == '@';
   });
   if (good) return absl::OkStatus();

@@ -11,6 +11,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -66,6 +67,8 @@ class Socket {
 // The preface and an empty SETTINGS frame.
 constexpr std::string_view kHttp2Start("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0", 33);
 
+constexpr std::string_view kHttp1Request("GET / HTTP/1.1\r\nHost: sluice\r\nConnection: close\r\n\r\n");
+
 PlainAnswer Recognize(std::string_view bytes) {
   if (bytes.substr(0, 5) == "HTTP/") return PlainAnswer::kHttp1;
   // A record of TLS: an alert, as a rule.
@@ -73,6 +76,21 @@ PlainAnswer Recognize(std::string_view bytes) {
   // A frame's type: SETTINGS first, GOAWAY where it is displeased.
   if (bytes.size() >= 9 && (bytes[3] == 4 || bytes[3] == 7)) return PlainAnswer::kHttp2;
   return PlainAnswer::kNothing;
+}
+
+PlainAnswer AnswerTo(std::string_view request, const std::string& host, const std::string& port,
+                     absl::Duration patience) {
+  const Socket socket(host, port, patience);
+  if (socket.fd() < 0) return PlainAnswer::kNobody;
+  if (send(socket.fd(), request.data(), request.size(), MSG_NOSIGNAL) < 0) return PlainAnswer::kNothing;
+  char bytes[64];
+  size_t size = 0;
+  while (size < 9) {
+    const ssize_t came = recv(socket.fd(), bytes + size, sizeof bytes - size, 0);
+    if (came <= 0) break;
+    size += static_cast<size_t>(came);
+  }
+  return Recognize({bytes, size});
 }
 
 struct SslDeleter {
@@ -161,17 +179,10 @@ void ReadTrust(SSL* ssl, TlsAnswer& answer) {
 }  // namespace
 
 PlainAnswer LookInPlainText(const std::string& host, const std::string& port, absl::Duration patience) {
-  const Socket socket(host, port, patience);
-  if (socket.fd() < 0) return PlainAnswer::kNobody;
-  if (send(socket.fd(), kHttp2Start.data(), kHttp2Start.size(), MSG_NOSIGNAL) < 0) return PlainAnswer::kNothing;
-  char bytes[64];
-  size_t size = 0;
-  while (size < 9) {
-    const ssize_t came = recv(socket.fd(), bytes + size, sizeof bytes - size, 0);
-    if (came <= 0) break;
-    size += static_cast<size_t>(came);
-  }
-  return Recognize({bytes, size});
+  PlainAnswer answer = AnswerTo(kHttp2Start, host, port, patience);
+  // Some servers of HTTP/1 have no answer to what they do not know.
+  if (answer == PlainAnswer::kNothing) answer = AnswerTo(kHttp1Request, host, port, patience);
+  return answer;
 }
 
 TlsAnswer LookWithTls(const std::string& host, const std::string& port, const TlsFiles& files, absl::Duration patience) {
@@ -190,10 +201,14 @@ TlsAnswer LookWithTls(const std::string& host, const std::string& port, const Tl
   }
   answer.speaks_tls = true;
   ReadTrust(ssl.get(), answer);
-  // TLS 1.3 refuses a client after the handshake.
+  // TLS 1.3 refuses a client after the handshake: by an alert, or by closing in
+  // place of the SETTINGS that a server begins with.
   char byte;
   ERR_clear_error();
-  if (SSL_read(ssl.get(), &byte, 1) <= 0) answer.wants_certificate = WantsCertificate();
+  errno = 0;
+  const int came = SSL_read(ssl.get(), &byte, 1);
+  const bool late = came <= 0 && SSL_get_error(ssl.get(), came) == SSL_ERROR_WANT_READ;
+  answer.wants_certificate = came <= 0 && !late && errno != EAGAIN;
   return answer;
 }
 

@@ -96,12 +96,13 @@ std::string WrongKind(const ConnectionSettings& settings, const grpc::Status& st
   const Words words = WordsFor(settings.plane);
   Asker asker(settings);
   if (asker.Serves(words.service)) {
-    return absl::StrCat("the ", words.server, " at ", ServerText(settings), " does not know this: it is older than this ",
-                        words.program, " (", status.error_message(), ")");
+    const std::string said = status.error_message().empty() ? "" : absl::StrCat(" (", status.error_message(), ")");
+    return absl::StrCat("the ", words.server, " at ", ServerText(settings),
+                        " does not know this: it is older than this ", words.program, said);
   }
   if (asker.Serves(words.other_service)) {
-    return absl::StrCat(ServerText(settings), " is a ", words.other_server, " (", words.other_service, "); ", words.program,
-                        " talks to a ", words.server, ", by default at ", words.port);
+    return absl::StrCat(ServerText(settings), " is a ", words.other_server, " (", words.other_service, "); ",
+                        words.program, " talks to a ", words.server, ", by default at ", words.port);
   }
   return absl::StrCat(ServerText(settings), " speaks gRPC and is no ", words.server, " of Sluice (it does not know ",
                       words.service, ")");
@@ -115,8 +116,8 @@ std::string TrustSource(const ConnectionSettings& settings) {
 std::string CertificateTrouble(const ConnectionSettings& settings, const TlsAnswer& answer) {
   const std::string server = ServerText(settings);
   if (!answer.distrust.empty()) {
-    return absl::StrCat("the certificate of ", server, " is not trusted by the authorities of ", TrustSource(settings), ": ",
-                        answer.distrust, "; name its authorities with --ca");
+    return absl::StrCat("the certificate of ", server, " is not trusted by the authorities of ",
+                        TrustSource(settings), ": ", answer.distrust, "; name its authorities with --ca");
   }
   if (answer.wrong_name) {
     return absl::StrCat("the certificate of ", server, " is for ", answer.names.empty() ? "no host" : answer.names,

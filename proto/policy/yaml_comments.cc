@@ -1,6 +1,7 @@
 #include "proto/policy/yaml_comments.h"
 
 #include <algorithm>
+#include <cstring>
 #include <map>
 #include <memory>
 
@@ -41,12 +42,20 @@ std::string EntryPath(const std::string& list, const PolicyNode& node, std::size
   return same == 1 ? KeyPath(list, name->text) : IndexPath(list, index);
 }
 
+// Labels and the like have keys of any text.
+std::string FieldOrKeyPath(const std::string& map, const std::string& key) {
+  const bool field = std::all_of(key.begin(), key.end(), [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_';
+  });
+  return field ? FieldPath(map, key) : KeyPath(map, key);
+}
+
 // Calls `visit(path, node)` for everything below `node`, in order.
 template <typename Node, typename Visit>
 void Walk(Node& node, const std::string& path, const Visit& visit) {
   for (std::size_t i = 0; i < node.items.size(); ++i) {
     const bool map = node.kind == PolicyNode::Kind::kMap;
-    const std::string below = map ? FieldPath(path, node.items[i].key) : EntryPath(path, node, i);
+    const std::string below = map ? FieldOrKeyPath(path, node.items[i].key) : EntryPath(path, node, i);
     visit(below, node.items[i]);
     Walk(node.items[i], below, visit);
   }
@@ -84,7 +93,7 @@ std::size_t CommentStart(absl::string_view line) {
       ++i;
     } else if (quote != 0) {
       if (c == quote) quote = 0;
-    } else if ((c == '"' || c == '\'') && (i == 0 || absl::StrContains(" \t[{,:-", absl::string_view(&line[i - 1], 1)))) {
+    } else if ((c == '"' || c == '\'') && (i == 0 || std::strchr(" \t[{,:-", line[i - 1]) != nullptr)) {
       quote = c;
     } else if (c == '#' && (i == 0 || line[i - 1] == ' ' || line[i - 1] == '\t')) {
       return i;
@@ -184,8 +193,8 @@ class Writer {
 };
 
 // Those of lines (from, to).
-std::string CommentsWithin(const Finder& finder, const std::vector<FoundComment>& all, const PolicyNode& document, int from,
-                           int to) {
+std::string CommentsWithin(const Finder& finder, const std::vector<FoundComment>& all, const PolicyNode& document,
+                           int from, int to) {
   const std::map<int, std::string> paths = PathsByLine(document);
   Writer writer;
   std::vector<std::string> block;
@@ -285,7 +294,8 @@ std::vector<std::string> ReadComments(std::string_view text_view, const std::vec
 
 void AttachComments(std::string_view annotation, PolicyNode& document) {
   Attacher attacher(document);
-  for (absl::string_view line : absl::StrSplit(absl::string_view(annotation.data(), annotation.size()), '\n', absl::SkipEmpty())) {
+  const absl::string_view lines(annotation.data(), annotation.size());
+  for (absl::string_view line : absl::StrSplit(lines, '\n', absl::SkipEmpty())) {
     const std::size_t tab = line.find('\t');
     if (tab == line.npos || tab + 1 == line.size()) continue;
     const char where = line[tab + 1];

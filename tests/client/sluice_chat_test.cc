@@ -325,7 +325,8 @@ TEST(SluiceChatUsageTest, NamesAServerOfTheWrongKind) {
   const std::string address = "127.0.0.1:" + std::to_string(port);
   Program chat({"-m", "chat", "--server", address, "hello"});
   EXPECT_EQ(chat.Wait(), 3);
-  EXPECT_EQ(chat.err_text, "sluice-chat: " + address + " speaks gRPC and is no data plane of Sluice (it does not know sluice.v1.Gateway)\n");
+  EXPECT_EQ(chat.err_text, "sluice-chat: " + address +
+                               " speaks gRPC and is no data plane of Sluice (it does not know sluice.v1.Gateway)\n");
 }
 
 TEST(SluiceChatUsageTest, ExitsWith2OnWrongUsage) {

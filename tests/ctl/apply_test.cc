@@ -65,7 +65,8 @@ TEST_F(ApplyTest, PruneShowsFirstWhatGoesAndDeletesItInTheSameRevision) {
   const std::string file = File("less.yaml", "kind: RetryPolicy\nname: default\nmax_attempts: 3\n---\nkind: RetryPolicy\n"
                                              "name: other\nmax_attempts: 2\n");
   EXPECT_EQ(Run({"apply", "-f", file, "--prune", "--all"}), ExitCode::kOk) << err_;
-  EXPECT_THAT(out_, ::testing::StartsWith("not in the files, to be deleted (everything):\n  route/chat\n  upstream/openai\n"));
+  EXPECT_THAT(out_, ::testing::StartsWith("not in the files, to be deleted (everything):\n"
+                                          "  route/chat\n  upstream/openai\n"));
   EXPECT_THAT(out_, HasSubstr("retrypolicy/other created\nroute/chat deleted\nupstream/openai deleted\nrevision 2 "));
   ASSERT_EQ(admin_.applied.size(), 3u);
   EXPECT_TRUE(admin_.applied[1].validate_only());
@@ -143,7 +144,8 @@ TEST_F(ApplyTest, AdoptTakesOverWhatDataPlanesRunAndThenApplies) {
 }
 
 TEST_F(ApplyTest, AdoptOfDifferentPoliciesIsRefused) {
-  admin_.refusal = grpc::Status(grpc::StatusCode::FAILED_PRECONDITION, "data planes run different policies: edge-1 41, edge-2 40");
+  admin_.refusal = grpc::Status(grpc::StatusCode::FAILED_PRECONDITION,
+                                "data planes run different policies: edge-1 41, edge-2 40");
   EXPECT_EQ(Run({"apply", "--adopt"}), ExitCode::kConflict);
   EXPECT_EQ(err_, "sluicectl: data planes run different policies: edge-1 41, edge-2 40\nnothing was changed\n");
 }
@@ -200,8 +202,8 @@ TEST_F(ApplyTest, SetNamesEndpointsByName) {
 }
 
 TEST_F(ApplyTest, ErrorsNameEndpointsByNameAndTheirLine) {
-  const std::string file = File("bad.yaml", "kind: Upstream\nname: u\nformat: OPENAI\nendpoints:\n- {name: a, url: \"http://a:1\"}\n"
-                                            "- name: b\n  url: http://b:1\n  weight: 99999999\n");
+  const std::string file = File("bad.yaml", "kind: Upstream\nname: u\nformat: OPENAI\nendpoints:\n"
+                                            "- {name: a, url: \"http://a:1\"}\n- name: b\n  url: http://b:1\n  weight: 99999999\n");
   EXPECT_EQ(Run({"validate", "-f", file}), ExitCode::kInvalidPolicy);
   EXPECT_THAT(err_, HasSubstr("bad.yaml:8: upstream/u: endpoints[b].weight: "));
 }

@@ -60,7 +60,7 @@ TEST_F(EditTest, ErrorsComeBackOnTopOfTheText) {
 
 TEST_F(EditTest, ErrorsThatAreLeftAsTheyAreGiveUpAndKeepTheText) {
   Step(0, "sed -i 's/max_attempts: 3/max_atempts: 3/' \"$1\"");
-  EXPECT_EQ(Run({"edit", "retrypolicy/default"}), ExitCode::kUnexpected);
+  EXPECT_EQ(Run({"edit", "retrypolicy/default"}), ExitCode::kInvalidPolicy);
   EXPECT_THAT(Shown(1), HasSubstr("unknown field \"max_atempts\""));
   EXPECT_THAT(err_, HasSubstr("nothing was changed, your text is in sluicectl-edit-"));
   EXPECT_EQ(LeftFiles(), 1u);
@@ -166,6 +166,8 @@ INSTANTIATE_TEST_SUITE_P(
         MergeRow{"Both", "a\nb\nc\nd\n", "x\nb\nc\nd\n", "a\nb\nc\ny\n", "x\nb\nc\ny\n", 0},
         MergeRow{"TheSame", "a\nb\n", "a\nx\n", "a\nx\n", "a\nx\n", 0},
         MergeRow{"Added", "a\nb\n", "m\na\nb\n", "a\nb\nt\n", "m\na\nb\nt\n", 0},
+        MergeRow{"AddedBesideAChange", "a\nb\n", "a\nx\n", "a\nb\nt\n", "a\nx\nt\n", 0},
+        MergeRow{"ChangedBesideAnAddition", "a\nb\n", "m\na\nb\n", "y\nb\n", "m\ny\nb\n", 0},
         MergeRow{"Removed", "a\nb\nc\n", "b\nc\n", "a\nb\n", "b\n", 0},
         MergeRow{"Conflict", "a\nb\nc\n", "a\nx\nc\n", "a\ny\nc\n", "a\n<<<<<<< mine\nx\n=======\ny\n>>>>>>> theirs\nc\n", 1},
         MergeRow{"RemovedAndChanged", "a\nb\nc\n", "a\nc\n", "a\ny\nc\n", "a\n<<<<<<< mine\n=======\ny\n>>>>>>> theirs\nc\n", 1},

@@ -258,10 +258,10 @@ INSTANTIATE_TEST_SUITE_P(
             "DUPLICATE upstream/u endpoints[1].name: \"h:80\", taken from the url, is the name of "
             "endpoints[0] too; name it otherwise"},
         Row{"SameUrl", Ends("[{name: a, url: https://H/v1}, {name: b, url: 'https://h:443/v1/'}]"),
-            "DUPLICATE upstream/u endpoints[1].url: is the url of endpoints[0] too; raise that "
+            "DUPLICATE upstream/u endpoints[b].url: is the url of endpoints[0] too; raise that "
             "one's weight instead"},
         Row{"EndpointNameWithSlash", Ends("[{name: a/b, url: http://h}]"),
-            "BAD_FORM upstream/u endpoints[0].name: \"a/b\" is not an endpoint's name; use up to "
+            "BAD_FORM upstream/u endpoints[\"a/b\"].name: \"a/b\" is not an endpoint's name; use up to "
             "128 letters, digits, '.', '_', '-' and ':'"},
         Row{"AllEndpointWeightsZero", Ends("[{url: http://h, weight: 0}]"),
             "CONFLICT upstream/u endpoints: every weight is 0; give one endpoint a weight, or set "
