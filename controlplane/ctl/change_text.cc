@@ -68,6 +68,8 @@ void PrintDiff(const Changes& changes, bool color, std::ostream& out) {
   }
 }
 
+int ChangesShown(size_t width) { return width == 0 || width >= 100 ? 3 : 1; }
+
 std::string Summary(const Changes& changes, int most) {
   std::string text;
   int shown = 0;

@@ -3,6 +3,7 @@
 #ifndef SLUICE_CONTROLPLANE_CTL_CHANGE_TEXT_H_
 #define SLUICE_CONTROLPLANE_CTL_CHANGE_TEXT_H_
 
+#include <cstddef>
 #include <ostream>
 #include <string>
 
@@ -21,6 +22,10 @@ void PrintResults(const Changes& changes, bool dry_run, std::ostream& out);
 // "~ retrypolicy/default" and "    max_attempts: 3 → 4"; what is unchanged is
 // left out.
 void PrintDiff(const Changes& changes, bool color, std::ostream& out);
+
+// How many of a revision's changes a table tells of on a terminal of this width (0:
+// it is none), so that there is room for the rest.
+int ChangesShown(size_t width);
 
 // One line: "+upstream/openai ~route/chat", at most `most` of them.
 std::string Summary(const Changes& changes, int most);

@@ -78,8 +78,8 @@ void AddVersion(CommandSet& commands, const std::string& version);
 void AddWait(CommandSet& commands);
 
 // The data planes that the control plane knows, in order of their ids. Not kOk:
-// said why.
-ExitCode ListNodes(Session& session, v1::ListNodesResponse& response);
+// said why. `extra`: beside the timeout, for the answer.
+ExitCode ListNodes(Session& session, v1::ListNodesResponse& response, absl::Duration extra = absl::ZeroDuration());
 // What `status` shows, of these data planes; of all where none is named.
 ExitCode ShowNodes(Session& session, const std::vector<std::string>& ids);
 // All that a list request finds.

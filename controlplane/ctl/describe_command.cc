@@ -22,7 +22,6 @@ namespace sluice::ctl {
 namespace {
 
 constexpr int kRevisionsShown = 5;
-constexpr int kChangesShown = 3;
 
 // "Labels:     team=search", aligned by what stands before.
 void Line(Session& session, const std::string& title, const std::string& text) {
@@ -49,7 +48,7 @@ void PrintHistory(Session& session, const v1::HistoryResponse& history) {
   Table table({"REVISION", "WHEN", "AUTHOR", "CHANGES", "REASON"});
   for (const v1::Revision& revision : history.revisions()) {
     table.AddRow({absl::StrCat(revision.revision()), AgoCell(ToAbsl(revision.created()), session.clock()),
-                  revision.author(), Summary(revision.changes(), kChangesShown), revision.reason()});
+                  revision.author(), Summary(revision.changes(), ChangesShown(session.width())), revision.reason()});
   }
   table.Print(session);
 }

@@ -11,8 +11,6 @@
 namespace sluice::ctl {
 namespace {
 
-constexpr int kChangesShown = 3;
-
 struct HistoryOptions {
   std::vector<std::string> ref;
   int limit = 20;
@@ -48,7 +46,7 @@ ExitCode History(Session& session, const HistoryOptions& options) {
     session.Name(absl::StrCat("revision/", revision.revision()));
     table.AddRow({absl::StrCat(revision.revision()),
                   AgoCell(ToAbsl(revision.created()), session.clock()), revision.author(),
-                  Summary(revision.changes(), wide ? std::numeric_limits<int>::max() : kChangesShown),
+                  Summary(revision.changes(), wide ? std::numeric_limits<int>::max() : ChangesShown(session.width())),
                   ReasonText(revision)});
   }
   table.Print(session);

@@ -89,7 +89,10 @@ Output::Output(std::ostream& out, std::ostream& err, const std::string& typed)
 
 void Output::Show(const google::protobuf::Message& message) {
   if (!structured()) return;
-  for (PolicyNode& field : MessageNode(message).items) Show(std::string(field.key), std::move(field));
+  for (PolicyNode& field : MessageNode(message).items) {
+    const std::string key = field.key;
+    Show(key, std::move(field));
+  }
 }
 
 void Output::Show(const std::string& key, PolicyNode value) {

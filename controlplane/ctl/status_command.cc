@@ -64,11 +64,14 @@ void PrintNodes(Session& session, const v1::ListNodesResponse& response) {
     current += node.state() == v1::NODE_STATE_ACKED;
     gone += node.state() == v1::NODE_STATE_GONE;
   }
-  table.Print(session);
+  const bool cut = table.Print(session);
   // Those that left in peace run nothing, and are missed by nobody.
   const int all = response.nodes_size() - gone;
   session.out() << "revision " << response.revision() << " · run by " << current << "/" << all
                 << (all == 1 ? " data plane" : " data planes") << FiguresAge(response) << "\n";
+  if (!cut) return;
+  session.out() << Paint("to see what is cut: -o wide, or sluicectl describe node/NAME", Color::kDim, session.color())
+                << "\n";
 }
 
 void Show(Session& session, const v1::ListNodesResponse& response) {
@@ -100,8 +103,8 @@ ExitCode ShowOnce(Session& session, const StatusOptions& options) {
 
 }  // namespace
 
-ExitCode ListNodes(Session& session, v1::ListNodesResponse& response) {
-  const grpc::Status status = session.Call(&v1::Admin::Stub::ListNodes, v1::ListNodesRequest(), &response);
+ExitCode ListNodes(Session& session, v1::ListNodesResponse& response, absl::Duration extra) {
+  const grpc::Status status = session.Call(&v1::Admin::Stub::ListNodes, v1::ListNodesRequest(), &response, extra);
   if (!status.ok()) return session.Fail(status);
   std::sort(response.mutable_nodes()->begin(), response.mutable_nodes()->end(),
             [](const v1::NodeStatus& a, const v1::NodeStatus& b) { return a.node_id() < b.node_id(); });

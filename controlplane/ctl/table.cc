@@ -20,24 +20,26 @@ std::string TextOf(const Table::Cell& cell, bool roomy) {
 
 std::string Padding(const std::string& text, size_t width) { return std::string(width - DisplayWidth(text), ' '); }
 
-// `shown`: widths of the columns, 0 for those that are left out.
-void PrintLine(const std::vector<Table::Cell>& cells, const std::vector<size_t>& shown, bool roomy,
+// `shown`: widths of the columns, 0 for those that are left out. True: it was cut.
+bool PrintLine(const std::vector<Table::Cell>& cells, const std::vector<size_t>& shown, bool roomy,
                const Table::Look& look, std::ostream& out) {
   size_t last = cells.size();
   while (last > 0 && (shown[last - 1] == 0 || cells[last - 1].text.empty())) --last;
   size_t used = 0;
-  for (size_t i = 0; i < last; ++i) {
+  bool cut = false;
+  for (size_t i = 0; i < last && !cut; ++i) {
     if (shown[i] == 0) continue;
     const size_t room = look.width == 0 ? std::string::npos : look.width - used;
     const std::string text = TextOf(cells[i], roomy);
     const bool ends = i + 1 == last;
-    const bool cut = DisplayWidth(text) > room || (!ends && shown[i] + 2 + kLeastOfACell > room);
+    cut = DisplayWidth(text) > room || (!ends && shown[i] + 2 + kLeastOfACell > room);
     out << Paint(cut ? CutToWidth(ends ? text : absl::StrCat(text, "  …"), room) : text, cells[i].color, look.color);
     if (cut || ends) break;
     out << Padding(text, shown[i] + 2);
     used += shown[i] + 2;
   }
   out << "\n";
+  return cut;
 }
 
 }  // namespace
@@ -63,7 +65,7 @@ std::vector<size_t> Table::Widths(const Look& look, bool roomy) const {
   return widths;
 }
 
-void Table::Print(std::ostream& out, const Look& look) const {
+bool Table::Print(std::ostream& out, const Look& look) const {
   std::vector<size_t> widths = Widths(look, true);
   size_t all = 0;
   for (const size_t width : widths) all += width == 0 ? 0 : width + 2;
@@ -71,8 +73,9 @@ void Table::Print(std::ostream& out, const Look& look) const {
   if (!roomy) widths = Widths(look, false);
   std::vector<Cell> titles;
   for (const Column& column : header_) titles.push_back(column.title);
-  PrintLine(titles, widths, roomy, look, out);
-  for (const auto& row : rows_) PrintLine(row, widths, roomy, look, out);
+  bool cut = PrintLine(titles, widths, roomy, look, out);
+  for (const auto& row : rows_) cut = PrintLine(row, widths, roomy, look, out) || cut;
+  return cut;
 }
 
 Table::Cell AgoCell(absl::Time time, const Clock& clock) {
@@ -83,9 +86,9 @@ Table::Cell SinceCell(absl::Time time, const Clock& clock) {
   return Table::Cell(AgeText(clock.now - time)).With(absl::StrCat(" (", AtText(time, clock), ")"));
 }
 
-void Table::Print(const Session& session) const {
+bool Table::Print(const Session& session) const {
   const bool wide = session.form() == Form::kWide;
-  Print(session.out(), {.color = session.color(), .wide = wide, .width = wide ? 0 : session.width()});
+  return Print(session.out(), {.color = session.color(), .wide = wide, .width = wide ? 0 : session.width()});
 }
 
 std::string FigureText(double figure) {

@@ -49,11 +49,12 @@ class Table {
   // As many cells as the header has.
   void AddRow(std::vector<Cell> cells);
   bool empty() const { return rows_.empty(); }
-  // Two blanks between columns, none at the end of a line.
-  void Print(std::ostream& out, const Look& look) const;
+  // Two blanks between columns, none at the end of a line. True: something was
+  // cut.
+  bool Print(std::ostream& out, const Look& look) const;
   // As the session's form and terminal are. Cut on a terminal only, and never
-  // with -o wide.
-  void Print(const Session& session) const;
+  // with -o wide. True: something was cut.
+  bool Print(const Session& session) const;
 
  private:
   std::vector<size_t> Widths(const Look& look, bool roomy) const;

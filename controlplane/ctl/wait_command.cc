@@ -9,12 +9,15 @@
 #include "controlplane/ctl/message_node.h"
 #include "controlplane/ctl/node_text.h"
 #include "proto/policy/duration_text.h"
+#include "proto/terminal/safe_text.h"
 
 namespace sluice::ctl {
 namespace {
 
 // How soon a change is seen. A look is small.
 constexpr absl::Duration kLookEvery = absl::Milliseconds(200);
+// What the last look may take when the time is over: what it finds still counts.
+constexpr absl::Duration kAnswerMargin = absl::Seconds(5);
 
 struct WaitOptions {
   std::vector<std::string> words;
@@ -53,7 +56,7 @@ ExitCode WaitForNode(Session& session, const std::string& id, const WaitOptions&
   const absl::Time until = absl::Now() + session.timeout();
   while (true) {
     v1::ListNodesResponse nodes;
-    if (const ExitCode code = ListNodes(session, nodes); code != ExitCode::kOk) return code;
+    if (const ExitCode code = ListNodes(session, nodes, kAnswerMargin); code != ExitCode::kOk) return code;
     const v1::NodeStatus* node = Find(nodes, id);
     const Answer answer = Judge(node, options);
     const bool over = absl::Now() >= until;
@@ -63,7 +66,7 @@ ExitCode WaitForNode(Session& session, const std::string& id, const WaitOptions&
     }
     if (node != nullptr) session.Show("node", MessageNode(*node));
     session.Name(absl::StrCat("node/", id));
-    session.out() << StandingOf(id, node) << "\n";
+    session.out() << SafeLine(StandingOf(id, node)) << "\n";
     if (answer == Answer::kDone) return ExitCode::kOk;
     if (answer == Answer::kRefused) {
       return session.Fail(ExitCode::kNodeRefused, absl::StrCat(id, " refused the newest revision"));

@@ -190,7 +190,7 @@ TEST_F(CtlTest, ADataPlaneThatDoesNotAnswerIsNamedAndHasItsOwnStatus) {
   AddNode(admin_.await.add_nodes(), "edge-3", v1::NODE_STATE_PENDING, 0);
   EXPECT_EQ(Run({"apply", "--timeout", "3s", "-f", File("policy.yaml", kPolicy)}), ExitCode::kNotAcked);
   EXPECT_THAT(out_, HasSubstr("revision 1 · acked by 1/2 data planes, no answer from 1 within 3 s\n"));
-  EXPECT_EQ(err_, "edge-3: has not answered; it runs revision 0\n");
+  EXPECT_EQ(err_, "edge-3: has not answered; it runs no revision yet\n");
   EXPECT_EQ(admin_.awaited_ms, 3000);
 }
 
@@ -366,7 +366,9 @@ TEST_F(CtlTest, DeleteTakesAKindAndSeveralNames) {
   EXPECT_EQ(Run({"delete", "rt", "chat", "--dry-run", "-o", "json"}), ExitCode::kOk) << err_;
   EXPECT_THAT(out_, HasSubstr("\"action\": \"DELETED\""));
   EXPECT_EQ(Run({"delete", "routes", "rt/chat"}), ExitCode::kUsage);
-  EXPECT_THAT(err_, HasSubstr("write KIND/NAME… or KIND NAME…"));
+  EXPECT_THAT(err_, HasSubstr("\"routes\" names no resource; write KIND/NAME"));
+  EXPECT_EQ(Run({"delete", "routes", "chat", "rt/chat"}), ExitCode::kUsage);
+  EXPECT_THAT(err_, HasSubstr("\"rt/chat\" names its kind, as \"routes\" does"));
 }
 
 TEST_F(CtlTest, DeleteOfWhatIsReferredToIsAConflict) {
@@ -499,9 +501,9 @@ TEST_P(CtlUsageTest, ExitsWith2AndSaysWhatWouldBeRight) {
 
 INSTANTIATE_TEST_SUITE_P(
     Rows, CtlUsageTest,
-    ::testing::Values(UsageRow{"NoCommand", {}, "no command was given; there are apply, get, describe"},
+    ::testing::Values(UsageRow{"NoCommand", {}, "no command was given; there are apply, edit, get, describe"},
                       UsageRow{"UnknownCommand", {"aply", "-f", "x"}, "\"aply\" is no command; did you mean apply?"},
-                      UsageRow{"UnknownCommandLikeNone", {"frob"}, "\"frob\" is no command; there are apply, get, describe"},
+                      UsageRow{"UnknownCommandLikeNone", {"frob"}, "\"frob\" is no command; there are apply, edit, get, describe"},
                       UsageRow{"UnknownOption", {"list", "--colour"}, "sluicectl: unknown option --colour"},
                       UsageRow{"MisspeltOption", {"apply", "-f", "x", "--reasn", "y"}, "unknown option --reasn; did you mean --reason?"},
                       UsageRow{"MisspeltGlobalOption", {"--timeot=3s", "list"}, "unknown option --timeot; did you mean --timeout?"},
@@ -510,7 +512,7 @@ INSTANTIATE_TEST_SUITE_P(
                       UsageRow{"RevisionZero", {"rollback", "--to", "0"}, "\"0\" is no revision; sluicectl history lists them"},
                       UsageRow{"CertWithoutKey", {"--ca", "/etc/ssl/certs/ca-certificates.crt", "--cert", "x", "list"}, "--cert and --key belong together"},
                       UsageRow{"CaWithoutCertificate", {"--ca", "/etc/passwd", "list"}, "--ca: /etc/passwd holds no CERTIFICATE in PEM form"},
-                      UsageRow{"UnknownKind", {"get", "rout/x"}, "\"rout\" is no kind; did you mean route? there are circuitbreaker, "},
+                      UsageRow{"UnknownKind", {"get", "rout/x"}, "\"rout\" is no kind; did you mean route? there are "},
                       UsageRow{"NoName", {"delete", "route"}, "write KIND/NAME, as in route/chat"},
                       UsageRow{"ApplyWithoutFile", {"apply"}, "name files or folders with -f"},
                       UsageRow{"BadForm", {"list", "-o", "xml"}, "xml"},

@@ -36,7 +36,7 @@ endpoints: [{url: "https://api.openai.com/v1"}]
 kind: Route
 name: chat
 match: {model: chat}
-targets: [{upstream: openai, model: "m\e]0;title\a"}]
+targets: [{upstream: openai}]
 ---
 kind: RetryPolicy
 name: default

@@ -33,7 +33,7 @@ TEST(TableTest, AlignsByWhatATerminalShows) {
 TEST(TableTest, TextOfOthersStaysInItsCell) {
   Table table({"NAME", "N"});
   table.AddRow({"a\n7\x1b[2J\u202e", "1"});
-  EXPECT_EQ(Printed(table, {}), "NAME                N\na\\n7\\x1b[2J\\u202e  1\n");
+  EXPECT_EQ(Printed(table, {}), "NAME               N\na\\n7\\x1b[2J\\u202e  1\n");
 }
 
 TEST(TableTest, WideColumnsAreShownWhenTheyAreAskedFor) {
