@@ -77,6 +77,10 @@ ExitCode AnalyzeSet(Session& session, const Resources& resources, bool ask_nodes
   for (const v1::Violation& violation : AnalyzePolicies(resources)) report.Add(violation, "");
   // What is not valid no data plane is asked about.
   if (!ask_nodes || !violations.empty() || resources.empty()) return report.Finish(resources.size());
+  if (const ExitCode code = RequireCurrentServer(session); code != ExitCode::kOk) {
+    report.Finish(resources.size());
+    return code;
+  }
   v1::ApplyResponse response;
   const grpc::Status status = AskNodes(session, resources, response);
   if (!status.ok()) {

@@ -183,6 +183,9 @@ ExitCode Apply(Session& session, const ApplyOptions& options) {
     if (code == ExitCode::kOk) session.out() << "nothing was changed (dry run)\n";
     return code;
   }
+  if (prune.has_value() || options.dry_run == "server") {
+    if (const ExitCode code = RequireCurrentServer(session); code != ExitCode::kOk) return code;
+  }
   return Application(session, options, input, std::move(prune)).Run();
 }
 

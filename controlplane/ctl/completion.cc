@@ -92,12 +92,16 @@ class Names {
     v1::ListRequest request;
     request.set_kind(kind);
     request.set_page_size(kMostNames);
-    v1::ListResponse response;
     Words names;
-    if (!open_ || !session_->Call(&v1::Admin::Stub::List, request, &response).ok()) return names;
-    for (const v1::Resource& resource : response.resources()) {
-      names.push_back(kind.empty() ? ResourceId(resource) : resource.meta().name());
-    }
+    do {
+      v1::ListResponse page;
+      if (!open_ || !session_->Call(&v1::Admin::Stub::List, request, &page).ok()) return names;
+      for (const v1::Resource& resource : page.resources()) {
+        names.push_back(kind.empty() ? ResourceId(resource) : resource.meta().name());
+      }
+      request.set_revision(page.revision());
+      request.set_page_token(page.next_page_token());
+    } while (!request.page_token().empty() && names.size() < kMostNames);
     return names;
   }
 
@@ -280,7 +284,8 @@ class Completer {
     Words words = names().Resources("");
     const size_t slash = current.find('/');
     if (slash == std::string::npos) {
-      for (const std::string& name : KindNames()) words.push_back(name);
+      // `set` takes KIND/NAME only.
+      for (const std::string& name : path_ == "set" ? Words() : KindNames()) words.push_back(name);
       return words;
     }
     // "routes/ch" goes on as it was begun.

@@ -3,6 +3,7 @@
 
 #include "controlplane/ctl/change_text.h"
 #include "controlplane/ctl/commands.h"
+#include "controlplane/ctl/node_findings.h"
 #include "controlplane/ctl/policy_input.h"
 #include "controlplane/ctl/prune_scope.h"
 
@@ -30,6 +31,9 @@ ExitCode Diff(Session& session, const DiffOptions& options) {
   if (!input.ok()) {
     input.PrintErrors(session.output());
     return ExitCode::kInvalidPolicy;
+  }
+  if (prune.has_value()) {
+    if (const ExitCode code = RequireCurrentServer(session); code != ExitCode::kOk) return code;
   }
   v1::DiffRequest request;
   for (const v1::Resource* resource : input.resources()) *request.add_resources() = *resource;

@@ -30,6 +30,12 @@ std::string FindingText(const v1::Violation& violation) {
   return text + SaidOfAnother(MessageOf(violation));
 }
 
+ExitCode RequireCurrentServer(Session& session) {
+  v1::GetInfoResponse info;
+  const grpc::Status status = session.Call(&v1::Admin::Stub::GetInfo, v1::GetInfoRequest(), &info);
+  return status.ok() ? ExitCode::kOk : session.Fail(status);
+}
+
 ExitCode PrintNodeFindings(const NodeFindings& nodes, std::ostream& err) {
   ExitCode code = ExitCode::kOk;
   for (const v1::NodeFindings& node : nodes) {

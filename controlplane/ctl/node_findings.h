@@ -6,7 +6,7 @@
 #include <ostream>
 #include <string>
 
-#include "controlplane/ctl/exit_code.h"
+#include "controlplane/ctl/session.h"
 #include "google/protobuf/repeated_ptr_field.h"
 #include "sluice/v1/control.pb.h"
 
@@ -16,6 +16,10 @@ using NodeFindings = google::protobuf::RepeatedPtrField<v1::NodeFindings>;
 
 // "upstream/claude: credential: env ANTHROPIC_API_KEY is not set there".
 std::string FindingText(const v1::Violation& violation);
+
+// For what an older control plane would take for nothing: pruning, asking the
+// data planes. Not kOk: it is older, or cannot be asked; said so.
+ExitCode RequireCurrentServer(Session& session);
 
 // "edge-3 would refuse: …", a line each. kNodeRefused where one would,
 // kNotAcked where one could not be asked.

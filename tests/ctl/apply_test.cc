@@ -131,6 +131,22 @@ TEST_F(ApplyTest, DryRunOnTheServerSaysWhatDataPlanesWouldRefuse) {
   EXPECT_EQ(err_, "edge-3: no answer within 5 s\n");
 }
 
+// It would take what it does not know for nothing: apply without deleting, say
+// that all is well without asking.
+TEST_F(ApplyTest, AnOlderControlPlaneIsNotAskedForWhatItDoesNotKnow) {
+  Given();
+  admin_.info.reset();
+  const std::string file = File("p.yaml", "kind: RetryPolicy\nname: other\nmax_attempts: 2\n");
+  for (const std::vector<std::string>& more :
+       {std::vector<std::string>{"apply", "--prune", "--all"}, {"apply", "--dry-run=server"}, {"diff", "--prune", "--all"}}) {
+    std::vector<std::string> args = more;
+    args.insert(args.end(), {"-f", file});
+    EXPECT_EQ(Run(args), ExitCode::kUnreachable) << more[1];
+    EXPECT_EQ(out_, "");
+  }
+  EXPECT_EQ(admin_.applied.size(), 1u);
+}
+
 TEST_F(ApplyTest, AdoptTakesOverWhatDataPlanesRunAndThenApplies) {
   admin_.adopt_answer.set_revision(1);
   admin_.adopt_answer.set_adopted_epoch("ab12");

@@ -43,6 +43,7 @@ class RunCtlTest : public ::testing::Test {
     char pattern[] = "/tmp/run_ctl.XXXXXX";
     folder_ = mkdtemp(pattern);
     environment_["HOME"] = folder_;
+    admin_.info.emplace();
   }
   ~RunCtlTest() override { std::filesystem::remove_all(folder_); }
 
