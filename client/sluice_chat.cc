@@ -3,7 +3,9 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <iostream>
 #include <iterator>
 #include <string>
@@ -16,7 +18,11 @@
 #include "client/chat_screen.h"
 #include "client/line_reader.h"
 #include "client/sluice_client.h"
+#include "proto/connection/channel_credentials.h"
+#include "proto/connection/connection_settings.h"
+#include "proto/connection/server_trouble.h"
 #include "proto/policy/duration_text.h"
+#include "proto/terminal/fd_stream.h"
 
 namespace sluice {
 namespace {
@@ -29,7 +35,10 @@ enum ExitCode {
   kIncomplete = 4,
   kRefused = 5,
   kDeadline = 6,
+  // As sluicectl's.
+  kNotWritten = 10,
   kCancelled = 130,
+  kBrokenPipe = 141,
 };
 
 constexpr char kFooter[] = R"(Examples:
@@ -45,17 +54,21 @@ Exit status:
   0  complete (or a declared fallback)
   1  the call failed before any content
   2  wrong usage
-  3  the gateway cannot be reached
+  3  the gateway cannot be reached, or what is there is none
   4  the answer is incomplete
   5  the gateway refused the request: it is wrong as it stands
   6  the deadline passed
+  10  the answer could not be written (disk full, standard output closed)
   130  cancelled by Ctrl-C)";
 
+constexpr char kDefaultTimeout[] = "60s";
+
 struct Settings {
-  ClientOptions client;
+  // As it was given, and what that comes to.
+  ConnectionFlags flags;
+  ConnectionSettings connection;
   std::string model;
   std::string system;
-  std::string deadline = "60s";
   std::string route;
   std::vector<std::string> prompt;
   bool json = false;
@@ -76,6 +89,15 @@ void CatchInterrupt() {
 int Complain(std::string_view what, int code) {
   std::cerr << "sluice-chat: " << what << std::endl;
   return code;
+}
+
+// What could not be written is an error, but for who stopped reading (head).
+int Written(std::ostream& out, int code) {
+  out.flush();
+  if (out.good()) return code;
+  const int error = WriteErrorOf(out);
+  if (error == EPIPE) return kBrokenPipe;
+  return Complain(absl::StrCat("cannot write the answer: ", strerror(error)), kNotWritten);
 }
 
 void Append(v1::ChatRequest& request, v1::Role role, std::string text) {
@@ -107,9 +129,9 @@ int ExitCodeOf(const CallResult& result, bool shown) {
 
 class Chat {
  public:
-  Chat(Client client, Settings settings, CallOptions options, ChatScreen::Options screen)
-      : client_(std::move(client)), settings_(std::move(settings)), options_(std::move(options)),
-        screen_(std::cout, std::cerr, screen) {
+  Chat(Client client, Settings settings, CallOptions options, ChatScreen::Options screen, std::ostream& out)
+      : client_(std::move(client)), settings_(std::move(settings)), options_(std::move(options)), out_(out),
+        screen_(out, std::cerr, screen) {
     request_.set_model(settings_.model);
     // A pipe's reader cannot take back what it was given.
     request_.mutable_stream_options()->set_allow_restart(screen.out_is_terminal || screen.json);
@@ -147,6 +169,8 @@ class Chat {
     screen_.Start(absl::Now());
     const CallResult result = client_.StreamChat(request_, options_, [&](const v1::ChatEvent& event) {
       screen_.Show(event, absl::Now());
+      // What nobody can read is not paid for.
+      if (!out_.good()) g_cancel.Set();
       answer.Add(event);
       shown |= event.has_content() || event.has_refusal();
     });
@@ -156,7 +180,8 @@ class Chat {
     } else {
       request_.mutable_messages()->RemoveLast();
     }
-    return Report(result, shown);
+    const int code = Report(result, shown);
+    return Written(out_, code);
   }
 
   int Converse() {
@@ -181,15 +206,20 @@ class Chat {
           break;
       }
       if (line.find_first_not_of(" \t\r") != std::string::npos) code = Ask(std::move(line));
+      if (!out_.good()) return code;
     }
   }
 
  private:
   int Report(const CallResult& result, bool shown) {
     const int code = ExitCodeOf(result, shown);
+    const grpc::Status status(result.failure.code, result.failure.message);
+    const bool from_transport = !result.failure.ok() && !result.failure.from_gateway() && !shown && code != kCancelled;
+    const std::string trouble = from_transport ? ServerTrouble(settings_.connection, status) : "";
+    if (!trouble.empty()) return Complain(trouble, kUnreachable);
     if (code == kUnreachable) {
-      return Complain(absl::StrCat("cannot reach a gateway at ", settings_.client.address, " (", result.failure.message,
-                                   "); is it running there? Name another with --server or SLUICE_SERVER"),
+      return Complain(absl::StrCat("cannot reach a gateway at ", ServerText(settings_.connection), ": ", result.failure.message,
+                                   "; is it running there? Name another with --server, SLUICE_SERVER or a context"),
                       code);
     }
     screen_.Finish(result, g_cancel.is_set(), absl::Now());
@@ -199,6 +229,7 @@ class Chat {
   const Client client_;
   const Settings settings_;
   const CallOptions options_;
+  std::ostream& out_;
   ChatScreen screen_;
   v1::ChatRequest request_;
 };
@@ -207,25 +238,59 @@ void Describe(CLI::App& app, Settings& settings) {
   app.footer(kFooter);
   app.add_option("-m,--model", settings.model, "Model, as the gateway's routes name it; may be left out if there is one")
       ->envname("SLUICE_MODEL");
-  app.add_option("--server", settings.client.address, "Gateway, host:port")->envname("SLUICE_SERVER")->capture_default_str();
+  ConnectionFlags& flags = settings.flags;
+  app.option_defaults()->take_last();
+  app.add_option("--server", flags.server, "Gateway, host:port; else SLUICE_SERVER, the context's gateway, 127.0.0.1:8443");
+  app.add_option("--context", flags.context, "Gateway and files of this context (sluicectl context); else SLUICE_CONTEXT");
+  app.add_option("--ca,--tls-ca", flags.ca, "Speak TLS, trusting the authorities of this PEM file; else SLUICE_CA");
+  app.add_flag("--tls", flags.tls, "Speak TLS, trusting the system's authorities; else SLUICE_TLS");
+  app.add_option("--cert", flags.cert, "Show this certificate (PEM chain) to the gateway; with --key; else SLUICE_CERT");
+  app.add_option("--key", flags.key, "PEM key of --cert; else SLUICE_KEY");
+  app.add_option("--token", flags.token,
+                 "Sent as a bearer token, over TLS or to this machine only; better SLUICE_TOKEN, which ps does not show");
+  app.add_option("--timeout,--deadline", flags.timeout,
+                 "For the whole answer, retries included: 30s, 5m; 0: the route's own; else SLUICE_TIMEOUT, 60s");
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::Throw);
   app.add_option("--system", settings.system, "System message");
-  app.add_option("--deadline", settings.deadline, "For the whole answer, retries included: 30s, 5m; 0: the route's own")
-      ->capture_default_str();
   app.add_option("--route", settings.route, "Route by name, in place of matching");
-  app.add_flag("--tls", settings.client.tls, "Speak TLS, trusting the system's authorities");
-  app.add_option("--tls-ca", settings.client.tls_ca_file, "Speak TLS, trusting the authorities of this PEM file");
   app.add_flag("--json", settings.json, "Print the events as JSON lines");
   app.add_flag("--summary", settings.summary, "End with how it went also where stderr is no terminal");
   app.add_option("prompt", settings.prompt, "What to ask; - reads standard input; none begins a conversation");
 }
 
-// False: it is no duration.
-bool ReadDeadline(const std::string& text, CallOptions& options) {
-  const absl::StatusOr<absl::Duration> deadline =
-      text == "0" ? absl::ZeroDuration() : ParseDurationText(text);
-  if (!deadline.ok()) return false;
-  options.deadline = *deadline == absl::ZeroDuration() ? absl::InfiniteDuration() : *deadline;
+// False: said what is wrong with the bound on time.
+bool ReadTimeout(Setting timeout, CallOptions& options) {
+  if (!timeout.given()) timeout.value = kDefaultTimeout;
+  const absl::StatusOr<absl::Duration> bound =
+      timeout.value == "0" ? absl::ZeroDuration() : ParseDurationText(timeout.value);
+  if (!bound.ok()) {
+    Complain(absl::StrCat(timeout.source, ": \"", timeout.value, "\" is no duration; write 30s or 5m"), kUsage);
+    return false;
+  }
+  options.deadline = *bound == absl::ZeroDuration() ? absl::InfiniteDuration() : *bound;
   return true;
+}
+
+// Where the gateway is and how it is spoken to; false: said what is wrong.
+bool ReadConnection(Settings& settings, ClientOptions& client, CallOptions& options) {
+  absl::StatusOr<ConnectionSettings> connection = ResolveConnection(Plane::kData, settings.flags, ProcessEnvironment());
+  absl::Status status = connection.status();
+  // Says which setting named a file that will not do.
+  if (status.ok()) status = MakeCredentials(*connection).status();
+  if (!status.ok()) {
+    Complain(std::string(status.message()), kUsage);
+    return false;
+  }
+  settings.connection = *std::move(connection);
+  const ConnectionSettings& found = settings.connection;
+  if (!found.warning.empty()) Complain(absl::StrCat("warning: ", found.warning), kUsage);
+  client.address = found.server.value;
+  client.tls = found.uses_tls();
+  client.tls_ca_file = found.ca.value;
+  client.tls_cert_file = found.cert.value;
+  client.tls_key_file = found.key.value;
+  for (auto& entry : CallMetadata(found)) options.metadata.push_back(std::move(entry));
+  return ReadTimeout(found.timeout, options);
 }
 
 std::string PromptOf(const std::vector<std::string>& words) {
@@ -236,21 +301,22 @@ std::string PromptOf(const std::vector<std::string>& words) {
 }
 
 int Main(int argc, char** argv) {
+  OpenStandardStreams();
+  FdStream out(STDOUT_FILENO);
   Settings settings;
   CLI::App app("Streams a chat through a Sluice gateway.", "sluice-chat");
   Describe(app, settings);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kComplete : kUsage;
+    return Written(out, app.exit(error, out, std::cerr) == 0 ? kComplete : kUsage);
   }
   CallOptions options;
   options.cancel = &g_cancel;
-  if (!ReadDeadline(settings.deadline, options)) {
-    return Complain(absl::StrCat("--deadline: \"", settings.deadline, "\" is no duration; write 30s or 5m"), kUsage);
-  }
+  ClientOptions client_options;
+  if (!ReadConnection(settings, client_options, options)) return kUsage;
   if (!settings.route.empty()) options.metadata.emplace_back("sluice-route", settings.route);
-  absl::StatusOr<Client> client = Client::Connect(settings.client);
+  absl::StatusOr<Client> client = Client::Connect(client_options);
   if (!client.ok()) return Complain(std::string(client.status().message()), kUsage);
 
   ChatScreen::Options screen{.out_is_terminal = isatty(STDOUT_FILENO) == 1,
@@ -263,7 +329,7 @@ int Main(int argc, char** argv) {
     return Complain("the prompt is empty", kUsage);
   }
   CatchInterrupt();
-  Chat chat(*std::move(client), settings, options, screen);
+  Chat chat(*std::move(client), settings, options, screen, out);
   if (const int code = chat.PickModel(); code != kComplete) return code;
   return settings.prompt.empty() ? chat.Converse() : chat.Ask(prompt);
 }

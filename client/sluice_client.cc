@@ -13,18 +13,27 @@ namespace {
 // A flag is all that a signal handler may touch, so the call looks at it.
 constexpr std::chrono::milliseconds kCancelCheck(20);
 
+// Leaves `text` as it is without a file.
+absl::Status ReadInto(const std::string& path, const char* what, std::string& text) {
+  if (path.empty()) return absl::OkStatus();
+  std::ifstream file(path);
+  std::ostringstream all;
+  all << file.rdbuf();
+  text = all.str();
+  if (!file || text.empty()) return absl::NotFoundError(absl::StrCat("cannot read the ", what, " file ", path));
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> CredentialsFor(const ClientOptions& options) {
+  if (options.tls_cert_file.empty() != options.tls_key_file.empty()) {
+    return absl::InvalidArgumentError("a certificate and its key belong together: give both or none");
+  }
   if (!options.tls && options.tls_ca_file.empty()) return grpc::InsecureChannelCredentials();
   grpc::SslCredentialsOptions ssl;
-  if (!options.tls_ca_file.empty()) {
-    std::ifstream file(options.tls_ca_file);
-    std::ostringstream text;
-    text << file.rdbuf();
-    if (!file || text.str().empty()) {
-      return absl::NotFoundError(absl::StrCat("cannot read the CA file ", options.tls_ca_file));
-    }
-    ssl.pem_root_certs = text.str();
-  }
+  absl::Status status = ReadInto(options.tls_ca_file, "CA", ssl.pem_root_certs);
+  if (status.ok()) status = ReadInto(options.tls_cert_file, "certificate", ssl.pem_cert_chain);
+  if (status.ok()) status = ReadInto(options.tls_key_file, "key", ssl.pem_private_key);
+  if (!status.ok()) return status;
   return grpc::SslCredentials(ssl);
 }
 

@@ -38,6 +38,9 @@ struct ClientOptions {
   // A PEM file with the authorities to trust; implies tls. Empty with tls: the
   // system's.
   std::string tls_ca_file = {};
+  // PEM files, both or none: shown where the gateway asks for a certificate.
+  std::string tls_cert_file = {};
+  std::string tls_key_file = {};
   // The largest message accepted. Streams send at most about 64 KiB; unary
   // answers can be larger, and gRPC's own default is 4 MiB.
   int max_message_bytes = 16 << 20;
@@ -63,7 +66,7 @@ struct CallOptions {
   absl::Duration deadline = absl::Seconds(60);
   // Not owned; outlives the call. Null: the call is not cancelled.
   const CancelFlag* cancel = nullptr;
-  // "idempotency-key" (makes it safe to send the call again), "sluice-tenant",
+  // "authorization" ("Bearer …"), "idempotency-key" (makes it safe to send the call again), "sluice-tenant",
   // "sluice-route", "traceparent"; keys lower-case.
   std::vector<std::pair<std::string, std::string>> metadata = {};
 };
@@ -84,8 +87,8 @@ struct CallResult {
 // Any number of calls on any threads at a time.
 class Client {
  public:
-  // Does not wait for the network. INVALID_ARGUMENT: no "host:port";
-  // NOT_FOUND: the CA file cannot be read.
+  // Does not wait for the network. INVALID_ARGUMENT: no "host:port", or one of
+  // certificate and key without the other; NOT_FOUND: a file cannot be read.
   static absl::StatusOr<Client> Connect(const ClientOptions& options);
 
   // Blocks until the stream has ended. `on_event` is called on this thread,

@@ -13,10 +13,16 @@
 #include "absl/time/clock.h"
 #include "controlplane/store/sqlite_store.h"
 #include "grpcpp/grpcpp.h"
+#include "proto/log/log_collector.h"
 #include "spdlog/spdlog.h"
 
 namespace sluice {
 namespace {
+
+// Standard streams, the store with its journal, gRPC's pollers, listeners, threads
+// that wait for one another.
+constexpr int64_t kOwnDescriptors = 40;
+constexpr absl::Duration kKeepaliveTimeout = absl::Seconds(10);
 
 // "host" and "port"; "[::1]:80" has brackets.
 bool SplitAddress(const std::string& address, std::string& host, std::string& port) {
@@ -51,13 +57,10 @@ std::string WhyNotListening(const std::string& address) {
 
 void SetChannelArguments(const Options& options, grpc::ServerBuilder& builder) {
   builder.SetMaxReceiveMessageSize(options.max_request_bytes);
-  // Else a second control plane could share the port, and callers would meet
-  // one or the other.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   // Half-open connections are found out within 40 s; clients may do the same,
   // and ping without calls, without being told off.
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 30000);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, static_cast<int>(absl::ToInt64Milliseconds(kKeepaliveTimeout)));
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5000);
 }
@@ -68,12 +71,14 @@ std::string WithPort(const std::string& address, int port) {
 
 }  // namespace
 
-ControlPlaneServer::ControlPlaneServer(const Options& options)
-    : options_(options), metrics_(std::make_shared<ControlPlaneMetrics>(SLUICE_VERSION)) {}
+ControlPlaneServer::ControlPlaneServer(const Options& options, LineWriter& log)
+    : options_(options), log_(log), metrics_(std::make_shared<ControlPlaneMetrics>(SLUICE_VERSION)) {}
 
-absl::StatusOr<std::unique_ptr<ControlPlaneServer>> ControlPlaneServer::Start(const Options& options) {
-  std::unique_ptr<ControlPlaneServer> server(new ControlPlaneServer(options));
-  absl::StatusOr<std::unique_ptr<Store>> store = OpenStore(options.store, options.store_limits, options.new_epoch);
+absl::StatusOr<std::unique_ptr<ControlPlaneServer>> ControlPlaneServer::Start(const Options& options,
+                                                                               LineWriter& log) {
+  std::unique_ptr<ControlPlaneServer> server(new ControlPlaneServer(options, log));
+  if (absl::Status status = server->ShareDescriptors(); !status.ok()) return status;
+  absl::StatusOr<std::unique_ptr<Store>> store = OpenStore(options.store, options.store_limits, options.store_creation);
   if (!store.ok()) return store.status();
   server->store_ = *std::move(store);
   if (absl::Status status = server->StartPush(); !status.ok()) return status;
@@ -83,10 +88,21 @@ absl::StatusOr<std::unique_ptr<ControlPlaneServer>> ControlPlaneServer::Start(co
   return server;
 }
 
+absl::Status ControlPlaneServer::ShareDescriptors() {
+  DescriptorNeeds needs;
+  needs.own = kOwnDescriptors;
+  needs.callers = options_.max_connections;
+  needs.upstreams = false;
+  absl::StatusOr<DescriptorBudget> budget = SplitDescriptors(RaiseDescriptorLimit(), needs);
+  if (!budget.ok()) return budget.status();
+  spdlog::info("{}", budget->ToString());
+  descriptors_ = std::make_shared<DescriptorGuard>(*budget, [](const std::string& line) { spdlog::warn("{}", line); });
+  return absl::OkStatus();
+}
+
 absl::Status ControlPlaneServer::StartPush() {
   PushHub::Options options;
   options.settings = options_.push;
-  options.epoch = store_->epoch();
   options.clock = [] { return absl::Now(); };
   options.observer = metrics_.get();
   options.wake = [this] { timer_.Wake(); };
@@ -113,6 +129,10 @@ absl::Status ControlPlaneServer::StartMetrics() {
                                                WhyNotListening(options_.metrics_listen)));
   }
   metrics_server_->Register(metrics_);
+  metrics_server_->Register(std::make_shared<LogCollector>(
+      "sluice_controlplane", std::vector<LineSort>{LineSort::kProgram}, [this] { return log_.figures(); }));
+  descriptor_metrics_ = std::make_shared<DescriptorCollector>(descriptors_);
+  metrics_server_->Register(descriptor_metrics_);
   metrics_address_ = WithPort(options_.metrics_listen, metrics_server_->port());
   return absl::OkStatus();
 }
@@ -143,17 +163,18 @@ absl::Status ControlPlaneServer::StartGrpc() {
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   SetChannelArguments(options_, builder);
-  int port = 0;
-  builder.AddListeningPort(options_.listen, Credentials(), &port);
+  const AcceptorOptions accepting{.silent_timeout = options_.handshake_timeout, .user_timeout = kKeepaliveTimeout};
+  auto listener = GrpcListener::Listen(options_.listen, accepting, *descriptors_);
+  if (!listener.ok()) return listener.status();
+  listener_ = *std::move(listener);
+  listener_->AddTo(builder, Credentials());
   builder.RegisterService(admin_.get());
   builder.RegisterService(push_.get());
   reflection_->AddTo(builder);
   server_ = builder.BuildAndStart();
-  if (server_ == nullptr || port == 0) {
-    std::string why = WhyNotListening(options_.listen);
-    return absl::UnavailableError(absl::StrCat("cannot listen on ", options_.listen, ": ", why));
-  }
-  address_ = WithPort(options_.listen, port);
+  if (server_ == nullptr) return absl::UnavailableError(absl::StrCat("cannot serve on ", options_.listen));
+  listener_->Start();
+  address_ = WithPort(options_.listen, listener_->port());
   return absl::OkStatus();
 }
 
@@ -163,6 +184,7 @@ void ControlPlaneServer::Stop() {
   absl::Time deadline = absl::Now() + options_.shutdown_grace;
   while (hub_->CountStreams() > 0 && absl::Now() < deadline) absl::SleepFor(absl::Milliseconds(20));
   hub_->EndAll();
+  listener_->Stop();
   server_->Shutdown(absl::ToChronoTime(absl::Now() + absl::Seconds(1)));
   server_->Wait();
   timer_.Stop();

@@ -16,6 +16,9 @@
 #include "controlplane/store/store.h"
 #include "controlplane/telemetry/metrics.h"
 #include "controlplane/telemetry/metrics_server.h"
+#include "proto/listen/descriptor_collector.h"
+#include "proto/listen/grpc_listener.h"
+#include "proto/log/line_writer.h"
 #include "proto/reflection/server_reflection.h"
 #include "proto/tls/renewal_collector.h"
 #include "proto/tls/tls_renewal.h"
@@ -24,8 +27,8 @@ namespace sluice {
 
 class ControlPlaneServer {
  public:
-  // Errors are one line naming the file or the address.
-  static absl::StatusOr<std::unique_ptr<ControlPlaneServer>> Start(const Options& options);
+  // Errors are one line naming the file or the address. `log` lives longer.
+  static absl::StatusOr<std::unique_ptr<ControlPlaneServer>> Start(const Options& options, LineWriter& log);
 
   // With the ports that were really taken.
   const std::string& address() const { return address_; }
@@ -38,7 +41,8 @@ class ControlPlaneServer {
   void Stop();
 
  private:
-  explicit ControlPlaneServer(const Options& options);
+  ControlPlaneServer(const Options& options, LineWriter& log);
+  absl::Status ShareDescriptors();
   absl::Status StartPush();
   absl::Status StartTls();
   absl::Status StartGrpc();
@@ -46,6 +50,7 @@ class ControlPlaneServer {
   std::shared_ptr<grpc::ServerCredentials> Credentials();
 
   const Options options_;
+  LineWriter& log_;
   std::shared_ptr<ControlPlaneMetrics> metrics_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<PushHub> hub_;
@@ -58,6 +63,9 @@ class ControlPlaneServer {
   std::unique_ptr<TlsRenewal> tls_;  // outlives the server
   std::shared_ptr<RenewalCollector> renewals_;
   std::unique_ptr<grpc::Server> server_;
+  std::shared_ptr<DescriptorGuard> descriptors_;
+  std::shared_ptr<DescriptorCollector> descriptor_metrics_;
+  std::unique_ptr<GrpcListener> listener_;
   std::unique_ptr<ControlPlaneMetricsServer> metrics_server_;
   std::string address_;
   std::string metrics_address_;

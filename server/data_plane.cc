@@ -1,10 +1,5 @@
 #include "server/data_plane.h"
 
-#include <fcntl.h>
-#include <spdlog/spdlog.h>
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <random>
@@ -14,6 +9,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
+#include "proto/listen/descriptor_collector.h"
+#include "proto/listen/descriptor_guard.h"
+#include "proto/log/log_collector.h"
 #include "proto/tls/renewal_collector.h"
 #include "server/command/node_commands.h"
 #include "server/command/table_breakers.h"
@@ -27,33 +25,18 @@
 #include "server/telemetry/metrics_server.h"
 #include "server/telemetry/node_figures.h"
 #include "server/telemetry/observer_fan_out.h"
+#include "spdlog/spdlog.h"
 
 namespace sluice {
 namespace {
 
-// Listeners, logs, files, the control plane, health checks, idle connections.
+// Beside callers and upstream connections, for the size of the table.
 constexpr int64_t kOtherDescriptors = 1024;
 
-// Every call holds a descriptor or two: the usual soft limit of 1,024 is for
-// programs that use select().
-void RaiseDescriptorLimit() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-// The kernel's table of descriptors doubles as it fills. In a process with
-// threads each doubling waits for an RCU grace period, 10 to 20 ms in which the
-// loop that opened a socket stands still. So it gets its size before there are
-// calls; 8 bytes a descriptor.
-void GrowDescriptorTable(int64_t descriptors) {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  const auto last = static_cast<int>(std::min<int64_t>(descriptors, static_cast<int64_t>(limit.rlim_cur)) - 1);
-  const int high = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, last);
-  if (high >= 0) close(high);
-}
+// Streams, queues, gRPC's poller, listeners, the control plane's connection, policy
+// files and their watch, names that are looked up; each loop has two.
+constexpr int64_t kOwnDescriptors = 36;
+constexpr int64_t kDescriptorsPerLoop = 2;
 
 // Asked by the config worker, not by a loop: a loop's time stands still while
 // it sleeps.
@@ -73,7 +56,7 @@ size_t LoopCount(int asked) {
 
 class DataPlane::Impl {
  public:
-  explicit Impl(ServerOptions options) : options_(std::move(options)) {}
+  Impl(ServerOptions options, LineWriter& log) : options_(std::move(options)), log_(log) {}
   ~Impl() { Stop(); }
 
   absl::Status Start();
@@ -86,6 +69,7 @@ class DataPlane::Impl {
   GatewayFace& face() { return *face_; }
 
  private:
+  absl::Status ShareDescriptors();
   void MakeLoops();
   absl::Status StartConfig();
   void RegisterMetrics();
@@ -95,8 +79,10 @@ class DataPlane::Impl {
   std::vector<RenewalFigures> Renewals() const;
 
   ServerOptions options_;
+  LineWriter& log_;
+  std::shared_ptr<DescriptorGuard> descriptors_;
   std::shared_ptr<CallMetricsCollector> call_metrics_ = std::make_shared<CallMetricsCollector>();
-  AttemptLog call_log_{options_.call_log, WriteLinesToStderr};
+  AttemptLog call_log_{options_.call_log, log_};
   LiveCounters live_;
   // Calls come only once the configuration is there.
   CredentialAlarm alarm_{[this](std::string_view credential) { config_->CredentialRefused(credential); }};
@@ -107,9 +93,10 @@ class DataPlane::Impl {
                           .live = live_,
                           .table = [this] { return config_->tables().Current(); },
                           .status = [this] { return config_->status(); },
-                          .clock = [] { return Moment{SteadyNow(), absl::Now()}; }}};
+                          .clock = [] { return Moment{SteadyNow(), absl::Now()}; },
+                          .policies = [this](uint64_t offset) { return config_->PoliciesPiece(offset); }}};
   NodeFiguresSampler sampler_;  // config worker only
-  std::shared_ptr<PoolRegistry> pools_ = std::make_shared<PoolRegistry>();
+  std::shared_ptr<PoolRegistry> pools_;  // after descriptors_
   std::vector<std::unique_ptr<LoopRoom>> rooms_;
   std::unique_ptr<TlsRenewal> tls_;  // outlives the face
   std::unique_ptr<GatewayFace> face_;
@@ -118,9 +105,7 @@ class DataPlane::Impl {
 };
 
 absl::Status DataPlane::Impl::Start() {
-  RaiseDescriptorLimit();
-  // A caller's connection and an upstream's for each call, at most.
-  GrowDescriptorTable(2 * options_.face.max_concurrent_calls + kOtherDescriptors);
+  if (absl::Status shared = ShareDescriptors(); !shared.ok()) return shared;
   auto metrics = MetricsServer::Start(options_.metrics_listen);
   if (!metrics.ok()) return metrics.status();
   metrics_server_ = std::move(*metrics);
@@ -138,6 +123,22 @@ absl::Status DataPlane::Impl::Start() {
   rooms_.front()->CheckHealth(options_.health);
   for (auto& room : rooms_) room->FollowRevisions(config_->tables());
   return face_->Serve(config_->tables());
+}
+
+absl::Status DataPlane::Impl::ShareDescriptors() {
+  const int64_t limit = RaiseDescriptorLimit();
+  // A caller's connection and an upstream's for each call, at most.
+  GrowDescriptorTable(2 * options_.face.max_concurrent_calls + kOtherDescriptors);
+  DescriptorNeeds needs;
+  needs.own = kOwnDescriptors + kDescriptorsPerLoop * static_cast<int64_t>(LoopCount(options_.loops));
+  needs.callers = options_.max_connections;
+  absl::StatusOr<DescriptorBudget> budget = SplitDescriptors(limit, needs);
+  if (!budget.ok()) return budget.status();
+  spdlog::info("{}", budget->ToString());
+  descriptors_ = std::make_shared<DescriptorGuard>(*budget, [](const std::string& line) { spdlog::warn("{}", line); });
+  options_.face.descriptors = descriptors_;
+  pools_ = std::make_shared<PoolRegistry>(descriptors_);
+  return absl::OkStatus();
 }
 
 void DataPlane::Impl::MakeLoops() {
@@ -167,11 +168,13 @@ absl::Status DataPlane::Impl::StartConfig() {
 
 void DataPlane::Impl::RegisterMetrics() {
   metrics_server_->Register(call_metrics_);
+  metrics_server_->Register(std::make_shared<DescriptorCollector>(descriptors_));
   metrics_server_->Register(std::make_shared<ConfigCollector>([this] { return config_->status(); }));
   metrics_server_->Register(std::make_shared<ConnectionCollector>([this] { return Connections(); }));
   metrics_server_->Register(std::make_shared<ResilienceCollector>([this] { return Resilience(); }));
-  metrics_server_->Register(std::make_shared<LogCollector>([this] { return call_log_.figures(); }));
   metrics_server_->Register(std::make_shared<RenewalCollector>([this] { return Renewals(); }));
+  metrics_server_->Register(std::make_shared<LogCollector>(
+      "sluice", std::vector<LineSort>{LineSort::kProgram, LineSort::kCalls}, [this] { return log_.figures(); }));
   metrics_server_->Register(std::make_shared<ProcessCollector>(options_.config.subscription.version));
 }
 
@@ -181,6 +184,7 @@ v1::NodeHealth DataPlane::Impl::Health() {
   health.set_open_calls(figures.open_calls);
   health.set_calls_per_second(figures.calls_per_second);
   health.set_errors_per_minute(figures.errors_per_minute);
+  for (std::string& line : descriptors_->Shortages()) health.add_shortages(std::move(line));
   return health;
 }
 
@@ -228,7 +232,8 @@ void DataPlane::Impl::Stop() {
   for (auto& room : rooms_) room->Stop();
 }
 
-DataPlane::DataPlane(ServerOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
+DataPlane::DataPlane(ServerOptions options, LineWriter& log)
+    : impl_(std::make_unique<Impl>(std::move(options), log)) {}
 DataPlane::~DataPlane() = default;
 absl::Status DataPlane::Start() { return impl_->Start(); }
 std::string DataPlane::address() const { return WithPort(impl_->options().face.listen, impl_->port()); }

@@ -8,13 +8,15 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "proto/log/line_writer.h"
 #include "server/options.h"
 
 namespace sluice {
 
 class DataPlane {
  public:
-  explicit DataPlane(ServerOptions options);
+  // Calls are logged to `log`, which lives longer.
+  DataPlane(ServerOptions options, LineWriter& log);
   // Stops.
   ~DataPlane();
 

@@ -6,28 +6,36 @@
 //
 // Exit status: 0 after SIGTERM or SIGINT; 1 when it cannot start (address in
 // use, policies not valid); 2 for a wrong command line.
+#include <grpc/support/log.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
-#include <iostream>
 #include <string>
 #include <thread>
+#include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "proto/log/output.h"
+#include "proto/log/program_log.h"
 #include "server/data_plane.h"
-#include "server/log_setup.h"
 #include "server/options.h"
 
 namespace {
 
 constexpr int kCannotStart = 1;
+
+// Nothing but what GRPC_VERBOSITY asks for; gRPC's own way would wait for
+// standard error.
+void FromGrpc(gpr_log_func_args* args) { spdlog::info("grpc: {}", args->message); }
 
 // Signals are waited for by this thread alone, so they are blocked before any
 // other thread is made.
@@ -61,19 +69,22 @@ int WaitForSignal(const sigset_t& signals, Clock::time_point end) {
 }
 
 // Whoever asks again does not want to wait for calls either.
-void ExitAtNextSignal(const sigset_t& signals) {
-  std::thread([signals] {
+void ExitAtNextSignal(const sigset_t& signals, sluice::ProgramLog& log) {
+  std::thread([signals, &log] {
     while (WaitForSignal(signals) == SIGHUP) {
     }
     spdlog::warn("stopped without waiting for running calls");
+    log.Close();
     std::_Exit(EXIT_SUCCESS);
   }).detach();
 }
 
 int Complain(const absl::Status& status) {
+  std::string lines;
   for (absl::string_view line : absl::StrSplit(status.message(), '\n')) {
-    std::cerr << "sluice-server: " << line << "\n";
+    absl::StrAppend(&lines, "sluice-server: ", line, "\n");
   }
+  sluice::PrintWithin(STDERR_FILENO, std::move(lines));
   return kCannotStart;
 }
 
@@ -89,19 +100,20 @@ void BeGracious(sluice::DataPlane& data_plane, absl::Duration grace, const sigse
   while (WaitForSignal(signals, end) == SIGHUP) data_plane.Reload();
 }
 
-int Run(sluice::ServerOptions options, const sigset_t& signals) {
+int Run(sluice::ServerOptions options, sluice::ProgramLog& log, const sigset_t& signals) {
   const absl::Duration grace = options.face.drain_grace;
-  sluice::DataPlane data_plane(std::move(options));
+  sluice::DataPlane data_plane(std::move(options), log.writer());
   absl::Status started = data_plane.Start();
   if (!started.ok()) return Complain(started);
-  std::cout << "listening on " << data_plane.address() << ", metrics on " << data_plane.metrics_address() << std::endl;
+  sluice::PrintWithin(STDOUT_FILENO, absl::StrCat("listening on ", data_plane.address(), ", metrics on ",
+                                                  data_plane.metrics_address(), "\n"));
   for (int signal = WaitForSignal(signals); signal == SIGHUP; signal = WaitForSignal(signals)) {
     spdlog::info("SIGHUP: reading certificates, policies and secrets again");
     data_plane.Reload();
   }
   BeGracious(data_plane, grace, signals);
   spdlog::info("stopping: running calls may end");
-  ExitAtNextSignal(signals);
+  ExitAtNextSignal(signals, log);
   data_plane.Stop();
   spdlog::info("stopped");
   return EXIT_SUCCESS;
@@ -119,7 +131,10 @@ int main(int argc, char** argv) {
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   // gRPC tells everything we tell, in ten lines; GRPC_VERBOSITY brings it back.
   setenv("GRPC_VERBOSITY", "NONE", 0);
-  sluice::SetUpLog(options->json_log);
   const sigset_t signals = BlockSignals();
-  return Run(std::move(*options), signals);
+  sluice::LineWriterOptions lines;
+  lines.calls = options->call_log.lines;
+  sluice::ProgramLog log(options->call_log.format, lines);
+  gpr_set_log_function(FromGrpc);
+  return Run(std::move(*options), log, signals);
 }

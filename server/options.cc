@@ -30,6 +30,7 @@ struct Flags {
   std::string drain_grace = "10s";
   std::string drain_timeout = "30s";
   std::string min_ping_interval = "5s";
+  std::string handshake_timeout = "10s";
   std::string shed_at_lag = "1s";
   std::string idempotency_ttl = "10m";
   std::string log_format = "text";
@@ -39,6 +40,15 @@ struct Flags {
 };
 
 void AddConnectionFlags(CLI::App& app, ServerOptions& options, Flags& flags) {
+  app.add_option("--max-connections", options.max_connections,
+                 "Connections of callers at a time; more wait, and are refused after 5 s. 0: half of what the limit of "
+                 "file descriptors (ulimit -n) leaves; upstream connections get the rest")
+      ->check(CLI::Range(int64_t{0}, int64_t{10000000}))
+      ->capture_default_str();
+  app.add_option("--handshake-timeout", flags.handshake_timeout,
+                 "Connections that send nothing, or have not come to the end of their TLS and HTTP/2 greetings, are "
+                 "closed after this")
+      ->capture_default_str();
   app.add_option("--min-ping-interval", flags.min_ping_interval,
                  "Callers may ping a connection (keepalive) as often as this, with and without calls; gRPC's clients do "
                  "at most every 10 s")
@@ -277,6 +287,8 @@ void Complete(const Flags& flags, ServerOptions& options) {
                                           "from 0s to 24h (\"10s\")");
   options.face.min_ping_interval = ReadDuration("--min-ping-interval", flags.min_ping_interval, absl::Milliseconds(1),
                                                 absl::Hours(2), "from 1ms to 2h (\"5s\")");
+  options.face.handshake_timeout = ReadDuration("--handshake-timeout", flags.handshake_timeout, absl::Milliseconds(100),
+                                                absl::Minutes(10), "from 100ms to 10m (\"10s\")");
   options.face.drain_timeout = ReadDuration("--drain-timeout", flags.drain_timeout, absl::ZeroDuration(),
                                             absl::Hours(24), "from 0s to 24h (\"30s\")");
   options.face.shed_at_lag = ReadDuration("--shed-at-lag", flags.shed_at_lag, absl::ZeroDuration(), absl::Hours(1),
@@ -284,8 +296,7 @@ void Complete(const Flags& flags, ServerOptions& options) {
   options.face.idempotency.ttl = ReadDuration("--idempotency-ttl", flags.idempotency_ttl, absl::Seconds(1),
                                               absl::Hours(24 * 7), "from 1s to 168h (\"10m\")");
   CheckMemory(options.face);
-  options.json_log = flags.log_format == "json";
-  options.call_log.format = options.json_log ? LogFormat::kJson : LogFormat::kText;
+  options.call_log.format = flags.log_format == "json" ? LogFormat::kJson : LogFormat::kText;
   options.call_log.level = CallLogLevel(flags.call_log);
   SetLabels(flags, options);
 }

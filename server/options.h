@@ -19,8 +19,9 @@ struct ServerOptions {
   ConfigOptions config;
   TlsRenewalOptions tls;  // without a certificate: plain text
   std::string metrics_listen = "127.0.0.1:9464";
+  // Callers' connections at a time; 0: half of what the limit of descriptors leaves.
+  int64_t max_connections = 0;
   int loops = 0;  // 0: as many as there are cores
-  bool json_log = false;
   AttemptLogOptions call_log;
   HealthOptions health;
   // What the command line allows less of than it may seem to; told at start.

@@ -1,43 +1,10 @@
 // The methods of AdminService that change policies, or say what would change.
-#include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
-#include <openssl/evp.h>
-
-#include "absl/strings/str_cat.h"
 #include "controlplane/admin/admin_service.h"
+#include "controlplane/admin/edit_request.h"
 #include "controlplane/admin/rpc_status.h"
 
 namespace sluice {
 namespace {
-
-// SHA-256 over method and content; maps in one order, so that the same request
-// gives the same bytes.
-std::string FingerprintOf(const google::protobuf::Message& request) {
-  std::string bytes = request.GetTypeName();
-  {
-    google::protobuf::io::StringOutputStream stream(&bytes);
-    google::protobuf::io::CodedOutputStream coded(&stream);
-    coded.SetSerializationDeterministic(true);
-    request.SerializeToCodedStream(&coded);
-  }
-  std::string digest(EVP_MAX_MD_SIZE, '\0');
-  unsigned int size = 0;
-  EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(digest.data()), &size, EVP_sha256(),
-             nullptr);
-  digest.resize(size);
-  return digest;
-}
-
-template <typename Request>
-EditRequest EditRequestOf(const Request& request) {
-  EditRequest edit;
-  edit.request_id = request.request_id();
-  edit.reason = request.reason();
-  edit.author = request.author();
-  edit.validate_only = request.validate_only();
-  if (!edit.request_id.empty()) edit.fingerprint = FingerprintOf(request);
-  return edit;
-}
 
 template <typename Response>
 void AddChanges(const std::vector<v1::Change>& changes, Response& response) {

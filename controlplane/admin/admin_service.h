@@ -1,10 +1,14 @@
 // The gRPC face of the Admin service (control.proto). Callback API: each method
-// runs on a thread of gRPC's and is as long as one commit; AwaitRevision and
-// Command hold no thread while they wait.
+// runs on a thread of gRPC's and is as long as one commit; AwaitRevision,
+// Command, Adopt and ReplaceEpochs hold no thread while they wait for data
+// planes.
 #ifndef SLUICE_CONTROLPLANE_ADMIN_ADMIN_SERVICE_H_
 #define SLUICE_CONTROLPLANE_ADMIN_ADMIN_SERVICE_H_
 
+#include <vector>
+
 #include "controlplane/admin/admin_observer.h"
+#include "controlplane/admin/fleet_policies.h"
 #include "controlplane/admin/policy_editor.h"
 #include "controlplane/push/fleet.h"
 #include "controlplane/store/store.h"
@@ -35,6 +39,11 @@ class AdminService : public v1::Admin::CallbackService {
   Reactor* AwaitRevision(Context* context, const v1::AwaitRevisionRequest* request,
                          v1::AwaitRevisionResponse* response) override;
   Reactor* Command(Context* context, const v1::CommandRequest* request, v1::CommandResponse* response) override;
+  Reactor* Adopt(Context* context, const v1::AdoptRequest* request, v1::AdoptResponse* response) override;
+  Reactor* ReplaceEpochs(Context* context, const v1::ReplaceEpochsRequest* request,
+                         v1::ReplaceEpochsResponse* response) override;
+  Reactor* ForgetNode(Context* context, const v1::ForgetNodeRequest* request,
+                      v1::ForgetNodeResponse* response) override;
 
  private:
   Reactor* Finish(Context* context, const char* method, const grpc::Status& status);
@@ -49,6 +58,11 @@ class AdminService : public v1::Admin::CallbackService {
   grpc::Status DoHistory(const v1::HistoryRequest& request, v1::HistoryResponse& response);
   grpc::Status DoRollback(const v1::RollbackRequest& request, v1::RollbackResponse& response);
   grpc::Status DiffRevisions(const v1::DiffRequest& request, v1::DiffResponse& response);
+
+  grpc::Status DoAdopt(const v1::AdoptRequest& request, const FleetPolicies& found, v1::AdoptResponse& response);
+  grpc::Status DoReplaceEpochs(const v1::ReplaceEpochsRequest& request, const FleetPolicies& found,
+                               const std::vector<v1::NodeStatus>& nodes, v1::ReplaceEpochsResponse& response);
+  grpc::Status FindMismatching(std::vector<v1::NodeStatus>& nodes);
 
   // 0: the newest.
   grpc::Status StateAt(uint64_t revision, PolicyStatePtr& state);

@@ -18,10 +18,6 @@ const v1::Resource* Find(const PolicyState& state, const ResourceKey& key) {
   return found == state.resources.end() ? nullptr : found->second.get();
 }
 
-ResourceKey KeyOf(const v1::Resource& resource) {
-  return {std::string(KindOf(resource)), resource.meta().name()};
-}
-
 v1::Violation MakeViolation(const ResourceKey& key, std::string path, std::string code, std::string message) {
   v1::Violation violation;
   violation.mutable_resource()->set_kind(key.kind);
@@ -97,6 +93,10 @@ grpc::Status CheckEtag(const PolicyState& state, const ResourceKey& key, const s
 }
 
 }  // namespace
+
+ResourceKey KeyOf(const v1::Resource& resource) {
+  return {std::string(KindOf(resource)), resource.meta().name()};
+}
 
 grpc::Status ParseRef(const v1::ResourceRef& ref, ResourceKey& key) {
   const auto* kind = FindKind(ref.kind());

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "controlplane/store/store.h"
@@ -23,12 +24,19 @@ struct PolicyChange {
   // Why it must not be done.
   std::vector<v1::Violation> violations;
   uint64_t rollback_of = 0;
+  // As in StoreWrite; made together with the rest, or without it.
+  std::vector<std::string> replaces_epochs;
+  bool new_epoch = false;
 
   bool empty() const { return puts.empty() && deletes.empty(); }
+  bool changes_lineage() const { return new_epoch || !replaces_epochs.empty(); }
 };
 
 using ResourceList = google::protobuf::RepeatedPtrField<v1::Resource>;
 using RefList = google::protobuf::RepeatedPtrField<v1::ResourceRef>;
+
+// The kind is "" where none is set.
+ResourceKey KeyOf(const v1::Resource& resource);
 
 // INVALID_ARGUMENT unless the kind is known and the name there.
 grpc::Status ParseRef(const v1::ResourceRef& ref, ResourceKey& key);

@@ -36,19 +36,21 @@ grpc::Status PolicyEditor::Edit(const EditRequest& request, google::protobuf::Me
   return MakeStatus(grpc::StatusCode::ABORTED, "the policies keep changing under this request; try again");
 }
 
+std::optional<grpc::Status> PolicyEditor::Recall(const EditRequest& request, google::protobuf::Message& response) {
+  if (request.request_id.empty() || request.validate_only) return std::nullopt;
+  absl::StatusOr<std::optional<RememberedAnswer>> known = store_.FindAnswer(request.request_id);
+  if (!known.ok()) return ToGrpcStatus(known.status());
+  if (!known->has_value()) return std::nullopt;
+  if ((*known)->fingerprint != request.fingerprint) {
+    return BadField("request_id", absl::StrCat("\"", request.request_id, "\" was used for another request"));
+  }
+  if (response.ParseFromString((*known)->response)) return grpc::Status::OK;
+  return MakeStatus(grpc::StatusCode::DATA_LOSS, "the remembered answer cannot be read");
+}
+
 grpc::Status PolicyEditor::EditOnce(const EditRequest& request, google::protobuf::Message& response,
                                     const Propose& propose, const Answer& answer, bool& moved_on) {
-  if (!request.request_id.empty() && !request.validate_only) {
-    absl::StatusOr<std::optional<RememberedAnswer>> known = store_.FindAnswer(request.request_id);
-    if (!known.ok()) return ToGrpcStatus(known.status());
-    if (known->has_value()) {
-      if ((*known)->fingerprint != request.fingerprint) {
-        return BadField("request_id", absl::StrCat("\"", request.request_id, "\" was used for another request"));
-      }
-      if (response.ParseFromString((*known)->response)) return grpc::Status::OK;
-      return MakeStatus(grpc::StatusCode::DATA_LOSS, "the remembered answer cannot be read");
-    }
-  }
+  if (auto known = Recall(request, response)) return *known;
   absl::StatusOr<PolicyStatePtr> state = store_.Current();
   if (!state.ok()) return ToGrpcStatus(state.status());
   PolicyChange change;
@@ -62,7 +64,7 @@ grpc::Status PolicyEditor::EditOnce(const EditRequest& request, google::protobuf
   bool makes_revision = !change.empty() && !request.validate_only;
   answer((*state)->revision + (makes_revision ? 1 : 0), **state, change);
   if (request.validate_only) return grpc::Status::OK;
-  if (change.empty() && request.request_id.empty()) return grpc::Status::OK;
+  if (change.empty() && !change.changes_lineage() && request.request_id.empty()) return grpc::Status::OK;
   return Commit(request, response, **state, std::move(change), moved_on);
 }
 
@@ -72,6 +74,8 @@ grpc::Status PolicyEditor::Commit(const EditRequest& request, const google::prot
   write.expected_revision = state.revision;
   write.puts = std::move(change.puts);
   write.deletes = std::move(change.deletes);
+  write.replaces_epochs = std::move(change.replaces_epochs);
+  write.new_epoch = change.new_epoch;
   write.record.set_author(request.author);
   write.record.set_reason(request.reason);
   write.record.set_rollback_of(change.rollback_of);

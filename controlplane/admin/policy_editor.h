@@ -5,6 +5,7 @@
 #define SLUICE_CONTROLPLANE_ADMIN_POLICY_EDITOR_H_
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
@@ -43,6 +44,10 @@ class PolicyEditor {
   // `answer` fills `response`, which is remembered under the request id.
   grpc::Status Edit(const EditRequest& request, google::protobuf::Message& response, const Propose& propose,
                     const Answer& answer);
+
+  // The answer that was given under the request's id, if there is one, or what
+  // is wrong with the id.
+  std::optional<grpc::Status> Recall(const EditRequest& request, google::protobuf::Message& response);
 
  private:
   grpc::Status EditOnce(const EditRequest& request, google::protobuf::Message& response, const Propose& propose,

@@ -1,9 +1,11 @@
 #include "controlplane/ctl/await.h"
 
 #include "absl/strings/str_cat.h"
+#include "controlplane/ctl/message_node.h"
+#include "controlplane/ctl/node_text.h"
 #include "controlplane/ctl/table.h"
 #include "proto/policy/duration_text.h"
-#include "proto/policy/kinds.h"
+#include "proto/terminal/safe_text.h"
 
 namespace sluice::ctl {
 namespace {
@@ -14,11 +16,13 @@ constexpr absl::Duration kAnswerMargin = absl::Seconds(2);
 constexpr absl::Duration kLongestWait = absl::Seconds(60);
 
 std::string Headline(uint64_t revision, const v1::AwaitRevisionResponse& answer, absl::Duration waited) {
-  const int all = answer.acked() + answer.nacked() + answer.pending();
+  const int all = answer.acked() + answer.nacked() + answer.pending() + answer.lost() + answer.mismatched();
   if (all == 0) return absl::StrCat("revision ", revision, " · no data plane is connected");
   std::string line = absl::StrCat("revision ", revision, " · acked by ", answer.acked(), "/", all,
                                   all == 1 ? " data plane" : " data planes");
   if (answer.nacked() > 0) absl::StrAppend(&line, ", refused by ", answer.nacked());
+  if (answer.lost() > 0) absl::StrAppend(&line, ", ", answer.lost(), " LOST");
+  if (answer.mismatched() > 0) absl::StrAppend(&line, ", ", answer.mismatched(), " EPOCH MISMATCH");
   if (answer.pending() > 0) {
     return absl::StrCat(line, ", no answer from ", answer.pending(), " within ", ElapsedText(waited));
   }
@@ -26,10 +30,46 @@ std::string Headline(uint64_t revision, const v1::AwaitRevisionResponse& answer,
 }
 
 void PrintRefusal(const v1::NodeStatus& node, std::ostream& err) {
-  if (node.violations().empty()) err << node.node_id() << ": refused: " << node.last_error() << "\n";
+  const std::string begin = absl::StrCat(node.node_id(), ": refused: ");
+  if (node.violations().empty()) err << SafeLine(absl::StrCat(begin, node.last_error())) << "\n";
   for (const v1::Violation& violation : node.violations()) {
-    err << node.node_id() << ": refused: " << ResourceId(violation.resource().kind(), violation.resource().name())
-        << ": " << violation.path() << (violation.path().empty() ? "" : ": ") << violation.message() << "\n";
+    err << SafeLine(absl::StrCat(begin, ViolationText(violation))) << "\n";
+  }
+}
+
+std::string RunsText(const v1::NodeStatus& node) {
+  if (node.acked_revision() == 0) return "it runs no revision yet";
+  return absl::StrCat("it runs revision ", node.acked_revision());
+}
+
+std::string LostText(const v1::NodeStatus& node, absl::Time now) {
+  const std::string since = node.has_since() ? absl::StrCat(" since ", AgeText(now - ToAbsl(node.since()))) : "";
+  return absl::StrCat("LOST", since, "; ", RunsText(node), ". Gone for good? sluicectl node forget ", node.node_id());
+}
+
+std::string MismatchText(const v1::NodeStatus& node) {
+  return absl::StrCat("EPOCH MISMATCH: it keeps revision ", node.acked_revision(), " of another store",
+                      node.epoch().empty() ? "" : absl::StrCat(" (epoch ", node.epoch(), ")"),
+                      "; apply --adopt takes those policies over, apply --new-epoch replaces them");
+}
+
+// What keeps one node from running the revision.
+void PrintNode(const v1::NodeStatus& node, Session& session) {
+  switch (node.state()) {
+    case v1::NODE_STATE_ACKED:
+    case v1::NODE_STATE_GONE:
+      return;
+    case v1::NODE_STATE_NACKED:
+      PrintRefusal(node, session.err());
+      return;
+    case v1::NODE_STATE_LOST:
+      session.err() << node.node_id() << ": " << LostText(node, session.now()) << "\n";
+      return;
+    case v1::NODE_STATE_EPOCH_MISMATCH:
+      session.err() << node.node_id() << ": " << MismatchText(node) << "\n";
+      return;
+    default:
+      session.err() << node.node_id() << ": has not answered; " << RunsText(node) << "\n";
   }
 }
 
@@ -51,16 +91,12 @@ ExitCode AwaitRevision(Session& session, uint64_t revision) {
     return session.Fail(ExitCode::kNotAcked, absl::StrCat("cannot tell whether the data planes have it: ",
                                                           status.error_message(), "; see sluicectl status"));
   }
+  session.Show("await", MessageNode(answer));
   session.out() << Headline(revision, answer, wait) << "\n";
-  for (const v1::NodeStatus& node : answer.nodes()) {
-    if (node.state() == v1::NODE_STATE_NACKED) {
-      PrintRefusal(node, session.err());
-    } else if (node.state() != v1::NODE_STATE_ACKED) {
-      session.err() << node.node_id() << ": has not answered; it runs revision " << node.acked_revision() << "\n";
-    }
-  }
+  for (const v1::NodeStatus& node : answer.nodes()) PrintNode(node, session);
   if (answer.nacked() > 0) return ExitCode::kNodeRefused;
-  return answer.pending() > 0 ? ExitCode::kNotAcked : ExitCode::kOk;
+  const bool missed = answer.pending() > 0 || answer.lost() > 0 || answer.mismatched() > 0;
+  return missed ? ExitCode::kNotAcked : ExitCode::kOk;
 }
 
 }  // namespace sluice::ctl

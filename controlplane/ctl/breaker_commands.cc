@@ -10,11 +10,11 @@
 #include "controlplane/ctl/breaker_text.h"
 #include "controlplane/ctl/command_call.h"
 #include "controlplane/ctl/commands.h"
-#include "controlplane/ctl/json_text.h"
 #include "controlplane/ctl/standing_text.h"
 #include "controlplane/ctl/table.h"
 #include "controlplane/ctl/watch.h"
 #include "proto/policy/duration_text.h"
+#include "proto/terminal/safe_text.h"
 
 namespace sluice::ctl {
 namespace {
@@ -22,7 +22,6 @@ namespace {
 struct BreakerOptions {
   std::string target;
   std::string node;
-  std::string output;
   std::string lasting;
   WatchOptions watch;
 };
@@ -48,34 +47,45 @@ std::vector<Seen> Breakers(const v1::CommandResponse& response) {
   return all;
 }
 
-std::vector<Table::Cell> RowOf(const Seen& seen, absl::TimeZone zone) {
+// How old by the node's clock, since when by ours.
+Table::Cell AgeCell(const v1::BreakerStatus& breaker, const Clock& clock) {
+  Table::Cell cell = AgeText(ToAbsl(breaker.age()));
+  if (!breaker.has_since()) return cell;
+  return std::move(cell).With(absl::StrCat(" (", AtText(ToAbsl(breaker.since()), clock), ")"));
+}
+
+std::vector<Table::Cell> RowOf(const Seen& seen, const Clock& clock) {
   const v1::BreakerStatus& breaker = *seen.breaker;
   const v1::BreakerWindow& window = breaker.window();
   const bool counted = window.calls() > 0;
   const Standing standing = StandingOf(breaker.state(), breaker.holds());
   const std::string until =
-      standing.hold == nullptr ? OpenUntilText(breaker, zone) : HoldUntilText(*standing.hold, zone);
+      standing.hold == nullptr ? OpenUntilText(breaker, clock) : HoldUntilText(*standing.hold, clock);
   return {TargetOf(breaker),
           *seen.node,
           {standing.name, standing.color},
-          breaker.has_age() && standing.hold == nullptr ? AgeText(ToAbsl(breaker.age())) : "–",
+          breaker.has_age() && standing.hold == nullptr ? AgeCell(breaker, clock) : "–",
           counted ? PercentText(window.failure_percent()) : "–",
           counted ? PercentText(window.slow_percent()) : "–",
           absl::StrCat(window.calls()),
+          absl::StrCat(breaker.opened_total()),
+          absl::StrCat(breaker.refused_total()),
           until.empty() ? "–" : until,
-          WhyText(breaker, zone)};
+          WhyText(breaker, clock)};
 }
 
 void PrintTable(Session& session, const std::vector<Seen>& all) {
-  Table table({"UPSTREAM/ENDPOINT", "NODE", "STATE", "SINCE", "FAILED", "SLOW", "CALLS", "UNTIL", "WHY"});
-  for (const Seen& seen : all) table.AddRow(RowOf(seen, session.zone()));
-  table.Print(session.out(), session.color());
+  constexpr bool kWide = true;
+  Table table({"UPSTREAM/ENDPOINT", "NODE", "STATE", "SINCE", "FAILED", "SLOW", "CALLS", {"OPENED", kWide},
+               {"HELD BACK", kWide}, "UNTIL", "WHY"});
+  for (const Seen& seen : all) table.AddRow(RowOf(seen, session.clock()));
+  table.Print(session);
 }
 
-void PrintNames(Session& session, const std::vector<Seen>& all) {
+void Name(Session& session, const std::vector<Seen>& all) {
   std::set<std::string> names;
   for (const Seen& seen : all) names.insert(TargetOf(*seen.breaker));
-  for (const std::string& name : names) session.out() << name << "\n";
+  for (const std::string& name : names) session.Name(name);
 }
 
 v1::CommandRequest QueryOf(const BreakerOptions& options) {
@@ -91,11 +101,9 @@ ExitCode List(Session& session, const BreakerOptions& options) {
   if (const ExitCode code = CallNodes(session, request, response); code != ExitCode::kOk) return code;
   BeginLook(session, options.watch);
   const std::vector<Seen> all = Breakers(response);
-  if (options.output == "json") {
-    session.out() << JsonText(response) << "\n";
-  } else if (options.output == "name") {
-    PrintNames(session, all);
-  } else if (!all.empty()) {
+  session.Show(response);
+  Name(session, all);
+  if (!all.empty()) {
     PrintTable(session, all);
   } else if (!Done(response).empty()) {
     session.err() << "no upstream is in force\n";
@@ -106,8 +114,8 @@ ExitCode List(Session& session, const BreakerOptions& options) {
 // "openai/primary on edge-1: ", as far as it is not clear.
 std::string Heading(const Seen& seen, bool several_targets, bool several_nodes) {
   if (!several_targets && !several_nodes) return "";
-  return absl::StrCat(several_targets ? TargetOf(*seen.breaker) : "", several_targets && several_nodes ? " on " : "",
-                      several_nodes ? *seen.node : "", ": ");
+  return SafeLine(absl::StrCat(several_targets ? TargetOf(*seen.breaker) : "",
+                               several_targets && several_nodes ? " on " : "", several_nodes ? *seen.node : "", ": "));
 }
 
 ExitCode ExplainBreakers(Session& session, const BreakerOptions& options) {
@@ -116,16 +124,16 @@ ExitCode ExplainBreakers(Session& session, const BreakerOptions& options) {
   if (const ExitCode code = CallNodes(session, request, response); code != ExitCode::kOk) return code;
   BeginLook(session, options.watch);
   const std::vector<Seen> all = Breakers(response);
-  if (options.output == "json") session.out() << JsonText(response) << "\n";
+  session.Show(response);
+  Name(session, all);
   std::set<std::string> targets, nodes;
   for (const Seen& seen : all) {
     targets.insert(TargetOf(*seen.breaker));
     nodes.insert(*seen.node);
   }
   for (const Seen& seen : all) {
-    if (options.output == "json") break;
     session.out() << Paint(Heading(seen, targets.size() > 1, nodes.size() > 1), Color::kDim, session.color())
-                  << ExplainBreaker(*seen.breaker, session.zone());
+                  << ExplainBreaker(*seen.breaker, session.clock());
   }
   return TellFailures(session, request, response);
 }
@@ -138,7 +146,7 @@ void TellEnded(Session& session, const std::vector<Seen>& all) {
     if (!seen.breaker->has_ended()) continue;
     const v1::EndpointHold& ended = seen.breaker->ended();
     session.out() << Heading(seen, true, nodes.size() > 1) << "rest ended, was until "
-                  << HoldUntilText(ended, session.zone()) << " (" << SpanText(ToAbsl(ended.remaining())) << " left)\n";
+                  << HoldUntilText(ended, session.clock()) << " (" << SpanText(ToAbsl(ended.remaining())) << " left)\n";
   }
 }
 
@@ -151,9 +159,9 @@ ExitCode Operate(Session& session, const BreakerOptions& options, v1::CommandReq
   v1::CommandResponse response;
   if (const ExitCode code = CallNodes(session, request, response); code != ExitCode::kOk) return code;
   const size_t worked = Done(response).size();
-  if (options.output == "json") {
-    session.out() << JsonText(response) << "\n";
-  } else if (worked > 0) {
+  session.Show(response);
+  Name(session, Breakers(response));
+  if (worked > 0) {
     // Those that are lost were meant too.
     const int meant = response.answers_size() + response.lost_size();
     session.out() << options.target << " " << done << " on " << worked << "/" << meant
@@ -179,7 +187,7 @@ ExitCode Trip(Session& session, const BreakerOptions& options) {
   }
   *trip.mutable_lasting() = ToProto(*lasting);
   return Operate(session, options, request, "tripped",
-                 absl::StrCat(" · until ", absl::FormatTime("%H:%M:%S", session.now() + *lasting, session.zone())));
+                 absl::StrCat(" · until ", AtText(session.now() + *lasting, session.clock())));
 }
 
 ExitCode Reset(Session& session, const BreakerOptions& options) {
@@ -188,12 +196,10 @@ ExitCode Reset(Session& session, const BreakerOptions& options) {
   return Operate(session, options, request, "reset", "");
 }
 
-void AddCommon(CLI::App& app, BreakerOptions& options, bool target_required, std::vector<std::string> forms) {
+void AddCommon(CLI::App& app, BreakerOptions& options, bool target_required) {
   CLI::Option* target = app.add_option("target", options.target, "UPSTREAM/ENDPOINT, or UPSTREAM with all its endpoints");
   if (target_required) target->required();
   app.add_option("--node", options.node, "Only this data plane; left out: all");
-  options.output = forms.front();
-  app.add_option("-o,--output", options.output, "Form")->check(CLI::IsMember(std::move(forms)))->capture_default_str();
 }
 
 void AddReading(CommandSet& commands, CLI::App& group) {
@@ -205,7 +211,7 @@ void AddReading(CommandSet& commands, CLI::App& group) {
                                     [list](Session& session) {
                                       return Watch(session, list->watch, [&] { return List(session, *list); });
                                     });
-  AddCommon(list_app, *list, false, {"table", "json", "name"});
+  AddCommon(list_app, *list, false);
   AddWatchOptions(list_app, list->watch);
   auto explain = std::make_shared<BreakerOptions>();
   CLI::App& explain_app = commands.Add(group, "explain", "Why a breaker is as it is: state, time, figures, failures",
@@ -215,7 +221,7 @@ void AddReading(CommandSet& commands, CLI::App& group) {
                                          return Watch(session, explain->watch,
                                                       [&] { return ExplainBreakers(session, *explain); });
                                        });
-  AddCommon(explain_app, *explain, true, {"text", "json"});
+  AddCommon(explain_app, *explain, true);
   AddWatchOptions(explain_app, explain->watch);
 }
 
@@ -229,7 +235,7 @@ void AddOperating(CommandSet& commands, CLI::App& group) {
                    "sluicectl breaker trip openai/primary --for 5m --reason \"provider incident\"\n"
                    "sluicectl breaker trip openai                       until it is reset",
                    [trip](Session& session) { return Trip(session, *trip); });
-  AddCommon(trip_app, *trip, true, {"text", "json"});
+  AddCommon(trip_app, *trip, true);
   trip_app.add_option("--for", trip->lasting, "How long, as in 5m; then probes go first. Left out: until it is reset");
   auto reset = std::make_shared<BreakerOptions>();
   CLI::App& reset_app = commands.Add(group, "reset", "Close a breaker by hand, forget what it has counted, and end the rest "
@@ -237,7 +243,7 @@ void AddOperating(CommandSet& commands, CLI::App& group) {
                                      "sluicectl breaker reset openai/primary\n"
                                      "sluicectl breaker reset openai --node edge-1",
                                      [reset](Session& session) { return Reset(session, *reset); });
-  AddCommon(reset_app, *reset, true, {"text", "json"});
+  AddCommon(reset_app, *reset, true);
 }
 
 }  // namespace

@@ -8,12 +8,13 @@
 #include "absl/strings/str_join.h"
 #include "controlplane/ctl/standing_text.h"
 #include "proto/policy/duration_text.h"
+#include "proto/terminal/safe_text.h"
 
 namespace sluice::ctl {
 namespace {
 
-std::string ClockText(const google::protobuf::Timestamp& time, absl::TimeZone zone) {
-  return absl::FormatTime("%H:%M:%S", ToAbsl(time), zone);
+std::string ClockText(const google::protobuf::Timestamp& time, const Clock& clock) {
+  return AtText(ToAbsl(time), clock);
 }
 
 // "third time"; counting words end early.
@@ -27,7 +28,7 @@ std::string OrdinalText(uint32_t n) {
 
 std::string FailuresText(const google::protobuf::RepeatedPtrField<v1::FailureCount>& failures) {
   return absl::StrJoin(failures, ", ", [](std::string* out, const v1::FailureCount& failure) {
-    absl::StrAppend(out, failure.count(), " × ", failure.failure());
+    absl::StrAppend(out, failure.count(), " × ", SafeLine(failure.failure()));
   });
 }
 
@@ -48,7 +49,7 @@ std::string OpenSpan(const v1::BreakerStatus& breaker) {
 
 std::string OpenedBecause(const v1::BreakerOpening& opening) {
   const bool by_hand = opening.cause() == v1::BREAKER_CAUSE_OPERATOR;
-  return absl::StrCat(by_hand ? "tripped " : "", opening.reason());
+  return absl::StrCat(by_hand ? "tripped " : "", SafeLine(opening.reason()));
 }
 
 // "31 of 480 calls failed in the last 60 s (6.5 % < 50 %)".
@@ -75,61 +76,61 @@ std::string FailuresLine(const google::protobuf::RepeatedPtrField<v1::FailureCou
   return failures.empty() ? "" : absl::StrCat("  ", FailuresText(failures), "\n");
 }
 
-std::string ProbesLine(const v1::BreakerStatus& breaker, absl::TimeZone zone) {
+std::string ProbesLine(const v1::BreakerStatus& breaker, const Clock& clock) {
   if (!breaker.has_open_until()) return "";
   return absl::StrCat("  probes: ", breaker.probes().permits(),
                       Outlasted(breaker) ? ", beginning with the next call"
-                                         : absl::StrCat(" at ", ClockText(breaker.open_until(), zone)),
+                                         : absl::StrCat(" at ", ClockText(breaker.open_until(), clock)),
                       "\n");
 }
 
-std::string LastOpeningLine(const v1::BreakerStatus& breaker, const char* verb, absl::TimeZone zone) {
+std::string LastOpeningLine(const v1::BreakerStatus& breaker, const char* verb, const Clock& clock) {
   if (!breaker.has_last_opening()) return "";
-  return absl::StrCat("  ", verb, " at ", ClockText(breaker.last_opening().at(), zone), ": ",
+  return absl::StrCat("  ", verb, " at ", ClockText(breaker.last_opening().at(), clock), ": ",
                       OpenedBecause(breaker.last_opening()), "\n");
 }
 
-std::string ExplainOpen(const v1::BreakerStatus& breaker, absl::TimeZone zone) {
-  return absl::StrCat("OPEN since ", ClockText(breaker.since(), zone), " (", OpenSpan(breaker),
+std::string ExplainOpen(const v1::BreakerStatus& breaker, const Clock& clock) {
+  return absl::StrCat("OPEN since ", ClockText(breaker.since(), clock), " (", OpenSpan(breaker),
                       "): ", OpenedBecause(breaker.last_opening()), "\n",
-                      FailuresLine(breaker.last_opening().by_failure()), ProbesLine(breaker, zone));
+                      FailuresLine(breaker.last_opening().by_failure()), ProbesLine(breaker, clock));
 }
 
-std::string ExplainHalfOpen(const v1::BreakerStatus& breaker, absl::TimeZone zone) {
+std::string ExplainHalfOpen(const v1::BreakerStatus& breaker, const Clock& clock) {
   const v1::BreakerProbes& probes = breaker.probes();
-  return absl::StrCat("HALF_OPEN since ", ClockText(breaker.since(), zone), " (", OpenSpan(breaker), "): ",
+  return absl::StrCat("HALF_OPEN since ", ClockText(breaker.since(), clock), " (", OpenSpan(breaker), "): ",
                       probes.answered(), " of ", probes.permits(), " probes answered, ", probes.failed(), " failed, ",
                       probes.taken() - std::min(probes.taken(), probes.answered()), " under way\n",
-                      LastOpeningLine(breaker, "opened", zone), FailuresLine(breaker.last_opening().by_failure()));
+                      LastOpeningLine(breaker, "opened", clock), FailuresLine(breaker.last_opening().by_failure()));
 }
 
 // By the results, whatever the policy makes of it.
-std::string ExplainClosed(const v1::BreakerStatus& breaker, absl::TimeZone zone) {
+std::string ExplainClosed(const v1::BreakerStatus& breaker, const Clock& clock) {
   return absl::StrCat(WindowText(breaker.window()), "\n", SlowLine(breaker.window()),
-                      FailuresLine(breaker.window().by_failure()), LastOpeningLine(breaker, "opened last", zone));
+                      FailuresLine(breaker.window().by_failure()), LastOpeningLine(breaker, "opened last", clock));
 }
 
-std::string ExplainObserved(const v1::BreakerStatus& breaker, absl::TimeZone zone) {
+std::string ExplainObserved(const v1::BreakerStatus& breaker, const Clock& clock) {
   std::string text = "OBSERVE_ONLY by policy: lets everything through; ";
-  if (breaker.automatic() == v1::BREAKER_STATE_CLOSED) return absl::StrCat(text, "would be CLOSED: ", ExplainClosed(breaker, zone));
+  if (breaker.automatic() == v1::BREAKER_STATE_CLOSED) return absl::StrCat(text, "would be CLOSED: ", ExplainClosed(breaker, clock));
   return absl::StrCat(text, "would be ", BreakerStateName(breaker.automatic()), " and have held back ",
-                      breaker.refused_total(), " calls so far\n", LastOpeningLine(breaker, "would have opened", zone),
+                      breaker.refused_total(), " calls so far\n", LastOpeningLine(breaker, "would have opened", clock),
                       FailuresLine(breaker.last_opening().by_failure()));
 }
 
-std::string ExplainState(const v1::BreakerStatus& breaker, absl::TimeZone zone) {
+std::string ExplainState(const v1::BreakerStatus& breaker, const Clock& clock) {
   switch (breaker.state()) {
     case v1::BREAKER_STATE_OPEN:
-      return ExplainOpen(breaker, zone);
+      return ExplainOpen(breaker, clock);
     case v1::BREAKER_STATE_HALF_OPEN:
-      return ExplainHalfOpen(breaker, zone);
+      return ExplainHalfOpen(breaker, clock);
     case v1::BREAKER_STATE_CLOSED:
-      return absl::StrCat("CLOSED: ", ExplainClosed(breaker, zone));
+      return absl::StrCat("CLOSED: ", ExplainClosed(breaker, clock));
     case v1::BREAKER_STATE_OBSERVE_ONLY:
-      return ExplainObserved(breaker, zone);
+      return ExplainObserved(breaker, clock);
     case v1::BREAKER_STATE_FORCED_OPEN:
       return absl::StrCat("FORCED_OPEN by policy",
-                          breaker.has_since() ? absl::StrCat(" since ", ClockText(breaker.since(), zone)) : "",
+                          breaker.has_since() ? absl::StrCat(" since ", ClockText(breaker.since(), clock)) : "",
                           ": lets nothing through; held back ", breaker.refused_total(), " calls so far\n");
     case v1::BREAKER_STATE_DISABLED:
       return "DISABLED by policy: lets everything through and counts nothing\n";
@@ -192,32 +193,32 @@ std::string PercentText(double percent) {
   return rounded == std::floor(rounded) ? absl::StrFormat("%.0f %%", rounded) : absl::StrFormat("%.1f %%", rounded);
 }
 
-std::string OpenUntilText(const v1::BreakerStatus& breaker, absl::TimeZone zone) {
+std::string OpenUntilText(const v1::BreakerStatus& breaker, const Clock& clock) {
   if (breaker.state() == v1::BREAKER_STATE_FORCED_OPEN) return "policy";
   if (breaker.state() != v1::BREAKER_STATE_OPEN) return "";
   if (!breaker.has_open_until()) return "reset";
-  return Outlasted(breaker) ? "next call" : ClockText(breaker.open_until(), zone);
+  return Outlasted(breaker) ? "next call" : ClockText(breaker.open_until(), clock);
 }
 
-std::string WhyText(const v1::BreakerStatus& breaker, absl::TimeZone zone) {
+std::string WhyText(const v1::BreakerStatus& breaker, const Clock& clock) {
   std::vector<std::string> reasons;
   const bool out = breaker.state() == v1::BREAKER_STATE_OPEN || breaker.state() == v1::BREAKER_STATE_HALF_OPEN;
   if (out) reasons.push_back(OpenedBecause(breaker.last_opening()));
   // What the row's state and time say already is not said again.
   const v1::EndpointHold* shown = StandingOf(breaker.state(), breaker.holds()).hold;
   for (const v1::EndpointHold& hold : breaker.holds()) {
-    reasons.push_back(&hold == shown ? HoldReason(hold) : HoldText(hold, zone));
+    reasons.push_back(&hold == shown ? HoldReason(hold) : HoldText(hold, clock));
   }
   return absl::StrJoin(reasons, "; ");
 }
 
-std::string ExplainBreaker(const v1::BreakerStatus& breaker, absl::TimeZone zone) {
+std::string ExplainBreaker(const v1::BreakerStatus& breaker, const Clock& clock) {
   std::string before, after;
   for (const v1::EndpointHold& hold : breaker.holds()) {
-    HoldsCallsBack(hold) ? absl::StrAppend(&before, HoldText(hold, zone), "\n")
-                         : absl::StrAppend(&after, "  ", HoldText(hold, zone), "\n");
+    HoldsCallsBack(hold) ? absl::StrAppend(&before, HoldText(hold, clock), "\n")
+                         : absl::StrAppend(&after, "  ", HoldText(hold, clock), "\n");
   }
-  return absl::StrCat(before, before.empty() ? "" : "breaker ", ExplainState(breaker, zone), after);
+  return absl::StrCat(before, before.empty() ? "" : "breaker ", ExplainState(breaker, clock), after);
 }
 
 }  // namespace sluice::ctl

@@ -4,8 +4,8 @@
 
 #include <string>
 
-#include "absl/time/time.h"
 #include "controlplane/ctl/table.h"
+#include "controlplane/ctl/time_text.h"
 #include "sluice/v1/control.pb.h"
 
 namespace sluice::ctl {
@@ -27,14 +27,14 @@ std::string PercentText(double percent);
 
 // What holds it open and until when: "03:12:24", "reset", "next call", "policy";
 // "" when it is not open.
-std::string OpenUntilText(const v1::BreakerStatus& breaker, absl::TimeZone zone);
+std::string OpenUntilText(const v1::BreakerStatus& breaker, const Clock& clock);
 // Why it gets no calls, or not all, on one line; "" when it does.
-std::string WhyText(const v1::BreakerStatus& breaker, absl::TimeZone zone);
+std::string WhyText(const v1::BreakerStatus& breaker, const Clock& clock);
 
 // Several lines, the first one like "OPEN since 03:12:04 (14 s of 20 s, third
 // time in a row): 31 of 52 calls failed …". What else holds calls back comes
 // before it.
-std::string ExplainBreaker(const v1::BreakerStatus& breaker, absl::TimeZone zone);
+std::string ExplainBreaker(const v1::BreakerStatus& breaker, const Clock& clock);
 
 }  // namespace sluice::ctl
 

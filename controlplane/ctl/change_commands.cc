@@ -128,7 +128,7 @@ void AddSet(CommandSet& commands) {
   CLI::App& app = commands.Add("set", "Change single fields of one resource",
                                "sluicectl set retrypolicy/default max_attempts=4\n"
                                "sluicectl set retrypolicy/default backoff.exponential.max=2s max_attempts=2\n"
-                               "sluicectl set upstream/openai endpoints[0].state=draining --reason \"provider incident\"\n"
+                               "sluicectl set upstream/openai endpoints[backup].state=draining --reason \"provider incident\"\n"
                                "sluicectl set route/chat timeouts.idle=null          back to the default",
                                [options](Session& session) { return Set(session, *options); });
   app.add_option("resource", options->ref, "KIND/NAME")->required();

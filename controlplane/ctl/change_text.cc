@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "controlplane/ctl/session.h"
 #include "proto/policy/kinds.h"
+#include "proto/terminal/safe_text.h"
 
 namespace sluice::ctl {
 namespace {
@@ -32,13 +33,15 @@ ActionLook LookOf(v1::ChangeAction action) {
 }
 
 std::string IdOf(const v1::Change& change) {
-  return ResourceId(change.resource().kind(), change.resource().name());
+  return SafeLine(ResourceId(change.resource().kind(), change.resource().name()));
 }
 
 void PrintFields(const v1::Change& change, const char* indent, std::ostream& out) {
   for (const v1::FieldChange& field : change.fields()) {
-    out << indent << field.path() << ": " << (field.before().empty() ? "(not set)" : field.before()) << " → "
-        << (field.after().empty() ? "(not set)" : field.after()) << "\n";
+    out << indent
+        << SafeLine(absl::StrCat(field.path(), ": ", field.before().empty() ? "(not set)" : field.before(), " → ",
+                                 field.after().empty() ? "(not set)" : field.after()))
+        << "\n";
   }
 }
 

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "controlplane/ctl/table.h"
 #include "proto/policy/duration_text.h"
+#include "proto/terminal/safe_text.h"
 
 namespace sluice::ctl {
 namespace {
@@ -54,7 +55,7 @@ std::vector<const v1::NodeAnswer*> Done(const v1::CommandResponse& response) {
 }
 
 ExitCode TellFailures(Session& session, const v1::CommandRequest& request, const v1::CommandResponse& response) {
-  for (const v1::NodeStatus& node : response.lost()) session.err() << LostText(node, session.now()) << "\n";
+  for (const v1::NodeStatus& node : response.lost()) session.err() << SafeLine(LostText(node, session.now())) << "\n";
   if (response.answers().empty()) {
     // A node that was asked for by name, or a command that nobody did.
     if (!request.node_id().empty()) return ExitCode::kNotAcked;
@@ -71,7 +72,8 @@ ExitCode TellFailures(Session& session, const v1::CommandRequest& request, const
   ExitCode code = missed ? ExitCode::kNotAcked : ExitCode::kOk;
   for (const v1::NodeAnswer& answer : response.answers()) {
     if (!Failed(answer)) continue;
-    session.err() << answer.node_id() << ": " << answer.answer().message() << "\n";
+    session.output().Add({.file = "", .line = 0, .resource = "", .path = "", .message = answer.answer().message(),
+                          .node = answer.node_id()});
     const bool silent = IsNoAnswer(answer.answer().code());
     if (!silent) code = ExitCode::kNodeRefused;
     if (silent && code == ExitCode::kOk) code = ExitCode::kNotAcked;

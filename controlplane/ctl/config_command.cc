@@ -2,12 +2,10 @@
 // what the control plane knows of it.
 #include <memory>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
 #include "controlplane/ctl/command_call.h"
 #include "controlplane/ctl/commands.h"
-#include "controlplane/ctl/json_text.h"
+#include "controlplane/ctl/node_text.h"
 #include "controlplane/ctl/table.h"
 #include "proto/policy/duration_text.h"
 
@@ -16,26 +14,19 @@ namespace {
 
 struct ConfigCommandOptions {
   std::string node;
-  std::string output = "table";
 };
 
-// "control plane"; whatever is not that, is to be seen.
-Table::Cell SourceCell(v1::ConfigSource source) {
-  static constexpr char kPrefix[] = "CONFIG_SOURCE_";
-  std::string name = v1::ConfigSource_Name(source);
-  if (name.rfind(kPrefix, 0) == 0) name = name.substr(sizeof kPrefix - 1);
-  return {absl::StrReplaceAll(absl::AsciiStrToLower(name), {{"_", " "}}),
-          source == v1::CONFIG_SOURCE_CONTROL_PLANE ? Color::kGreen : Color::kYellow};
-}
-
-std::vector<Table::Cell> RowOf(const v1::NodeAnswer& answer, absl::Time now) {
+std::vector<Table::Cell> RowOf(const v1::NodeAnswer& answer, const Clock& clock) {
   const v1::ConfigInForce& config = answer.answer().config();
   return {answer.node_id(),
           config.revision() == 0 ? "–" : absl::StrCat(config.revision()),
           SourceCell(config.source()),
-          config.has_applied() ? AgeText(now - ToAbsl(config.applied())) : "–",
+          config.has_applied() ? SinceCell(ToAbsl(config.applied()), clock) : "–",
           absl::StrCat(config.routes_size()),
           absl::StrCat(config.endpoints_size()),
+          absl::StrCat(config.updates_applied()),
+          absl::StrCat(config.updates_refused()),
+          config.epoch().empty() ? "–" : config.epoch(),
           config.last_error()};
 }
 
@@ -46,12 +37,14 @@ ExitCode Config(Session& session, const ConfigCommandOptions& options) {
   v1::CommandResponse response;
   if (const ExitCode code = CallNodes(session, request, response); code != ExitCode::kOk) return code;
   const std::vector<const v1::NodeAnswer*> done = Done(response);
-  if (options.output == "json") {
-    session.out() << JsonText(response) << "\n";
-  } else if (!done.empty()) {
-    Table table({"NODE", "REVISION", "SOURCE", "SINCE", "ROUTES", "ENDPOINTS", "LAST ERROR"});
-    for (const v1::NodeAnswer* answer : done) table.AddRow(RowOf(*answer, session.now()));
-    table.Print(session.out(), session.color());
+  session.Show(response);
+  for (const v1::NodeAnswer* answer : done) session.Name(absl::StrCat("node/", answer->node_id()));
+  if (!done.empty()) {
+    constexpr bool kWide = true;
+    Table table({"NODE", "REVISION", "SOURCE", "SINCE", "ROUTES", "ENDPOINTS", {"APPLIED", kWide},
+                 {"REFUSED", kWide}, {"EPOCH", kWide}, "LAST ERROR"});
+    for (const v1::NodeAnswer* answer : done) table.AddRow(RowOf(*answer, session.clock()));
+    table.Print(session);
   }
   return TellFailures(session, request, response);
 }
@@ -65,7 +58,6 @@ void AddConfig(CommandSet& commands) {
                                "sluicectl config --node edge-1 -o json      with the names of routes and endpoints",
                                [options](Session& session) { return Config(session, *options); });
   app.add_option("--node", options->node, "Only this data plane; left out: all");
-  app.add_option("-o,--output", options->output, "Form")->check(CLI::IsMember({"table", "json"}))->capture_default_str();
 }
 
 }  // namespace sluice::ctl

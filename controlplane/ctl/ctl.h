@@ -9,8 +9,8 @@
 
 namespace sluice::ctl {
 
-// `args` without the program's name. Environment that it reads:
-// SLUICE_CONTROLPLANE, USER.
+// `args` without the program's name. Environment that it reads: that of
+// ResolveConnection, and USER.
 ExitCode RunCtl(const std::vector<std::string>& args, CtlIo io);
 
 }  // namespace sluice::ctl

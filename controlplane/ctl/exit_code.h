@@ -26,6 +26,13 @@ enum class ExitCode {
   kNotAcked = 8,
   // Only `diff --exit-code`.
   kDifferent = 9,
+  // What was asked for was done, but what it says could not be written (a full
+  // disk, a closed standard output).
+  kNotWritten = 10,
+  // Only `analyze`.
+  kFindings = 11,
+  // Whoever read the output stopped (| head): quiet, as by SIGPIPE.
+  kBrokenPipe = 141,
 };
 
 // The table for --help.
@@ -39,7 +46,9 @@ inline constexpr char kExitCodeHelp[] = R"(Exit status:
   6  conflict: changed by somebody else, or still referred to; nothing was changed
   7  a data plane refused it; a change of policies is committed, and it keeps the revision before
   8  a data plane did not answer in time or is not there; a change of policies is committed
-  9  differences found (diff --exit-code only))";
+  9  differences found (diff --exit-code only)
+  10  done, but the output could not be written (disk full, standard output closed)
+  11  analyze found something)";
 
 ExitCode ExitCodeOf(grpc::StatusCode code);
 

@@ -1,5 +1,6 @@
 #include "controlplane/ctl/explain.h"
 
+#include <set>
 #include <vector>
 
 #include "absl/strings/ascii.h"
@@ -11,6 +12,7 @@
 #include "controlplane/ctl/policy_docs.h"
 #include "google/protobuf/descriptor.h"
 #include "proto/policy/kinds.h"
+#include "proto/policy/wording.h"
 #include "sluice/v1/options.pb.h"
 
 namespace sluice::ctl {
@@ -173,11 +175,106 @@ std::string ExplainField(const std::string& path, const FieldDescriptor& field) 
 absl::Status NoSuchField(const std::string& name, const std::string& parent, const Descriptor& message) {
   std::vector<std::string> names;
   for (int i = 0; i < message.field_count(); ++i) names.push_back(message.field(i)->name());
-  return absl::NotFoundError(absl::StrCat("\"", name, "\" is no field of ", parent, "; there are ", absl::StrJoin(names, ", ")));
+  const std::string nearest = Nearest(name, names);
+  return absl::NotFoundError(absl::StrCat(Shown(name), " is no field of ", parent,
+                                          nearest.empty() ? absl::StrCat("; there are ", absl::StrJoin(names, ", "))
+                                                          : absl::StrCat("; did you mean ", nearest, "?")));
 }
 
 // "targets[0]" → "targets".
 std::string WithoutIndex(absl::string_view part) { return std::string(part.substr(0, part.find('['))); }
+
+// What a path leads to from a kind on; `field` null: the kind itself.
+struct Place {
+  std::string path;
+  const Descriptor* message = nullptr;
+  const FieldDescriptor* field = nullptr;
+};
+
+std::string KindName(const FieldDescriptor& kind) { return absl::AsciiStrToLower(kind.message_type()->name()); }
+
+// Walks parts[from…].
+absl::StatusOr<Place> Walk(const FieldDescriptor& kind, const std::vector<std::string>& parts, size_t from) {
+  Place place{KindName(kind), kind.message_type(), nullptr};
+  for (size_t i = from; i < parts.size(); ++i) {
+    if (place.message == nullptr) return absl::NotFoundError(absl::StrCat(place.path, " has no fields"));
+    const std::string name = WithoutIndex(parts[i]);
+    place.field = place.message->FindFieldByName(name);
+    if (place.field == nullptr) return NoSuchField(name, place.path, *place.message);
+    absl::StrAppend(&place.path, ".", name);
+    place.message = FieldsOf(*place.field);
+  }
+  return place;
+}
+
+std::string TextOf(const Place& place) {
+  return place.field == nullptr ? ExplainMessage(place.path, *place.message) : ExplainField(place.path, *place.field);
+}
+
+// Fields of this name anywhere below a message, as paths. A message is entered
+// once: some hold themselves.
+void FindFields(const Descriptor& message, const std::string& path, const std::string& name,
+                std::set<const Descriptor*>& entered, std::vector<std::string>& paths) {
+  if (!entered.insert(&message).second) return;
+  for (int i = 0; i < message.field_count(); ++i) {
+    const FieldDescriptor& field = *message.field(i);
+    const std::string below = absl::StrCat(path, ".", field.name());
+    if (field.name() == name) paths.push_back(below);
+    if (const Descriptor* fields = FieldsOf(field)) FindFields(*fields, below, name, entered, paths);
+  }
+}
+
+void CollectNames(const Descriptor& message, std::set<const Descriptor*>& entered, std::set<std::string>& names) {
+  if (!entered.insert(&message).second) return;
+  for (int i = 0; i < message.field_count(); ++i) {
+    names.insert(message.field(i)->name());
+    if (const Descriptor* fields = FieldsOf(*message.field(i))) CollectNames(*fields, entered, names);
+  }
+}
+
+// Of a first word that is no kind and no field at the top of one.
+absl::Status NoSuchWord(const std::string& word) {
+  std::vector<std::string> paths;
+  std::set<std::string> names;
+  for (const FieldDescriptor* kind : Kinds()) {
+    std::set<const Descriptor*> searched;
+    FindFields(*kind->message_type(), KindName(*kind), word, searched, paths);
+    std::set<const Descriptor*> collected;
+    CollectNames(*kind->message_type(), collected, names);
+    names.insert(KindName(*kind));
+  }
+  constexpr size_t kShown = 6;
+  if (!paths.empty()) {
+    const size_t more = paths.size() > kShown ? paths.size() - kShown : 0;
+    paths.resize(paths.size() - more);
+    return absl::NotFoundError(absl::StrCat(Shown(word), " is a field of several things: ", absl::StrJoin(paths, ", "),
+                                            more > 0 ? absl::StrCat(" and ", more, " more") : ""));
+  }
+  const std::string nearest = Nearest(word, {names.begin(), names.end()});
+  return absl::NotFoundError(absl::StrCat(Shown(word), " is neither a kind nor a field",
+                                          nearest.empty() ? "; sluicectl explain lists the kinds"
+                                                          : absl::StrCat("; did you mean ", nearest, "?")));
+}
+
+// "retry", "endpoints.weight": a path that begins with a field, of the first
+// kind that has it; the others are named.
+absl::StatusOr<std::string> ExplainFieldOfSomeKind(const std::vector<std::string>& parts) {
+  std::vector<Place> places;
+  absl::Status nearly;
+  for (const FieldDescriptor* kind : Kinds()) {
+    if (kind->message_type()->FindFieldByName(WithoutIndex(parts[0])) == nullptr) continue;
+    absl::StatusOr<Place> place = Walk(*kind, parts, 0);
+    if (place.ok()) {
+      places.push_back(*std::move(place));
+    } else {
+      nearly = place.status();
+    }
+  }
+  if (places.empty()) return nearly.ok() ? NoSuchWord(WithoutIndex(parts[0])) : nearly;
+  std::string text = TextOf(places[0]);
+  for (size_t i = 1; i < places.size(); ++i) absl::StrAppend(&text, i == 1 ? "\nSee also: " : ", ", places[i].path);
+  return places.size() > 1 ? text + "\n" : text;
+}
 
 }  // namespace
 
@@ -186,21 +283,10 @@ absl::StatusOr<std::string> Explain(const std::string& path) {
   const std::vector<std::string> parts = absl::StrSplit(path, '.');
   // "retrypolicy/default.max_attempts" is what `set` takes; the name adds nothing.
   const FieldDescriptor* kind = FindKind(parts[0].substr(0, parts[0].find('/')));
-  if (kind == nullptr) {
-    return absl::NotFoundError(absl::StrCat("\"", parts[0], "\" is no kind; sluicectl explain lists them"));
-  }
-  std::string walked = absl::AsciiStrToLower(kind->message_type()->name());
-  const Descriptor* message = kind->message_type();
-  const FieldDescriptor* field = nullptr;
-  for (size_t i = 1; i < parts.size(); ++i) {
-    if (message == nullptr) return absl::NotFoundError(absl::StrCat(walked, " has no fields"));
-    const std::string name = WithoutIndex(parts[i]);
-    field = message->FindFieldByName(name);
-    if (field == nullptr) return NoSuchField(name, walked, *message);
-    absl::StrAppend(&walked, ".", name);
-    message = FieldsOf(*field);
-  }
-  return field == nullptr ? ExplainMessage(walked, *message) : ExplainField(walked, *field);
+  if (kind == nullptr) return ExplainFieldOfSomeKind(parts);
+  const absl::StatusOr<Place> place = Walk(*kind, parts, 1);
+  if (!place.ok()) return place.status();
+  return TextOf(*place);
 }
 
 }  // namespace sluice::ctl

@@ -9,8 +9,9 @@
 
 namespace sluice::ctl {
 
-// "" → all kinds; "retrypolicy"; "retrypolicy.backoff.exponential.max".
-// NOT_FOUND names the part that is wrong and what there is in its place.
+// "" → all kinds; "retrypolicy"; "retrypolicy.backoff.exponential.max"; "retry",
+// "endpoints.weight": a field, of the kinds that have it. NOT_FOUND names the
+// part that is wrong and what there is in its place.
 absl::StatusOr<std::string> Explain(const std::string& path);
 
 }  // namespace sluice::ctl

@@ -1,10 +1,10 @@
 // history: who changed what, when and why.
+#include <limits>
 #include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "controlplane/ctl/change_text.h"
 #include "controlplane/ctl/commands.h"
-#include "controlplane/ctl/json_text.h"
 #include "controlplane/ctl/table.h"
 #include "proto/policy/duration_text.h"
 
@@ -17,7 +17,6 @@ struct HistoryOptions {
   std::vector<std::string> ref;
   int limit = 20;
   uint64_t before = 0;
-  std::string output = "table";
 };
 
 std::string ReasonText(const v1::Revision& revision) {
@@ -38,21 +37,21 @@ ExitCode History(Session& session, const HistoryOptions& options) {
   v1::HistoryResponse response;
   const grpc::Status status = session.Call(&v1::Admin::Stub::History, request, &response);
   if (!status.ok()) return session.Fail(status);
-  if (options.output == "json") {
-    session.out() << JsonText(response) << "\n";
-    return ExitCode::kOk;
-  }
+  session.Show(response);
   if (response.revisions().empty()) {
     session.err() << "nothing found\n";
     return ExitCode::kOk;
   }
+  const bool wide = session.form() == Form::kWide;
   Table table({"REVISION", "WHEN", "AUTHOR", "CHANGES", "REASON"});
   for (const v1::Revision& revision : response.revisions()) {
+    session.Name(absl::StrCat("revision/", revision.revision()));
     table.AddRow({absl::StrCat(revision.revision()),
-                  absl::StrCat(AgeText(session.now() - ToAbsl(revision.created())), " ago"), revision.author(),
-                  Summary(revision.changes(), kChangesShown), ReasonText(revision)});
+                  AgoCell(ToAbsl(revision.created()), session.clock()), revision.author(),
+                  Summary(revision.changes(), wide ? std::numeric_limits<int>::max() : kChangesShown),
+                  ReasonText(revision)});
   }
-  table.Print(session.out(), session.color());
+  table.Print(session);
   return ExitCode::kOk;
 }
 
@@ -64,12 +63,12 @@ void AddHistory(CommandSet& commands) {
                                "sluicectl history\n"
                                "sluicectl history retrypolicy/default\n"
                                "sluicectl history --before 100 --limit 50\n"
+                               "sluicectl history -o wide                 every resource that a revision touched\n"
                                "sluicectl diff --from 7 --to 8            a revision field by field",
                                [options](Session& session) { return History(session, *options); });
   app.add_option("resource", options->ref, "Only what touched KIND/NAME")->expected(0, 2);
   app.add_option("--limit", options->limit, "Revisions to show")->check(CLI::Range(1, 1000))->capture_default_str();
   app.add_option("--before", options->before, "Only revisions before this one");
-  app.add_option("-o,--output", options->output, "Form")->check(CLI::IsMember({"table", "json"}))->capture_default_str();
 }
 
 }  // namespace sluice::ctl

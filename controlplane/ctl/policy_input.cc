@@ -28,13 +28,24 @@ void PolicyInput::AddErrors(std::vector<PolicyError> errors) {
   std::move(errors.begin(), errors.end(), std::back_inserter(errors_));
 }
 
-void PolicyInput::PrintErrors(std::ostream& err) const {
+std::vector<const PolicyError*> PolicyInput::Sorted() const {
   std::vector<const PolicyError*> sorted;
   for (const PolicyError& error : errors_) sorted.push_back(&error);
   std::stable_sort(sorted.begin(), sorted.end(), [](const PolicyError* a, const PolicyError* b) {
     return std::tie(a->file, a->line) < std::tie(b->file, b->line);
   });
-  for (const PolicyError* error : sorted) err << error->ToString() << "\n";
+  return sorted;
+}
+
+void PolicyInput::PrintErrors(Output& output) const {
+  for (const PolicyError* error : Sorted()) {
+    output.Add({.file = error->file, .line = error->line, .resource = error->resource, .path = error->path,
+                .message = error->message, .node = ""});
+  }
+}
+
+void PolicyInput::PrintErrors(std::ostream& err) const {
+  for (const PolicyError* error : Sorted()) err << error->ToString() << "\n";
 }
 
 }  // namespace sluice::ctl

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "controlplane/ctl/output.h"
 #include "proto/policy/findings.h"
 #include "proto/policy/yaml_loader.h"
 #include "sluice/v1/control.pb.h"
@@ -31,9 +32,12 @@ class PolicyInput {
   }
 
   // Every error, in order of file and line: "broken.yaml:14: route/chat: …".
+  void PrintErrors(Output& output) const;
+  // The same as text.
   void PrintErrors(std::ostream& err) const;
 
  private:
+  std::vector<const PolicyError*> Sorted() const;
   void AddErrors(std::vector<PolicyError> errors);
 
   LoadResult loaded_;

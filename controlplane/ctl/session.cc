@@ -1,14 +1,14 @@
 #include "controlplane/ctl/session.h"
 
-#include <fstream>
 #include <random>
-#include <sstream>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
+#include "proto/connection/channel_credentials.h"
+#include "proto/connection/server_trouble.h"
 #include "proto/policy/duration_text.h"
 
 namespace sluice::ctl {
@@ -18,11 +18,7 @@ namespace {
 // resources of the largest sort seen.
 constexpr int kMaxMessageBytes = 64 << 20;
 
-bool LooksLikeAddress(const std::string& server) {
-  const size_t colon = server.rfind(':');
-  return colon != std::string::npos && colon != 0 && colon + 1 < server.size() &&
-         server.find("://") == std::string::npos;
-}
+constexpr char kDefaultTimeout[] = "10s";
 
 // "Connection refused" of "failed to connect to all addresses; last error: …".
 std::string ConnectReason(const std::string& message) {
@@ -31,22 +27,23 @@ std::string ConnectReason(const std::string& message) {
   return colon == std::string::npos ? message : message.substr(colon + 2);
 }
 
-std::string Joined(const std::string& what, const std::string& why) {
-  return absl::StrCat(what, what.empty() || why.empty() ? "" : ": ", why);
-}
-
-std::vector<std::string> ViolationLines(const grpc::Status& status) {
-  std::vector<std::string> lines;
+// "route/chat: targets[1].upstream" of a field violation is a resource and a path.
+std::vector<Finding> FindingsOf(const grpc::Status& status) {
+  std::vector<Finding> findings;
   google::rpc::Status rich;
-  if (!rich.ParseFromString(status.error_details())) return lines;
+  if (!rich.ParseFromString(status.error_details())) return findings;
   for (const google::protobuf::Any& detail : rich.details()) {
     google::rpc::BadRequest bad;
     if (!detail.UnpackTo(&bad)) continue;
     for (const auto& violation : bad.field_violations()) {
-      lines.push_back(Joined(violation.field(), violation.description()));
+      const size_t colon = violation.field().find(": ");
+      Finding& finding = findings.emplace_back();
+      if (colon != std::string::npos) finding.resource = violation.field().substr(0, colon);
+      finding.path = colon == std::string::npos ? violation.field() : violation.field().substr(colon + 2);
+      finding.message = violation.description();
     }
   }
-  return lines;
+  return findings;
 }
 
 }  // namespace
@@ -72,87 +69,92 @@ ExitCode ExitCodeOf(grpc::StatusCode code) {
   }
 }
 
-std::string Paint(const std::string& text, Color color, bool enabled) {
-  if (!enabled || color == Color::kNone) return text;
+Painted Paint(std::string text, Color color, bool enabled) {
+  return {std::move(text), enabled ? color : Color::kNone};
+}
+
+std::ostream& operator<<(std::ostream& out, const Painted& painted) {
+  if (painted.color == Color::kNone) return out << painted.text;
   static constexpr const char* kCodes[] = {"0", "31", "32", "33", "2"};
-  return absl::StrCat("\x1b[", kCodes[static_cast<int>(color)], "m", text, "\x1b[0m");
+  WriteRaw(out, absl::StrCat("\x1b[", kCodes[static_cast<int>(painted.color)], "m"));
+  out << painted.text;
+  WriteRaw(out, "\x1b[0m");
+  return out;
+}
+
+ExitCode Session::ReadTimeout() {
+  Setting& setting = settings_.timeout;
+  if (!setting.given()) setting.value = kDefaultTimeout;
+  const absl::StatusOr<absl::Duration> timeout = ParseDurationText(setting.value);
+  if (!timeout.ok() || *timeout <= absl::ZeroDuration()) {
+    return Fail(ExitCode::kUsage,
+                absl::StrCat(setting.source, ": \"", setting.value, "\" is no time to wait; write 10s or 500ms"));
+  }
+  timeout_ = *timeout;
+  return ExitCode::kOk;
 }
 
 ExitCode Session::Open() {
-  const absl::StatusOr<absl::Duration> timeout = ParseDurationText(options_.timeout);
-  if (!timeout.ok() || *timeout <= absl::ZeroDuration()) {
-    return Fail(ExitCode::kUsage,
-                absl::StrCat("--timeout: \"", options_.timeout, "\" is no time to wait; write 10s or 500ms"));
-  }
-  timeout_ = *timeout;
-  if (!LooksLikeAddress(options_.server)) {
-    return Fail(ExitCode::kUsage,
-                absl::StrCat("--server: \"", options_.server, "\" is no address; write host:port, as in 127.0.0.1:8444"));
-  }
-  std::shared_ptr<grpc::ChannelCredentials> credentials;
-  if (const ExitCode code = MakeCredentials(credentials); code != ExitCode::kOk) return code;
+  absl::StatusOr<ConnectionSettings> settings =
+      ResolveConnection(Plane::kControl, options_.connection, io_.environment);
+  if (!settings.ok()) return Fail(ExitCode::kUsage, std::string(settings.status().message()));
+  settings_ = *std::move(settings);
+  if (const ExitCode code = ReadTimeout(); code != ExitCode::kOk) return code;
+  const auto credentials = MakeCredentials(settings_);
+  if (!credentials.ok()) return Fail(ExitCode::kUsage, std::string(credentials.status().message()));
+  if (!settings_.warning.empty()) err() << "sluicectl: warning: " << settings_.warning << "\n";
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
   // A control plane is near; a proxy of the environment would only hide it.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  stub_ = v1::Admin::NewStub(grpc::CreateCustomChannel(options_.server, credentials, arguments));
+  stub_ = v1::Admin::NewStub(grpc::CreateCustomChannel(settings_.server.value, *credentials, arguments));
   return ExitCode::kOk;
 }
 
-bool Session::ReadPem(const char* flag, const std::string& name, const char* kind, std::string& pem) const {
-  std::ifstream file(name);
-  std::ostringstream text;
-  text << file.rdbuf();
-  pem = text.str();
-  if (!file || pem.empty()) {
-    Fail(ExitCode::kUsage, absl::StrCat(flag, ": cannot read ", name));
-    return false;
-  }
-  // gRPC would only say that it cannot connect.
-  if (pem.find(absl::StrCat(kind, "-----")) != std::string::npos) return true;
-  Fail(ExitCode::kUsage, absl::StrCat(flag, ": ", name, " holds no ", kind, " in PEM form"));
-  return false;
+void Session::Prepare(grpc::ClientContext& context, absl::Duration within) const {
+  context.set_deadline(std::chrono::system_clock::now() + absl::ToChronoNanoseconds(within));
+  for (const auto& [name, value] : CallMetadata(settings_)) context.AddMetadata(name, value);
 }
 
-ExitCode Session::MakeCredentials(std::shared_ptr<grpc::ChannelCredentials>& credentials) const {
-  if (options_.cert_file.empty() != options_.key_file.empty()) {
-    return Fail(ExitCode::kUsage, "--cert and --key belong together: give both or none");
+ExitCode Session::Confirm(const std::string& question, const std::string& flag, bool yes) const {
+  if (yes) return ExitCode::kOk;
+  if (!interactive()) {
+    return Fail(ExitCode::kUsage, absl::StrCat("nothing was changed: ", flag, " needs --yes where nobody can be asked"));
   }
-  if (options_.ca_file.empty()) {
-    if (!options_.cert_file.empty()) {
-      return Fail(ExitCode::kUsage, "--cert needs --ca, the authorities of the control plane's certificate");
-    }
-    credentials = grpc::InsecureChannelCredentials();
-    return ExitCode::kOk;
-  }
-  grpc::SslCredentialsOptions ssl;
-  if (!ReadPem("--ca", options_.ca_file, "CERTIFICATE", ssl.pem_root_certs)) return ExitCode::kUsage;
-  if (!options_.cert_file.empty() &&
-      (!ReadPem("--cert", options_.cert_file, "CERTIFICATE", ssl.pem_cert_chain) ||
-       !ReadPem("--key", options_.key_file, "PRIVATE KEY", ssl.pem_private_key))) {
-    return ExitCode::kUsage;
-  }
-  credentials = grpc::SslCredentials(ssl);
-  return ExitCode::kOk;
+  err() << question << " [y/N] " << std::flush;
+  std::string answer;
+  std::getline(*io_.in, answer);
+  if (answer == "y" || answer == "Y" || answer == "yes") return ExitCode::kOk;
+  err() << "nothing was changed\n";
+  return ExitCode::kUnexpected;
+}
+
+ExitCode Session::FailUnchanged(const grpc::Status& status) const {
+  const ExitCode code = Fail(status);
+  if (code != ExitCode::kUnreachable) err() << "nothing was changed\n";
+  return code;
 }
 
 ExitCode Session::Fail(const grpc::Status& status) const {
   const ExitCode code = ExitCodeOf(status.error_code());
+  if (const std::string trouble = ServerTrouble(settings_, status); !trouble.empty()) {
+    return Fail(ExitCode::kUnreachable, trouble);
+  }
   if (status.error_code() == grpc::StatusCode::UNAVAILABLE) {
-    return Fail(code, absl::StrCat("cannot reach the control plane at ", options_.server, " (",
+    return Fail(code, absl::StrCat("cannot reach the control plane at ", ServerText(settings_), ": ",
                                    ConnectReason(status.error_message()),
-                                   "); is it running there? Name another with --server or SLUICE_CONTROLPLANE"));
+                                   "; is it running there? Name another with --server, SLUICE_SERVER or a context"));
   }
   if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
-    return Fail(code, absl::StrCat("the control plane at ", options_.server, " did not answer within ",
-                                   options_.timeout,
+    return Fail(code, absl::StrCat("the control plane at ", ServerText(settings_), " did not answer within ",
+                                   settings_.timeout.value,
                                    changing_ ? "; the change may have been made: see sluicectl history" : ""));
   }
-  const std::vector<std::string> lines = ViolationLines(status);
+  const std::vector<Finding> findings = FindingsOf(status);
   std::string message = status.error_message();
   // The violations say all of it, each on its own line.
-  if (code == ExitCode::kInvalidPolicy && !lines.empty()) {
-    for (const std::string& line : lines) io_.err << line << "\n";
+  if (code == ExitCode::kInvalidPolicy && !findings.empty()) {
+    for (const Finding& finding : findings) output_.Add(finding);
     return code;
   }
   if (message.empty()) message = absl::StrCat("status ", static_cast<int>(status.error_code()));
@@ -161,7 +163,7 @@ ExitCode Session::Fail(const grpc::Status& status) const {
 }
 
 ExitCode Session::Fail(ExitCode code, const std::string& message) const {
-  io_.err << "sluicectl: " << message << "\n";
+  output_.Error(message);
   return code;
 }
 

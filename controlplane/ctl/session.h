@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
+#include <istream>
 #include <memory>
 #include <ostream>
 #include <string>
@@ -13,7 +14,10 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "controlplane/ctl/exit_code.h"
+#include "controlplane/ctl/output.h"
+#include "controlplane/ctl/time_text.h"
 #include "grpcpp/grpcpp.h"
+#include "proto/connection/connection_settings.h"
 #include "sluice/v1/control.grpc.pb.h"
 
 namespace sluice::ctl {
@@ -24,22 +28,24 @@ struct CtlIo {
   std::ostream& err;
   // `out` is a terminal and NO_COLOR is not set.
   bool color = false;
+  // `out` is a terminal.
+  bool terminal = false;
+  // Of the terminal: lines of tables end there. 0: it is none.
+  size_t width = 0;
   std::function<absl::Time()> now = [] { return absl::Now(); };
   // Of the times of day that are shown.
   absl::TimeZone zone = absl::LocalTimeZone();
   // Set by Ctrl-C; ends --watch. Null: never.
   const std::atomic<bool>* stop = nullptr;
+  // Where a person answers questions; null: there is nobody to ask.
+  std::istream* in = nullptr;
+  Environment environment = ProcessEnvironment();
 };
 
 struct GlobalOptions {
-  std::string server = "127.0.0.1:8444";
-  // As typed; Open() reads it. Bounds every RPC and the wait for data planes.
-  std::string timeout = "10s";
-  // A PEM file; not empty: speak TLS.
-  std::string ca_file;
-  // PEM files, both or none: shown where the control plane asks for them.
-  std::string cert_file;
-  std::string key_file;
+  // Where the control plane is and how it is spoken to. `timeout`, as typed,
+  // bounds every RPC and the wait for data planes.
+  ConnectionFlags connection;
   std::string reason;
   std::string author;
   bool no_wait = false;
@@ -47,12 +53,19 @@ struct GlobalOptions {
 
 enum class Color { kNone, kRed, kGreen, kYellow, kDim };
 
-// `text` in a colour, or as it is without `enabled`.
-std::string Paint(const std::string& text, Color color, bool enabled);
+// `text` in a colour, or as it is without `enabled`. For `out << Paint(…)`: the
+// colour goes past what makes text safe, the text does not.
+struct Painted {
+  std::string text;
+  Color color;
+};
+Painted Paint(std::string text, Color color, bool enabled);
+std::ostream& operator<<(std::ostream& out, const Painted& painted);
 
 class Session {
  public:
-  Session(CtlIo io, GlobalOptions options) : io_(std::move(io)), options_(std::move(options)) {}
+  Session(CtlIo io, Output& output, GlobalOptions options)
+      : io_(std::move(io)), output_(output), options_(std::move(options)) {}
 
   // Reads the options; does not wait for the network. Not kOk: said why.
   ExitCode Open();
@@ -62,8 +75,24 @@ class Session {
   grpc::Status Call(grpc::Status (v1::Admin::Stub::*method)(grpc::ClientContext*, const Request&, Response*),
                     const Request& request, Response* response, absl::Duration extra = absl::ZeroDuration()) {
     grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + absl::ToChronoNanoseconds(timeout_ + extra));
+    Prepare(context, timeout_ + extra);
     return (stub_.get()->*method)(&context, request, response);
+  }
+
+  // A stream to its end, or until `take` says false, which ends it with
+  // CANCELLED.
+  template <class Request, class Response>
+  grpc::Status ReadStream(
+      std::unique_ptr<grpc::ClientReader<Response>> (v1::Admin::Stub::*method)(grpc::ClientContext*, const Request&),
+      const Request& request, absl::Duration within, const std::function<bool(const Response&)>& take) {
+    grpc::ClientContext context;
+    Prepare(context, within);
+    const auto reader = (stub_.get()->*method)(&context, request);
+    Response response;
+    while (reader->Read(&response)) {
+      if (!take(response)) context.TryCancel();
+    }
+    return reader->Finish();
   }
 
   // A change of policies: fills in who and why, and asks again once when the
@@ -84,24 +113,47 @@ class Session {
   ExitCode Fail(const grpc::Status& status) const;
   // "sluicectl: …" on err.
   ExitCode Fail(ExitCode code, const std::string& message) const;
+  // Of a change that certainly was not made: says that too.
+  ExitCode FailUnchanged(const grpc::Status& status) const;
 
-  std::ostream& out() const { return io_.out; }
-  std::ostream& err() const { return io_.err; }
+  // kOk after a yes, which `yes` is. Where nobody can be asked, says that `flag`
+  // needs --yes there.
+  ExitCode Confirm(const std::string& question, const std::string& flag, bool yes) const;
+  bool interactive() const { return io_.in != nullptr; }
+
+  // All that is printed: see output.h. out() is for people, and dropped in other
+  // forms; err() is part of the error in JSON and YAML.
+  Output& output() const { return output_; }
+  std::ostream& out() const { return output_.text(); }
+  std::ostream& err() const { return output_.notes(); }
+  Form form() const { return output_.form(); }
+  void Show(const google::protobuf::Message& message) const { output_.Show(message); }
+  void Show(const std::string& key, PolicyNode value) const { output_.Show(key, std::move(value)); }
+  void Name(const std::string& name) const { output_.Name(name); }
+
   bool color() const { return io_.color; }
+  bool terminal() const { return io_.terminal; }
+  size_t width() const { return io_.width; }
   absl::Time now() const { return io_.now(); }
   absl::TimeZone zone() const { return io_.zone; }
+  Clock clock() const { return {io_.now(), io_.zone}; }
   bool stopped() const { return io_.stop != nullptr && io_.stop->load(); }
   absl::Duration timeout() const { return timeout_; }
+  // Where the control plane is, as it was given.
+  const std::string& server() const { return settings_.server.value; }
   const GlobalOptions& options() const { return options_; }
+  const Environment& environment() const { return io_.environment; }
 
  private:
   static std::string NewRequestId();
-  ExitCode MakeCredentials(std::shared_ptr<grpc::ChannelCredentials>& credentials) const;
-  // False: said why.
-  bool ReadPem(const char* flag, const std::string& file, const char* kind, std::string& pem) const;
+  ExitCode ReadTimeout();
+  void Prepare(grpc::ClientContext& context, absl::Duration within) const;
 
   const CtlIo io_;
+  Output& output_;
   const GlobalOptions options_;
+  // From Open() on.
+  ConnectionSettings settings_;
   absl::Duration timeout_;
   // A change was asked for, so that a lost answer leaves it open.
   bool changing_ = false;

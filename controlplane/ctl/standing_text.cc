@@ -71,17 +71,17 @@ std::string HoldReason(const v1::EndpointHold& hold) {
   }
 }
 
-std::string HoldUntilText(const v1::EndpointHold& hold, absl::TimeZone zone) {
-  return hold.has_until() ? absl::FormatTime("%H:%M:%S", ToAbsl(hold.until()), zone) : "";
+std::string HoldUntilText(const v1::EndpointHold& hold, const Clock& clock) {
+  return hold.has_until() ? AtText(ToAbsl(hold.until()), clock) : "";
 }
 
-std::string HoldText(const v1::EndpointHold& hold, absl::TimeZone zone) {
+std::string HoldText(const v1::EndpointHold& hold, const Clock& clock) {
   std::string what = HoldName(hold.cause());
   if (!HoldsCallsBack(hold)) {
     what = absl::StrCat(hold.resting(), " of ", hold.credentials(), hold.resting() == 1 ? " credentials rests" : " credentials rest");
   }
   if (hold.has_until()) {
-    absl::StrAppend(&what, " until ", HoldUntilText(hold, zone), " (", SpanText(ToAbsl(hold.remaining())), " left)");
+    absl::StrAppend(&what, " until ", HoldUntilText(hold, clock), " (", SpanText(ToAbsl(hold.remaining())), " left)");
   }
   return absl::StrCat(what, ": ", HoldReason(hold));
 }

@@ -5,8 +5,8 @@
 
 #include <string>
 
-#include "absl/time/time.h"
 #include "controlplane/ctl/session.h"
+#include "controlplane/ctl/time_text.h"
 #include "google/protobuf/repeated_ptr_field.h"
 #include "sluice/v1/control.pb.h"
 
@@ -29,9 +29,9 @@ bool HoldsCallsBack(const v1::EndpointHold& hold);
 // "failures in a row (outlier detection)".
 std::string HoldReason(const v1::EndpointHold& hold);
 // "EJECTED until 03:12:48 (30 s left): failures in a row (outlier detection)".
-std::string HoldText(const v1::EndpointHold& hold, absl::TimeZone zone);
+std::string HoldText(const v1::EndpointHold& hold, const Clock& clock);
 // "03:12:48"; "" where nobody can tell.
-std::string HoldUntilText(const v1::EndpointHold& hold, absl::TimeZone zone);
+std::string HoldUntilText(const v1::EndpointHold& hold, const Clock& clock);
 
 }  // namespace sluice::ctl
 

@@ -8,7 +8,6 @@
 #include "controlplane/ctl/breaker_text.h"
 #include "controlplane/ctl/command_call.h"
 #include "controlplane/ctl/commands.h"
-#include "controlplane/ctl/json_text.h"
 #include "controlplane/ctl/standing_text.h"
 #include "controlplane/ctl/table.h"
 #include "controlplane/ctl/watch.h"
@@ -20,7 +19,6 @@ namespace {
 struct TopOptions {
   std::string target;
   std::string node;
-  std::string output = "table";
   WatchOptions watch;
 };
 
@@ -89,30 +87,33 @@ std::string LatencyText(absl::Duration latency) {
   return seconds < 9.95 ? absl::StrFormat("%.1fs", seconds) : absl::StrFormat("%.0fs", seconds);
 }
 
-Table::Cell StateCell(const Sum& sum, absl::TimeZone zone) {
+Table::Cell StateCell(const Sum& sum, const Clock& clock) {
   const Standing& standing = sum.standing;
   std::string text = standing.name;
   if (standing.hold == nullptr) {
     if (standing.badness > 0) absl::StrAppend(&text, " ", AgeText(sum.age));
   } else if (standing.hold->has_until()) {
-    absl::StrAppend(&text, " until ", HoldUntilText(*standing.hold, zone));
+    absl::StrAppend(&text, " until ", HoldUntilText(*standing.hold, clock));
   }
   if (sum.in_state < sum.nodes) absl::StrAppend(&text, " on ", sum.in_state, "/", sum.nodes);
   return {text, standing.color};
 }
 
-std::vector<Table::Cell> RowOf(const std::string& name, const Sum& sum, absl::TimeZone zone) {
+std::vector<Table::Cell> RowOf(const std::string& name, const Sum& sum, const Clock& clock) {
   const bool any = sum.attempts > 0;
   const double percent = any ? 100.0 * static_cast<double>(sum.errors) / static_cast<double>(sum.attempts) : 0;
   return {name,
-          StateCell(sum, zone),
+          StateCell(sum, clock),
           FigureText(sum.attempts_per_second),
           any ? FigureText(percent) : "–",
           sum.first_token.empty() ? "–"
                                   : absl::StrCat(LatencyText(Percentile(sum.first_token, 0.5)), "/",
                                                  LatencyText(Percentile(sum.first_token, 0.95))),
           FigureText(static_cast<double>(sum.in_flight)),
-          FigureText(sum.retries_per_second)};
+          FigureText(sum.retries_per_second),
+          absl::StrCat(sum.attempts),
+          absl::StrCat(sum.errors),
+          absl::StrCat(sum.nodes)};
 }
 
 void PrintTop(Session& session, const v1::CommandResponse& response) {
@@ -131,9 +132,11 @@ void PrintTop(Session& session, const v1::CommandResponse& response) {
     session.err() << "no upstream is in force\n";
     return;
   }
-  Table table({"UPSTREAM/ENDPOINT", "STATE", "REQ/S", "ERR%", "TTFT p50/p95", "IN FLIGHT", "RETRIES/S"});
-  for (const auto& [name, sum] : sums) table.AddRow(RowOf(absl::StrCat(name.first, "/", name.second), sum, session.zone()));
-  table.Print(session.out(), session.color());
+  Table table({"UPSTREAM/ENDPOINT", "STATE", "REQ/S", "ERR%", "TTFT p50/p95", "IN FLIGHT", "RETRIES/S", {"ATTEMPTS", true},
+               {"ERRORS", true}, {"NODES", true}});
+  for (const auto& [name, sum] : sums) session.Name(absl::StrCat(name.first, "/", name.second));
+  for (const auto& [name, sum] : sums) table.AddRow(RowOf(absl::StrCat(name.first, "/", name.second), sum, session.clock()));
+  table.Print(session);
   session.out() << Paint(absl::StrCat(done.size(), done.size() == 1 ? " data plane" : " data planes", " · the last ",
                                       SpanText(window)),
                          Color::kDim, session.color())
@@ -147,11 +150,8 @@ ExitCode Look(Session& session, const TopOptions& options) {
   v1::CommandResponse response;
   if (const ExitCode code = CallNodes(session, request, response); code != ExitCode::kOk) return code;
   BeginLook(session, options.watch);
-  if (options.output == "json") {
-    session.out() << JsonText(response) << "\n";
-  } else {
-    PrintTop(session, response);
-  }
+  session.Show(response);
+  PrintTop(session, response);
   return TellFailures(session, request, response);
 }
 
@@ -168,7 +168,6 @@ void AddTop(CommandSet& commands) {
                                });
   app.add_option("target", options->target, "Only this UPSTREAM, or UPSTREAM/ENDPOINT");
   app.add_option("--node", options->node, "Only this data plane; left out: all, summed up");
-  app.add_option("-o,--output", options->output, "Form")->check(CLI::IsMember({"table", "json"}))->capture_default_str();
   AddWatchOptions(app, options->watch);
 }
 

@@ -23,7 +23,8 @@ const CLI::App* DeepestCommand(const CLI::App& root) {
 std::vector<std::string> CommandNames(const CLI::App& root) {
   std::vector<std::string> names;
   for (const CLI::App* command : root.get_subcommands([](const CLI::App*) { return true; })) {
-    names.push_back(command->get_name());
+    // What only scripts call is not told of.
+    if (!absl::StartsWith(command->get_name(), "__")) names.push_back(command->get_name());
   }
   return names;
 }

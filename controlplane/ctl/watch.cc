@@ -33,15 +33,16 @@ ExitCode Watch(Session& session, const WatchOptions& options, const std::functio
   // A control plane that is away for a moment is what one watches for.
   ExitCode last = ExitCode::kOk;
   while (!session.stopped()) {
-    last = look();
-    session.out() << std::flush;
+    last = session.output().Finish(look());
+    // Nobody sees it any more.
+    if (last == ExitCode::kBrokenPipe || last == ExitCode::kNotWritten) return last;
     WaitFor(*interval, session);
   }
   return last;
 }
 
 void BeginLook(Session& session, const WatchOptions& options) {
-  if (options.watch && session.color()) session.out() << "\x1b[H\x1b[2J";
+  if (options.watch && session.terminal() && session.output().for_people()) WriteRaw(session.out(), "\x1b[H\x1b[2J");
 }
 
 }  // namespace sluice::ctl

@@ -46,7 +46,8 @@ absl::Status PushHub::Await(uint64_t revision, absl::Duration timeout, AwaitCall
 }
 
 bool PushHub::Blocks(const Node& node, uint64_t revision) const {
-  return node.connected() && node.acked_revision < revision && node.parked_revision < revision;
+  return node.stays() && !Mismatches(node, standing_) && RevisionHere(node, standing_) < revision &&
+         node.parked_revision < revision;
 }
 
 bool PushHub::IsDone(Waiter& waiter, absl::Time now) {
@@ -68,18 +69,24 @@ v1::AwaitRevisionResponse PushHub::Summarise(const Waiter& waiter) {
   auto commit = std::find_if(commits_.begin(), commits_.end(),
                              [&waiter](const auto& entry) { return entry.first == waiter.revision; });
   absl::Duration elapsed = absl::ZeroDuration();
+  const absl::Time now = clock_();
   for (const auto& [id, node] : nodes_) {
-    bool left = !node.connected() && node.since >= waiter.started;
-    if (!node.connected() && !left) continue;
-    bool acked = node.acked_revision >= waiter.revision;
-    bool nacked = !acked && node.parked_revision >= waiter.revision;
-    if (acked) {
+    if (node.gone || node.leaving) continue;
+    const bool mismatched = node.connected() && Mismatches(node, standing_);
+    const bool acked = RevisionHere(node, standing_) >= waiter.revision;
+    const bool nacked = !acked && node.parked_revision >= waiter.revision;
+    if (!node.connected()) {
+      response.set_lost(response.lost() + 1);
+    } else if (mismatched) {
+      response.set_mismatched(response.mismatched() + 1);
+    } else if (acked) {
       response.set_acked(response.acked() + 1);
     } else {
       nacked ? response.set_nacked(response.nacked() + 1) : response.set_pending(response.pending() + 1);
-      *response.add_nodes() = StatusOf(node, clock_());
     }
-    if ((acked || nacked) && commit != commits_.end()) elapsed = std::max(elapsed, node.answered - commit->second);
+    if (!node.connected() || !acked) *response.add_nodes() = StatusOf(node, now);
+    const bool answered = node.connected() && !mismatched && (acked || nacked);
+    if (answered && commit != commits_.end()) elapsed = std::max(elapsed, node.answered - commit->second);
   }
   *response.mutable_elapsed() = ToProto(elapsed);
   return response;

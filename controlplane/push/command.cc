@@ -1,8 +1,6 @@
 // The part of PushHub that carries queries and commands to data planes.
 #include "absl/strings/str_cat.h"
 #include "controlplane/push/push_hub.h"
-#include "proto/policy/duration_text.h"
-#include "proto/policy/wording.h"
 
 namespace sluice {
 
@@ -13,10 +11,7 @@ absl::Status PushHub::Command(const v1::CommandRequest& request, absl::Duration 
     // Nobody would be left to answer it, and the program waits for its calls.
     if (closing_) return absl::UnavailableError("the control plane is shutting down");
     if (!request.node_id().empty() && !nodes_.contains(request.node_id())) {
-      std::vector<std::string> known;
-      for (const auto& [id, node] : nodes_) known.push_back(id);
-      return absl::NotFoundError(absl::StrCat("data plane ", Shown(request.node_id()), " is not known",
-                                              known.empty() ? "; none has connected" : DidYouMean(request.node_id(), known)));
+      return Unknown(request.node_id());
     }
     if (board_.full()) {
       return absl::ResourceExhaustedError(
@@ -33,7 +28,9 @@ absl::Status PushHub::Command(const v1::CommandRequest& request, absl::Duration 
       message->mutable_command()->set_id(id);
     }
     for (auto& [node_id, node] : nodes_) {
-      if (request.node_id().empty() || request.node_id() == node_id) Ask(node, id, message, now);
+      // One that left in peace is missed by nobody.
+      const bool all = request.node_id().empty() && !node.gone;
+      if (all || request.node_id() == node_id) Ask(node, id, message, now);
     }
     WakeBy(now + timeout);
     completed = TakeCompleted(now);

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -33,6 +34,9 @@ class Fleet {
   // too many are under way. Then it never calls.
   virtual absl::Status Command(const v1::CommandRequest& request, absl::Duration timeout,
                                CommandCallback callback) = 0;
+
+  // Takes a node off the list. NOT_FOUND; FAILED_PRECONDITION: it is connected.
+  virtual absl::Status Forget(const std::string& node_id) = 0;
 };
 
 }  // namespace sluice

@@ -7,59 +7,74 @@
 #include "proto/policy/duration_text.h"
 #include "proto/policy/findings.h"
 #include "proto/policy/kinds.h"
+#include "proto/policy/wording.h"
 
 namespace sluice {
 namespace {
 
-// Data planes connect anew within two minutes at most: two with one id are seen
-// again and again in this time.
-constexpr absl::Duration kRivalMemory = absl::Minutes(5);
-// A single one may have come back before its loss was seen.
-constexpr int kRivalAfter = 2;
-constexpr absl::Duration kTellInterval = absl::Minutes(1);
-
-bool HasRival(const Node& node, absl::Time now) {
-  return node.replaced >= kRivalAfter && now < node.replaced_at + kRivalMemory;
-}
+// Of what other programs say.
+constexpr size_t kMaxVersion = 64;
+constexpr size_t kMaxInstanceBytes = 128;
 
 }  // namespace
 
-bool NoteReplaced(Node& node, absl::Time now) {
-  if (now >= node.replaced_at + kRivalMemory) node.replaced = 0;
-  ++node.replaced;
-  node.replaced_at = now;
-  node.replaced_peer = node.peer;
-  if (!HasRival(node, now) || now < node.rivalry_told + kTellInterval) return false;
-  node.rivalry_told = now;
-  return true;
-}
-
-void TakeHello(const v1::Hello& hello, const std::string& epoch, uint64_t newest_revision, Node& node) {
+void TakeHello(const v1::Hello& hello, const StoreStanding& store, Node& node) {
+  const bool runs = hello.revision() > 0 && !hello.epoch().empty();
+  const bool same_as_before = node.epoch == hello.epoch() && node.acked_revision == hello.revision();
+  node.ahead = runs && hello.epoch() == store.epoch &&
+               (hello.revision() > store.revision || (node.ahead && same_as_before));
+  node.epoch = runs ? hello.epoch() : "";
+  node.acked_revision = runs ? hello.revision() : 0;
   // Revisions of another store, or from a future that this one lost, say
-  // nothing: everything is sent.
-  bool comparable = hello.epoch() == epoch && hello.revision() > 0 && hello.revision() <= newest_revision;
-  node.base = comparable ? CatalogOf(hello) : nullptr;
-  node.acked_revision = comparable ? hello.revision() : 0;
+  // nothing here.
+  node.base = FitOf(node, store) == EpochFit::kSame ? CatalogOf(hello) : nullptr;
+  node.instance_id = hello.instance_id();
   node.greeted = false;
   node.outstanding = nullptr;
-  node.parked_revision = 0;
-  node.draining = false;
-  node.version = hello.version().substr(0, 64);
+  node.parked_revision = node.offered_revision = 0;
+  node.draining = node.leaving = node.gone = false;
+  node.version = hello.version().substr(0, ValidUtf8Prefix(hello.version().substr(0, kMaxVersion)));
   node.source = hello.source();
   node.last_error.clear();
   node.violations.clear();
   node.health_at = absl::InfinitePast();
-  node.foreign = hello.revision() > 0 && hello.epoch() != epoch;
-  if (node.foreign) {
-    node.last_error = absl::StrCat("runs revision ", hello.revision(),
+  if (FitOf(node, store) == EpochFit::kReplaced) {
+    node.last_error = absl::StrCat("runs revision ", node.acked_revision,
                                    " of another store, which the policies of this one replace as a whole");
   }
 }
 
-v1::NodeState StateOf(const Node& node, uint64_t newest) {
-  if (!node.connected()) return v1::NODE_STATE_LOST;
-  if (node.acked_revision >= newest && !node.foreign) return v1::NODE_STATE_ACKED;
-  if (node.parked_revision >= newest && node.parked_revision > 0) return v1::NODE_STATE_NACKED;
+EpochFit FitOf(const Node& node, const StoreStanding& store) {
+  if (node.epoch.empty()) return EpochFit::kNothing;
+  if (node.epoch == store.epoch) return node.ahead ? EpochFit::kAhead : EpochFit::kSame;
+  const auto& replaced = store.replaces_epochs;
+  const bool found = std::find(replaced.begin(), replaced.end(), node.epoch) != replaced.end();
+  return found ? EpochFit::kReplaced : EpochFit::kForeign;
+}
+
+bool Mismatches(const Node& node, const StoreStanding& store) {
+  const EpochFit fit = FitOf(node, store);
+  return fit == EpochFit::kForeign || fit == EpochFit::kAhead;
+}
+
+uint64_t RevisionHere(const Node& node, const StoreStanding& store) {
+  return FitOf(node, store) == EpochFit::kSame ? node.acked_revision : 0;
+}
+
+std::string MismatchText(const Node& node, const StoreStanding& store) {
+  const bool ahead = FitOf(node, store) == EpochFit::kAhead;
+  return absl::StrCat("runs revision ", node.acked_revision,
+                      ahead ? ", which this store lost; restore its backup with sluice-controlplane restore, or: "
+                            : " of another store; ",
+                      "sluicectl apply --adopt goes on from what it runs, --new-epoch replaces it");
+}
+
+v1::NodeState StateOf(const Node& node, const StoreStanding& store) {
+  if (!node.connected()) return node.gone ? v1::NODE_STATE_GONE : v1::NODE_STATE_LOST;
+  const EpochFit fit = FitOf(node, store);
+  if (fit == EpochFit::kForeign || fit == EpochFit::kAhead) return v1::NODE_STATE_EPOCH_MISMATCH;
+  if (fit != EpochFit::kReplaced && RevisionHere(node, store) >= store.revision) return v1::NODE_STATE_ACKED;
+  if (node.parked_revision >= store.revision && node.parked_revision > 0) return v1::NODE_STATE_NACKED;
   return v1::NODE_STATE_PENDING;
 }
 
@@ -78,7 +93,8 @@ v1::NodeStatus StatusOf(const Node& node, absl::Time now) {
   }
   status.set_version(node.version);
   status.set_peer(node.peer);
-  if (HasRival(node, now)) status.set_rival_peer(node.replaced_peer);
+  status.set_rival_peer(node.rivalry.Peer(now));
+  status.set_epoch(node.epoch);
   return status;
 }
 
@@ -92,6 +108,15 @@ absl::Status CheckHello(const v1::Hello& hello) {
   }
   if (hello.schema_version() == 0) {
     return absl::InvalidArgumentError("hello.schema_version: missing; must be at least 1");
+  }
+  // They are kept, and an epoch goes into the store where it is replaced.
+  if (hello.epoch().size() > kMaxEpochBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("hello.epoch: has ", hello.epoch().size(), " bytes; must have at most ", kMaxEpochBytes));
+  }
+  if (hello.instance_id().size() > kMaxInstanceBytes) {
+    return absl::InvalidArgumentError(absl::StrCat("hello.instance_id: has ", hello.instance_id().size(),
+                                                   " bytes; must have at most ", kMaxInstanceBytes));
   }
   return absl::OkStatus();
 }

@@ -6,10 +6,13 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "controlplane/push/catalog.h"
+#include "controlplane/push/node_log.h"
+#include "controlplane/push/rivalry.h"
 #include "controlplane/push/update_plan.h"
 #include "sluice/v1/control.pb.h"
 
@@ -30,18 +33,57 @@ class SubscriberStream {
   virtual void End(const absl::Status& status) = 0;
 };
 
+// What a node's policies are held against: the store's epoch, the epochs that
+// it may replace, and its newest revision.
+struct StoreStanding {
+  std::string epoch;
+  std::vector<std::string> replaces_epochs;
+  uint64_t revision = 0;
+};
+
+// How what a node runs stands to the store.
+enum class EpochFit {
+  // It runs nothing of a control plane.
+  kNothing,
+  kSame,
+  // Of another store, which this one was said to replace.
+  kReplaced,
+  // Of another store.
+  kForeign,
+  // Of this epoch, from a future that the store lost: its file was put back.
+  kAhead,
+};
+
+// Data planes say something every 5 s (ConfigOptions::health_interval): one
+// that missed three times has no claim to its id any more. Longer would keep a
+// node out that was moved to another machine after a power loss, shorter would
+// give the id of one that is only busy away.
+inline constexpr absl::Duration kAliveFor = absl::Seconds(15);
+
 struct Node {
   std::string id;
   // Null: not connected.
   SubscriberStream* stream = nullptr;
   uint64_t stream_id = 0;
   absl::Time attached;
+  // The last message of its stream.
+  absl::Time heard;
   absl::Time drain_at = absl::InfiniteFuture();
   bool draining = false;
+  // Said farewell; and its stream has ended since.
+  bool leaving = false;
+  bool gone = false;
+  // Of one start of the program; empty: it is too old to tell.
+  std::string instance_id;
 
-  // What it has; null: unknown, so that it gets a snapshot.
-  CatalogPtr base;
+  // Of what it runs; empty and 0: nothing of a control plane.
+  std::string epoch;
   uint64_t acked_revision = 0;
+  // That revision is not the store's, though of its epoch. Stays so when the
+  // store reaches the number again.
+  bool ahead = false;
+  // What it has of this epoch; null: unknown, so that it gets a snapshot.
+  CatalogPtr base;
   absl::Time answered;
   // Every stream gets one update at first, even an empty one: it tells the
   // node that it is in step.
@@ -49,10 +91,10 @@ struct Node {
   // The one that waits for an answer.
   UpdatePlanPtr outstanding;
   absl::Time outstanding_since;
-  // It runs what another store pushed, and has nothing of this one yet.
-  bool foreign = false;
-  // The revision that it refused; nothing is sent until there is a newer one.
+  // The revision that it refused; nothing newer is sent until there is one.
   uint64_t parked_revision = 0;
+  // The older one that it was offered in its place.
+  uint64_t offered_revision = 0;
   absl::Time last_digest_repair = absl::InfinitePast();
 
   // As shown to operators.
@@ -67,27 +109,31 @@ struct Node {
   std::string version;
   std::string peer;
 
-  // How often, within kRivalMemory of each other, a living stream gave way to a
-  // newer one, when it last did, and where it came from.
-  int replaced = 0;
-  absl::Time replaced_at = absl::InfinitePast();
-  absl::Time rivalry_told = absl::InfinitePast();
-  std::string replaced_peer;
+  Rivalry rivalry;
+  LineBudget lines;
 
   bool connected() const { return stream != nullptr; }
+  // Connected and means to stay.
+  bool stays() const { return connected() && !leaving; }
+  // Of two programs that say to be this node: the one that is connected is there.
+  bool alive(absl::Time now) const { return stays() && now < heard + kAliveFor; }
 };
 
 // Takes what hello says; the stream is set by the hub.
-void TakeHello(const v1::Hello& hello, const std::string& epoch, uint64_t newest_revision, Node& node);
+void TakeHello(const v1::Hello& hello, const StoreStanding& store, Node& node);
 
-// The state that its other fields make, `newest` being the newest revision.
-v1::NodeState StateOf(const Node& node, uint64_t newest);
+EpochFit FitOf(const Node& node, const StoreStanding& store);
+// It keeps what it runs until an operator says otherwise.
+bool Mismatches(const Node& node, const StoreStanding& store);
+// The newest revision of this store that it runs; 0: none.
+uint64_t RevisionHere(const Node& node, const StoreStanding& store);
+// What it runs and what can be done about it.
+std::string MismatchText(const Node& node, const StoreStanding& store);
+
+// The state that its other fields make.
+v1::NodeState StateOf(const Node& node, const StoreStanding& store);
 
 v1::NodeStatus StatusOf(const Node& node, absl::Time now);
-
-// Its stream gives way to a newer one. True: two data planes have this id, and
-// it should be told; at most once a minute.
-bool NoteReplaced(Node& node, absl::Time now);
 
 // Null when fine: the id's form and the schema version.
 absl::Status CheckHello(const v1::Hello& hello);

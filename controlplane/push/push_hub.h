@@ -1,4 +1,7 @@
 // The heart of Push: every data plane, what it has, what it is being sent.
+// push_hub.cc follows the store and sends; streams.cc has the life of streams,
+// answers.cc what data planes say, in_force.cc what a node gets that refuses
+// the newest revision, await.cc and command.cc what the Admin service asks.
 //
 // Streams, the store's watch and the Admin service call it from any thread; one
 // mutex, held shortly. It owns no thread and no clock: PushTimer calls Tick
@@ -38,6 +41,8 @@ struct PushSettings {
   // What a node is given to connect anew.
   absl::Duration drain_within = absl::Seconds(10);
   absl::Duration forget_lost_after = absl::Hours(1);
+  // Long enough for a look at what a rollout took away.
+  absl::Duration forget_gone_after = absl::Minutes(10);
   size_t max_nodes = 10000;
   // Istio admits at most 100 a second.
   double admission_rate = 100;
@@ -49,7 +54,6 @@ class PushHub : public Fleet {
  public:
   struct Options {
     PushSettings settings;
-    std::string epoch;
     std::function<absl::Time()> clock;
     // Must outlive the hub.
     PushObserver* observer = nullptr;
@@ -61,13 +65,14 @@ class PushHub : public Fleet {
 
   explicit PushHub(Options options);
 
-  // Takes the newest state and follows the store. The watch must end before
-  // the hub does.
+  // Takes the newest state and follows the store, which must outlive the hub.
+  // The watch must end before the hub does.
   absl::StatusOr<std::unique_ptr<StoreWatch>> Follow(Store& store);
 
   // Before a stream is read; returns its id. RESOURCE_EXHAUSTED when too many
   // come at once. A stream that then says no hello is ended.
   absl::StatusOr<uint64_t> Admit(SubscriberStream* stream);
+  // ALREADY_EXISTS: another data plane with this id is alive.
   absl::Status Attach(uint64_t stream_id, const v1::Hello& hello, const std::string& peer);
   // Everything after hello. An error ends the stream.
   absl::Status OnMessage(uint64_t stream_id, const v1::SubscribeRequest& message);
@@ -80,6 +85,7 @@ class PushHub : public Fleet {
   std::vector<v1::NodeStatus> ListNodes() override;
   absl::Status Await(uint64_t revision, absl::Duration timeout, AwaitCallback callback) override;
   absl::Status Command(const v1::CommandRequest& request, absl::Duration timeout, CommandCallback callback) override;
+  absl::Status Forget(const std::string& node_id) override;
 
   uint64_t revision();
   std::map<v1::NodeState, int> CountByState();
@@ -108,16 +114,31 @@ class PushHub : public Fleet {
   };
 
   void OnEvent(const StoreEvent& event);
+  void TakeLineage(const StoreEvent& event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Publish(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SendIfDue(Node& node, absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   UpdatePlanPtr PlanFor(const CatalogPtr& base) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  UpdatePlanPtr NewPlan(const CatalogPtr& base) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  UpdatePlanPtr NewPlan(const CatalogPtr& base, const CatalogPtr& target) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Begin(Node& node, UpdatePlanPtr plan, absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnAck(Node& node, const v1::Ack& ack, absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnNack(Node& node, const v1::Nack& nack, absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Notes that this revision is in force at a node.
+  void NoteInForce(const CatalogPtr& catalog) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Sends what was last in force, if the node refused the newest and has nothing.
+  void OfferInForce(Node& node, absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Reads what OfferInForce found missing; without the mutex, for the store may
+  // be committing, which calls us.
+  void LoadWanted() ABSL_LOCKS_EXCLUDED(mutex_);
   void OnDigest(Node& node, const v1::Digest& digest, absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void UpdateState(Node& node, absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void EndStream(Node& node, const absl::Status& status, absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // After its stream ended; `why` as the log shall say it.
+  void NoteEnded(Node& node, const std::string& why, absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Lets the old stream of a node go for a new one, or says why not.
+  absl::Status GiveWay(Node& node, const v1::Hello& hello, const std::string& peer, absl::Time now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Time ForgetAt(const Node& node) const;
+  absl::Status Unknown(const std::string& node_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status MakeRoom() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // When something about this node is due; does what is due by now.
   absl::Time TickNode(Node& node, absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -133,7 +154,6 @@ class PushHub : public Fleet {
            absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const PushSettings settings_;
-  const std::string epoch_;
   const std::function<absl::Time()> clock_;
   PushObserver* const observer_;
   const std::function<void()> wake_;
@@ -143,6 +163,10 @@ class PushHub : public Fleet {
   const std::string nonce_tag_;
 
   absl::Mutex mutex_;
+  // Set by Follow.
+  Store* store_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  // The newest revision and its lineage.
+  StoreStanding standing_ ABSL_GUARDED_BY(mutex_);
   // Committed, and given to nodes.
   CatalogPtr newest_ ABSL_GUARDED_BY(mutex_);
   CatalogPtr published_ ABSL_GUARDED_BY(mutex_);
@@ -156,6 +180,11 @@ class PushHub : public Fleet {
   std::vector<std::pair<CatalogPtr, UpdatePlanPtr>> plans_ ABSL_GUARDED_BY(mutex_);
   // (revision, when it was committed), the last few.
   std::deque<std::pair<uint64_t, absl::Time>> commits_ ABSL_GUARDED_BY(mutex_);
+  // The newest two that were in force at some node, the older one first: the
+  // newest may be what a node refuses.
+  std::vector<CatalogPtr> in_force_ ABSL_GUARDED_BY(mutex_);
+  // To be read from the store; 0: none.
+  uint64_t wanted_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<Waiter> waiters_ ABSL_GUARDED_BY(mutex_);
   CommandBoard board_ ABSL_GUARDED_BY(mutex_);
   absl::Time next_tick_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();

@@ -8,7 +8,7 @@
 namespace sluice {
 
 // Why a stream was ended by us.
-enum class DropReason { kNoAck, kReplaced, kNotAdmitted, kBadHello, kTooOld };
+enum class DropReason { kNoAck, kReplaced, kNotAdmitted, kBadHello, kTooOld, kRival };
 
 class PushObserver {
  public:

@@ -109,6 +109,8 @@ class Chunker {
     update.set_nonce(request_.nonce);
     update.set_snapshot(plan_.snapshot);
     *update.mutable_committed() = ToProto(request_.target->committed);
+    if (!plan_.snapshot || plan_.chunks.size() > 1) return;
+    update.mutable_replaces_epochs()->Add(request_.replaces_epochs.begin(), request_.replaces_epochs.end());
   }
 
   const PlanRequest& request_;
@@ -169,6 +171,7 @@ Difference Compare(const Catalog& base, const Catalog& target) {
 
 UpdatePlanPtr MakePlan(const PlanRequest& request) {
   auto plan = std::make_shared<UpdatePlan>();
+  plan->epoch = request.epoch;
   plan->nonce = request.nonce;
   plan->target = request.target;
   plan->snapshot = request.base == nullptr;

@@ -15,6 +15,7 @@
 namespace sluice {
 
 struct UpdatePlan {
+  std::string epoch;
   std::string nonce;
   CatalogPtr target;
   bool snapshot = false;
@@ -34,6 +35,8 @@ struct PlanRequest {
   std::string epoch;
   std::string nonce;
   size_t max_chunk_bytes = kMaxChunkBytes;
+  // Told with a snapshot: who takes a difference has this epoch already.
+  std::vector<std::string> replaces_epochs = {};
 };
 
 UpdatePlanPtr MakePlan(const PlanRequest& request);

@@ -1,6 +1,6 @@
 // A thin owner of one SQLite connection and its prepared statements: errors
-// become absl::Status, statements are reset whatever happens. Used by
-// SqliteStore only, under its mutex.
+// become absl::Status, statements are reset whatever happens. Used within
+// store/ only, by one thread at a time.
 #ifndef SLUICE_CONTROLPLANE_STORE_SQLITE_DB_H_
 #define SLUICE_CONTROLPLANE_STORE_SQLITE_DB_H_
 
@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 
 struct sqlite3;
+struct sqlite3_backup;
 struct sqlite3_stmt;
 
 namespace sluice {
@@ -49,8 +50,17 @@ class SqliteDb {
  public:
   using OnRow = std::function<void(const SqliteRow&)>;
 
-  // Errors name the path.
-  static absl::StatusOr<std::unique_ptr<SqliteDb>> Open(const std::string& path);
+  enum class Mode {
+    kReadWrite,
+    // Takes no locks and makes no files beside it, not even for a file in WAL
+    // mode on a medium that cannot be written: nobody else may write to it.
+    kReadOnlyAlone,
+    // As other readers do beside a writer.
+    kReadOnly,
+  };
+
+  // The file must be there. `name` is what errors call it: "store /x/sluice.db".
+  static absl::StatusOr<std::unique_ptr<SqliteDb>> Open(const std::string& path, std::string name, Mode mode);
   ~SqliteDb();
   SqliteDb(const SqliteDb&) = delete;
   SqliteDb& operator=(const SqliteDb&) = delete;
@@ -59,13 +69,22 @@ class SqliteDb {
   absl::Status Run(const char* sql, const std::vector<SqliteValue>& values = {},
                    const OnRow& on_row = nullptr);
   int64_t RowsChanged() const;
+  const std::string& name() const { return name_; }
+
+  // DATA_LOSS with the first thing that is wrong anywhere in the file. Reads all
+  // of it.
+  absl::Status CheckIntegrity();
+  // Whether the file was taken away from its place: what is written to it is
+  // lost when the process ends.
+  bool HasMoved() const;
 
  private:
-  SqliteDb(std::string path, sqlite3* db) : path_(std::move(path)), db_(db) {}
+  friend class SqliteCopier;
+  SqliteDb(std::string name, sqlite3* db) : name_(std::move(name)), db_(db) {}
   absl::StatusOr<sqlite3_stmt*> Prepare(const char* sql);
   absl::Status Error(int code) const;
 
-  std::string path_;
+  std::string name_;
   sqlite3* db_;
   std::map<std::string, sqlite3_stmt*, std::less<>> statements_;
 };
@@ -81,6 +100,27 @@ class SqliteTransaction {
  private:
   SqliteDb& db_;
   bool open_ = false;
+};
+
+// SQLite's online backup: copies `from` page by page; `from` may be used and
+// changed through its connection between the steps, and the copy has it all.
+class SqliteCopier {
+ public:
+  // Both must outlive this; `to` is overwritten.
+  static absl::StatusOr<std::unique_ptr<SqliteCopier>> Begin(SqliteDb& from, SqliteDb& to);
+  ~SqliteCopier();
+  SqliteCopier(const SqliteCopier&) = delete;
+  SqliteCopier& operator=(const SqliteCopier&) = delete;
+
+  // Copies some pages more; true: all are.
+  absl::StatusOr<bool> Step(int pages);
+
+ private:
+  SqliteCopier(SqliteDb& from, SqliteDb& to, sqlite3_backup* backup) : from_(from), to_(to), backup_(backup) {}
+
+  SqliteDb& from_;
+  SqliteDb& to_;
+  sqlite3_backup* backup_;
 };
 
 }  // namespace sluice

@@ -56,8 +56,25 @@ struct RememberedAnswer {
 // matching by chance.
 void StampResource(v1::Resource& resource, const std::string& epoch, uint64_t revision);
 
-// One change. Without puts and deletes it makes no revision and only remembers
-// the answer.
+// Where a store comes from, and whose policies its own may replace.
+struct Lineage {
+  // Not empty: it was restored from a backup, of this epoch and revision.
+  std::string parent_epoch;
+  uint64_t parent_revision = 0;
+  // Told on purpose: by a restore, or by StoreWrite::replaces_epochs. In the
+  // order they were added, each once, the newest kMaxReplacedEpochs; never the
+  // store's own.
+  std::vector<std::string> replaces_epochs;
+};
+
+// They travel with every update, so they are bounded. A store is restored or
+// takes over a fleet a few times in its life.
+inline constexpr size_t kMaxReplacedEpochs = 100;
+// Made by stores, but told by data planes, so it is checked.
+inline constexpr size_t kMaxEpochBytes = 128;
+
+// One change. Without puts and deletes it makes no revision: it remembers the
+// answer and adds replaced epochs.
 struct StoreWrite {
   // The revision that the change was computed from; when the store has moved
   // on, the write is refused with ABORTED and must be computed anew.
@@ -66,12 +83,20 @@ struct StoreWrite {
   std::vector<ResourceKey> deletes;
   // Author, reason, changes, rollback_of; the store adds number and time.
   v1::Revision record;
+  // Added to Lineage::replaces_epochs together with the change, or not at all;
+  // what is there already, and the store's own, are passed over. Empty or
+  // longer than kMaxEpochBytes: INVALID_ARGUMENT.
+  std::vector<std::string> replaces_epochs;
+  // The store begins a new epoch, which replaces the one before: where data
+  // planes run a future of that one which this store lost.
+  bool new_epoch = false;
   // Empty: nothing is remembered.
   std::string request_id;
   RememberedAnswer answer;
 };
 
-// A committed revision as watchers see it.
+// A committed revision as watchers see it. Without items: the revision is the
+// one before, only the epoch changed or replaces_epochs grew.
 struct StoreEvent {
   struct Item {
     ResourceKey key;
@@ -80,6 +105,10 @@ struct StoreEvent {
   uint64_t revision = 0;
   absl::Time committed;
   std::vector<Item> items;
+  // Of the store, from this change on.
+  std::string epoch;
+  // All that the store has now, not only what is new.
+  std::vector<std::string> replaces_epochs;
 };
 
 // Ends the watch when destroyed; after that the callback is not called again.
@@ -95,17 +124,36 @@ struct HistoryQuery {
   uint64_t before_revision = 0;
 };
 
+// A whole copy of a store, checked, in a file that goes with this. For one
+// thread at a time.
+class StoreCopy {
+ public:
+  virtual ~StoreCopy() = default;
+  virtual const std::string& epoch() const = 0;
+  virtual uint64_t revision() const = 0;
+  virtual uint64_t size_bytes() const = 0;
+  // The next `most` bytes, or what is left; empty: that was all.
+  virtual absl::StatusOr<std::string> Read(size_t most) = 0;
+};
+
 class Store {
  public:
   // Called in order of revision, each once, whole; short, and never calling
-  // Commit or Watch.
+  // the store.
   using WatchCallback = std::function<void(const StoreEvent&)>;
 
   virtual ~Store() = default;
 
-  // Random, made with the store, and anew when it was restored from a backup:
-  // revisions only compare within one epoch.
-  virtual const std::string& epoch() const = 0;
+  // Random, made with the store, and anew when it was restored from a backup or
+  // StoreWrite::new_epoch says so: revisions only compare within one epoch.
+  virtual std::string epoch() const = 0;
+
+  // As GetInfo tells it: "sqlite:/var/lib/sluice/sluice.db".
+  virtual const std::string& location() const = 0;
+
+  // Watchers that start at the newest revision read it once: they are told only
+  // what changes.
+  virtual Lineage lineage() = 0;
 
   virtual absl::StatusOr<PolicyStatePtr> Current() = 0;
   // OUT_OF_RANGE: not there yet, or compacted (the message says which).
@@ -117,6 +165,13 @@ class Store {
   // Null when the id was never used or is forgotten.
   virtual absl::StatusOr<std::optional<RememberedAnswer>> FindAnswer(
       const std::string& request_id) = 0;
+
+  // Makes a copy while the store is used: changes wait for a small part of it at
+  // a time, at most. Blocks for as long as the disk takes; `cancelled` is asked
+  // between the parts, and ends it with CANCELLED. One at a time, until its
+  // reader is done: RESOURCE_EXHAUSTED. FAILED_PRECONDITION: this kind of store
+  // has a way of its own to be backed up.
+  virtual absl::StatusOr<std::unique_ptr<StoreCopy>> Copy(const std::function<bool()>& cancelled) = 0;
 
   // Newest first.
   virtual absl::StatusOr<std::vector<v1::Revision>> History(const HistoryQuery& query) = 0;

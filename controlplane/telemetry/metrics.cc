@@ -18,19 +18,22 @@ const prometheus::Histogram::BucketBoundaries kPushBuckets = {.001, .0025, .005,
 const prometheus::Histogram::BucketBoundaries kCommitBuckets = {.0005, .001, .0025, .005, .01, .025,
                                                                 .05,   .1,   .25,   .5,   1,   2.5};
 
-constexpr std::array<std::pair<v1::NodeState, const char*>, 4> kStates = {{
+constexpr std::array<std::pair<v1::NodeState, const char*>, 6> kStates = {{
     {v1::NODE_STATE_ACKED, "acked"},
     {v1::NODE_STATE_PENDING, "pending"},
     {v1::NODE_STATE_NACKED, "nacked"},
     {v1::NODE_STATE_LOST, "lost"},
+    {v1::NODE_STATE_EPOCH_MISMATCH, "epoch_mismatch"},
+    {v1::NODE_STATE_GONE, "gone"},
 }};
 
-constexpr std::array<std::pair<DropReason, const char*>, 5> kReasons = {{
+constexpr std::array<std::pair<DropReason, const char*>, 6> kReasons = {{
     {DropReason::kNoAck, "no_ack"},
     {DropReason::kReplaced, "replaced"},
     {DropReason::kNotAdmitted, "not_admitted"},
     {DropReason::kBadHello, "bad_hello"},
     {DropReason::kTooOld, "too_old"},
+    {DropReason::kRival, "rival"},
 }};
 
 // As gRPC spells them.

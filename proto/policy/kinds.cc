@@ -67,6 +67,16 @@ std::string Plural(std::string name) {
   return name + "ies";
 }
 
+// The only place where they are written. A kind that is not here has none.
+struct ShortName {
+  const char* kind;
+  const char* name;
+};
+constexpr ShortName kShortNames[] = {
+    {"Route", "rt"},         {"Upstream", "us"},  {"Upstream", "up"}, {"EndpointList", "ep"}, {"RetryPolicy", "rp"},
+    {"CircuitBreaker", "cb"}, {"RateLimit", "rl"}, {"Fallback", "fb"},
+};
+
 }  // namespace
 
 const std::vector<const FieldDescriptor*>& Kinds() {
@@ -77,10 +87,20 @@ const std::vector<const FieldDescriptor*>& Kinds() {
 const FieldDescriptor* FindKind(std::string_view name) {
   const std::string wanted = Folded(name);
   for (const FieldDescriptor* kind : Kinds()) {
-    const std::string known = Folded(kind->message_type()->name());
-    if (wanted == known || wanted == Plural(known)) return kind;
+    const KindNames names = NamesOf(*kind);
+    if (wanted == names.single || wanted == names.plural) return kind;
+    if (std::find(names.shorts.begin(), names.shorts.end(), wanted) != names.shorts.end()) return kind;
   }
   return nullptr;
+}
+
+KindNames NamesOf(const FieldDescriptor& kind) {
+  const std::string& type = kind.message_type()->name();
+  KindNames names{.single = Folded(type), .plural = Plural(Folded(type)), .shorts = {}};
+  for (const ShortName& known : kShortNames) {
+    if (type == known.kind) names.shorts.push_back(known.name);
+  }
+  return names;
 }
 
 std::string_view KindOf(const v1::Resource& resource) {

@@ -17,8 +17,16 @@ namespace sluice {
 const std::vector<const google::protobuf::FieldDescriptor*>& Kinds();
 
 // Any case, with or without '_' or '-' ("retrypolicy", "retry_policy",
-// "RetryPolicy", and the plural); null if there is none.
+// "RetryPolicy"), the plural, and short names; null if there is none.
 const google::protobuf::FieldDescriptor* FindKind(std::string_view name);
+
+// How people write a kind: "retrypolicy", "retrypolicies", {"rp"}.
+struct KindNames {
+  std::string single;
+  std::string plural;
+  std::vector<std::string> shorts;
+};
+KindNames NamesOf(const google::protobuf::FieldDescriptor& kind);
 
 // "RetryPolicy", or "" if no spec is set.
 std::string_view KindOf(const v1::Resource& resource);

@@ -6,6 +6,7 @@
 #include "google/protobuf/stubs/logging.h"
 
 #include "proto/policy/kinds.h"
+#include "proto/policy/named_path.h"
 #include "proto/policy/policy_node.h"
 #include "proto/policy/policy_tree.h"
 #include "proto/policy/wording.h"
@@ -67,6 +68,12 @@ void Compare(const PolicyNode* before, const PolicyNode* after, const std::strin
   }
 }
 
+// With an entry's name where both have the same one there.
+std::string SharedPath(const v1::Resource& before, const v1::Resource& after, const std::string& path) {
+  const std::string named = NamedPath(after, path);
+  return NamedPath(before, path) == named ? named : path;
+}
+
 }  // namespace
 
 v1::Change DiffResources(const v1::Resource* before, const v1::Resource* after) {
@@ -80,6 +87,7 @@ v1::Change DiffResources(const v1::Resource* before, const v1::Resource* after) 
     return change;
   }
   CompareMaps(ResourceToNode(*before, {}), ResourceToNode(*after, {}), "", change);
+  for (v1::FieldChange& field : *change.mutable_fields()) field.set_path(SharedPath(*before, *after, field.path()));
   change.set_action(change.fields().empty() ? v1::CHANGE_ACTION_UNCHANGED
                                             : v1::CHANGE_ACTION_UPDATED);
   return change;

@@ -1,6 +1,7 @@
 // A policy document as a tree of texts, free of protobuf and of yaml-cpp. The
 // loader makes it from text and fills messages from it; the printer and the
-// diff make it from messages. Used inside proto/policy only; any thread.
+// diff make it from messages. Used inside proto/policy, and by sluicectl for all
+// that it prints as JSON or YAML; any thread.
 #ifndef SLUICE_PROTO_POLICY_POLICY_NODE_H_
 #define SLUICE_PROTO_POLICY_POLICY_NODE_H_
 

@@ -1,5 +1,5 @@
 // Messages → trees: the YAML form of a resource before it is text. Used by the
-// printer and the diff; any thread.
+// printer, the diff and sluicectl; any thread.
 #ifndef SLUICE_PROTO_POLICY_POLICY_TREE_H_
 #define SLUICE_PROTO_POLICY_POLICY_TREE_H_
 
@@ -16,6 +16,11 @@ PolicyNode MessageToNode(const google::protobuf::Message& message);
 
 // One flat document. Requires that a spec is set.
 PolicyNode ResourceToNode(const v1::Resource& resource, const PrintOptions& options);
+
+// On lines of its own, as YAML; the last one ends.
+std::string YamlText(const PolicyNode& node);
+// The same as JSON.
+std::string JsonText(const PolicyNode& node);
 
 // On one line, as YAML ("{delay: 1s}", "[503, 529]", "FULL").
 std::string FlowText(const PolicyNode& node);

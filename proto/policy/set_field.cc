@@ -1,4 +1,5 @@
 // SetPolicyField: one field by its path, as `sluicectl set` names it.
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -6,6 +7,7 @@
 #include "absl/strings/str_join.h"
 
 #include "proto/policy/kinds.h"
+#include "proto/policy/named_path.h"
 #include "proto/policy/schema.h"
 #include "proto/policy/wording.h"
 #include "proto/policy/yaml_fields.h"
@@ -161,8 +163,10 @@ class FieldSetter {
     const Reflection& reflection = *message.GetReflection();
     const int size = reflection.FieldSize(message, &field);
     int index = -1;
-    if (!steps_[at].bracket || !absl::SimpleAtoi(steps_[at].text, &index) || index < 0) {
-      return Refuse(path, absl::StrCat("is a list; name an entry like ", path, "[0]"));
+    if (!steps_[at].bracket) return Refuse(path, absl::StrCat("is a list; name an entry like ", path, "[0]"));
+    if (!absl::SimpleAtoi(steps_[at].text, &index) || index < 0) {
+      index = IsStructure(field) ? FindEntry(message, field, steps_[at].text) : -1;
+      if (index < 0) return NoEntry(message, field, steps_[at].text, path);
     }
     const std::string element = IndexPath(path, index);
     const bool last = at + 1 == steps_.size();
@@ -174,6 +178,16 @@ class FieldSetter {
     if (last) return PlaceElement(message, field, index, element);
     if (!IsStructure(field)) return Refuse(element, "is a single value; it has no fields");
     return SetIn(*reflection.MutableRepeatedMessage(&message, &field, index), at + 1, element);
+  }
+
+  static absl::Status NoEntry(const Message& message, const FieldDescriptor& field, const std::string& name,
+                              const std::string& path) {
+    const std::vector<std::string> names = IsStructure(field) ? EntryNames(message, field) : std::vector<std::string>();
+    if (names.empty()) return Refuse(path, absl::StrCat("is a list; name an entry like ", path, "[0]"));
+    if (std::count(names.begin(), names.end(), name) > 1) {
+      return Refuse(path, absl::StrCat("has several entries called ", Shown(name), "; name one like ", path, "[0]"));
+    }
+    return Refuse(path, absl::StrCat("has no entry called ", Shown(name), DidYouMean(name, names)));
   }
 
   // Replaces, appends or removes entry `index`.

@@ -7,6 +7,7 @@
 #include "proto/policy/cross_rules.h"
 #include "proto/policy/field_rules.h"
 #include "proto/policy/kinds.h"
+#include "proto/policy/named_path.h"
 #include "proto/policy/schema.h"
 #include "proto/policy/violations.h"
 #include "proto/policy/wording.h"
@@ -76,6 +77,17 @@ void CheckResource(const v1::Resource& resource, const KnownNames& names, Violat
   walk.Check(SpecOf(resource), "");
 }
 
+// "endpoints[backup]" in place of "endpoints[1]".
+void NamePaths(absl::Span<const v1::Resource* const> all, std::vector<v1::Violation>& violations) {
+  if (violations.empty()) return;
+  std::map<std::string, const v1::Resource*> by_id;
+  for (const v1::Resource* resource : all) by_id.emplace(ResourceId(*resource), resource);
+  for (v1::Violation& violation : violations) {
+    const auto found = by_id.find(ResourceId(violation.resource().kind(), violation.resource().name()));
+    if (found != by_id.end()) violation.set_path(NamedPath(*found->second, violation.path()));
+  }
+}
+
 }  // namespace
 
 std::vector<v1::Violation> ValidatePolicies(absl::Span<const v1::Resource* const> all) {
@@ -87,7 +99,9 @@ std::vector<v1::Violation> ValidatePolicies(absl::Span<const v1::Resource* const
   Violations out;
   for (const v1::Resource* resource : all) CheckResource(*resource, names, out);
   CheckAcross(all, out);
-  return out.Take();
+  std::vector<v1::Violation> violations = out.Take();
+  NamePaths(all, violations);
+  return violations;
 }
 
 }  // namespace sluice

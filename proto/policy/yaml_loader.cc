@@ -7,6 +7,7 @@
 
 #include "proto/policy/duplicate_resources.h"
 #include "proto/policy/kinds.h"
+#include "proto/policy/named_path.h"
 #include "proto/policy/policy_node.h"
 #include "proto/policy/schema.h"
 #include "proto/policy/wording.h"
@@ -105,7 +106,9 @@ std::string PolicyError::ToString() const {
   return out;
 }
 
-int LoadedResource::LineOf(std::string_view path) const {
+int LoadedResource::LineOf(std::string_view named_path) const {
+  const std::string indexed = IndexedPath(resource, std::string(named_path));
+  std::string_view path = indexed;
   while (!path.empty()) {
     if (const auto found = lines.find(std::string(path)); found != lines.end()) {
       return found->second;

@@ -90,9 +90,11 @@ void AppendBlock(const PolicyNode& node, int indent, std::string& out) {
   }
 }
 
-
-
 void AppendJson(const PolicyNode& node, int indent, std::string& out) {
+  if (node.kind == PolicyNode::Kind::kNull) {
+    out += "null";
+    return;
+  }
   if (node.is_scalar()) {
     out += node.kind == PolicyNode::Kind::kPlain ? node.text : EscapedQuoted(node.text);
     return;
@@ -129,16 +131,25 @@ std::string FlowText(const PolicyNode& node) {
   return out + (map ? "}" : "]");
 }
 
-std::string PrintPolicyYaml(const v1::Resource& resource, const PrintOptions& options) {
+std::string YamlText(const PolicyNode& node) {
+  if (PrintsInline(node)) return absl::StrCat(FlowText(node), "\n");
   std::string out;
-  AppendBlock(ResourceToNode(resource, options), 0, out);
+  AppendBlock(node, 0, out);
   return out;
 }
 
-std::string PrintPolicyJson(const v1::Resource& resource, const PrintOptions& options) {
+std::string JsonText(const PolicyNode& node) {
   std::string out;
-  AppendJson(ResourceToNode(resource, options), 0, out);
+  AppendJson(node, 0, out);
   return out + "\n";
+}
+
+std::string PrintPolicyYaml(const v1::Resource& resource, const PrintOptions& options) {
+  return YamlText(ResourceToNode(resource, options));
+}
+
+std::string PrintPolicyJson(const v1::Resource& resource, const PrintOptions& options) {
+  return JsonText(ResourceToNode(resource, options));
 }
 
 }  // namespace sluice

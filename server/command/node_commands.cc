@@ -130,7 +130,12 @@ v1::Answer NodeCommands::Answer(const v1::Query& query) const {
       return Config();
     case v1::Query::kLive:
       return Live(query.live());
-    case v1::Query::KIND_NOT_SET:
+    case v1::Query::kPolicies: {
+      v1::Answer answer;
+      *answer.mutable_policies() = sources_.policies(query.policies().offset());
+      return answer;
+    }
+    default:
       break;
   }
   return Refusal(absl::UnimplementedError("this data plane does not know the query"));

@@ -29,6 +29,8 @@ class NodeCommands {
     std::function<std::shared_ptr<const RouteTable>()> table;
     std::function<ConfigStatus()> status;
     std::function<Moment()> clock;
+    // A piece of what is held from the control plane, from that offset on.
+    std::function<v1::PoliciesInForce(uint64_t)> policies;
   };
 
   // Began to count at this moment.

@@ -17,6 +17,7 @@
 #include "server/config/config_worker.h"
 #include "server/config/last_known_good.h"
 #include "server/config/local_renewal.h"
+#include "server/config/policy_bundle.h"
 #include "server/config/policy_compiler.h"
 #include "server/config/policy_file.h"
 
@@ -62,6 +63,8 @@ class ConfigManager::Impl : public ConfigReceiver {
   void CredentialRefused(std::string_view credential) { renewal_.CredentialRefused(credential); }
   std::vector<RenewalFigures> renewals() const;
 
+  v1::PoliciesInForce PoliciesPiece(uint64_t offset) { return bundler_.Piece(held_, offset); }
+
   const RouteTableSource& tables() const { return tables_; }
   const std::vector<std::string>& errors() const { return errors_; }
   ConfigStatus status() const {
@@ -105,6 +108,7 @@ class ConfigManager::Impl : public ConfigReceiver {
   std::unique_ptr<LastKnownGood> last_known_good_;
   std::unique_ptr<ConfigSubscription> subscription_;
   ResourceSet held_;  // from the control plane
+  PolicyBundler bundler_;
   std::string file_fingerprint_;  // as loaded
   std::string file_seen_;         // at the last look
   uint64_t file_revision_ = 0;
@@ -403,6 +407,7 @@ void ConfigManager::Stop() { impl_->Stop(); }
 void ConfigManager::Reload() { impl_->Reload(); }
 void ConfigManager::CredentialRefused(std::string_view credential) { impl_->CredentialRefused(credential); }
 std::vector<RenewalFigures> ConfigManager::renewals() const { return impl_->renewals(); }
+v1::PoliciesInForce ConfigManager::PoliciesPiece(uint64_t offset) { return impl_->PoliciesPiece(offset); }
 const RouteTableSource& ConfigManager::tables() const { return impl_->tables(); }
 ConfigStatus ConfigManager::status() const { return impl_->status(); }
 const std::vector<std::string>& ConfigManager::errors() const { return impl_->errors(); }

@@ -57,6 +57,10 @@ class ConfigManager {
   // Of secrets, authorities and the control plane's certificates; any thread, after Start.
   std::vector<RenewalFigures> renewals() const;
 
+  // A piece of what is held from the control plane. On the config worker only:
+  // within ConfigOptions::subscription.on_query.
+  v1::PoliciesInForce PoliciesPiece(uint64_t offset);
+
   const RouteTableSource& tables() const;
   ConfigStatus status() const;
   // What Start found wrong with the policy file, one line each.

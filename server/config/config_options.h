@@ -59,10 +59,15 @@ struct SubscriptionOptions {
   // TCP and TLS to one address.
   absl::Duration connect_timeout = absl::Seconds(5);
 
+  // A control plane takes a node for alive that was heard three times as long
+  // ago (push_hub.h, kAliveFor).
   absl::Duration health_interval = absl::Seconds(5);
   absl::Duration digest_interval = absl::Minutes(1);
   // A Drain is spread over at most this, whatever the server says.
   absl::Duration max_drain = absl::Minutes(10);
+
+  // A farewell that is not taken within this is not waited for.
+  absl::Duration goodbye_within = absl::Seconds(1);
 
   // One update, all chunks together: 10,000 endpoints are about 2 MiB.
   size_t max_update_bytes = 64 << 20;

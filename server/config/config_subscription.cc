@@ -27,6 +27,11 @@ v1::Violation Refusal(const char* code, std::string message) {
   return violation;
 }
 
+std::string RandomId() {
+  std::random_device device;
+  return absl::StrCat(absl::Hex(device(), absl::kZeroPad8), absl::Hex(device(), absl::kZeroPad8));
+}
+
 // From a control plane that is newer, or to a program that gave no handler.
 v1::Answer NotServed(const char* what, const std::string& version) {
   v1::Answer answer;
@@ -39,7 +44,7 @@ v1::Answer NotServed(const char* what, const std::string& version) {
 
 ConfigSubscription::ConfigSubscription(SubscriptionOptions options, grpc::CompletionQueue* queue,
                                        ConfigWorker& worker, ConfigReceiver& receiver)
-    : options_(std::move(options)), queue_(queue), worker_(worker), receiver_(receiver),
+    : options_(std::move(options)), instance_id_(RandomId()), queue_(queue), worker_(worker), receiver_(receiver),
       random_(std::random_device{}() * uint64_t{0x100000001} ^ std::random_device{}()) {}
 
 void ConfigSubscription::Start() { Connect(); }
@@ -48,7 +53,19 @@ void ConfigSubscription::Stop(ConfigWorker::Task stopped) {
   stopping_ = true;
   if (stream_ == nullptr) return stopped();
   stopped_ = std::move(stopped);
+  if (started_) return SayGoodbye();
   stream_->Cancel();
+}
+
+void ConfigSubscription::SayGoodbye() {
+  v1::SubscribeRequest request;
+  request.mutable_goodbye()->set_reason("the data plane is shutting down");
+  stream_->WriteLast(std::move(request));
+  // A control plane that does not read must not hold up the end.
+  const uint64_t generation = generation_;
+  worker_.PostAfter(options_.goodbye_within, [this, generation] {
+    if (generation == generation_ && stream_ != nullptr) stream_->Cancel();
+  });
 }
 
 void ConfigSubscription::RetryRefused() {
@@ -66,7 +83,7 @@ void ConfigSubscription::Connect() {
     return ScheduleReconnect();
   }
   ++generation_;
-  draining_ = false;
+  draining_ = started_ = false;
   pending_.reset();
   answered_.reset();  // nonces belong to a stream
   stream_ = std::make_unique<PushStream>(*std::move(channel), queue_, worker_, *this);
@@ -82,8 +99,9 @@ void ConfigSubscription::ScheduleReconnect() {
 
 void ConfigSubscription::OnStarted() {
   opened_ = std::chrono::steady_clock::now();
+  started_ = true;
   SendHello();
-  receiver_.Connected();
+  if (!rivalled_) receiver_.Connected();
   const uint64_t generation = generation_;
   worker_.PostAfter(options_.health_interval, [this, generation] { HealthTick(generation); });
   worker_.PostAfter(options_.digest_interval, [this, generation] { DigestTick(generation); });
@@ -95,13 +113,22 @@ void ConfigSubscription::SendHello() {
   hello.set_node_id(options_.node_id);
   hello.set_schema_version(kPolicySchemaVersion);
   hello.set_version(options_.version);
+  hello.set_instance_id(instance_id_);
   hello.mutable_labels()->insert(options_.labels.begin(), options_.labels.end());
   receiver_.DescribeHeld(hello);
   stream_->Write(std::move(request));
 }
 
+// Our hello was taken.
+void ConfigSubscription::NoteHeard() {
+  if (!rivalled_) return;
+  rivalled_ = false;
+  receiver_.Connected();
+}
+
 void ConfigSubscription::OnMessage(const v1::SubscribeResponse& message) {
   failures_ = 0;
+  NoteHeard();
   switch (message.kind_case()) {
     case v1::SubscribeResponse::kUpdate: return OnChunk(message.update());
     case v1::SubscribeResponse::kDrain: return OnDrain(message.drain());
@@ -217,13 +244,17 @@ void ConfigSubscription::OnClosed(const grpc::Status& closed) {
   const auto lived = absl::FromChrono(std::chrono::steady_clock::now() - opened_);
   if (opened_ != std::chrono::steady_clock::time_point() && lived > options_.reconnect_max) failures_ = 0;
   opened_ = {};
-  receiver_.Disconnected(absl::StrCat("control plane ", options_.address, ": ",
+  const bool refused_again = rivalled_ && status.error_code() == grpc::StatusCode::ALREADY_EXISTS;
+  rivalled_ = status.error_code() == grpc::StatusCode::ALREADY_EXISTS;
+  // Said once, not at every try.
+  if (!refused_again) receiver_.Disconnected(absl::StrCat("control plane ", options_.address, ": ",
                                       status.ok() ? "it ended the stream" : status.error_message()));
   ScheduleReconnect();
 }
 
 void ConfigSubscription::HealthTick(uint64_t generation) {
   if (generation != generation_ || stream_ == nullptr || stopping_) return;
+  NoteHeard();
   if (stream_->unwritten() < kMaxUnasked) {
     v1::SubscribeRequest request;
     *request.mutable_health() = receiver_.MakeHealth();

@@ -46,7 +46,8 @@ class ConfigSubscription : public PushStream::Delegate {
   // What was refused may be fine now (a secret that was missing): connects anew,
   // so that the control plane sends it again. Else nothing happens.
   void RetryRefused();
-  // Calls `stopped` when the queue holds nothing of it any more.
+  // Says farewell, and calls `stopped` when the queue holds nothing of it any
+  // more.
   void Stop(ConfigWorker::Task stopped);
   // Its certificates; any thread.
   std::optional<RenewalFigures> renewal() const { return channels_.figures(); }
@@ -73,12 +74,16 @@ class ConfigSubscription : public PushStream::Delegate {
   void OnCommand(const v1::NodeCommand& command);
   void SendAnswer(const std::string& id, v1::Answer answer);
   void OnDrain(const v1::Drain& drain);
+  void SayGoodbye();
+  void NoteHeard();
   void HealthTick(uint64_t generation);
   void DigestTick(uint64_t generation);
   absl::Duration RandomUpTo(absl::Duration bound) { return bound * random_.Uniform(); }
 
   const SubscriptionOptions options_;
   PushChannels channels_{options_};
+  // Of this start of the program.
+  const std::string instance_id_;
   grpc::CompletionQueue* const queue_;
   ConfigWorker& worker_;
   ConfigReceiver& receiver_;
@@ -90,6 +95,10 @@ class ConfigSubscription : public PushStream::Delegate {
   std::chrono::steady_clock::time_point opened_;
   int failures_ = 0;  // in a row, without a word of the control plane
   bool draining_ = false;
+  // The last stream was refused, for another data plane has our id: whether the
+  // next one is taken shows only after hello.
+  bool rivalled_ = false;
+  bool started_ = false;  // the current stream
   bool stopping_ = false;
   ConfigWorker::Task stopped_;
 

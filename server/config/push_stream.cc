@@ -28,6 +28,14 @@ void PushStream::Start() {
 }
 
 void PushStream::Write(v1::SubscribeRequest message) {
+  if (last_queued_) return;
+  outgoing_.push_back(std::move(message));
+  WriteNext();
+}
+
+void PushStream::WriteLast(v1::SubscribeRequest message) {
+  if (last_queued_) return;
+  last_queued_ = true;
   outgoing_.push_back(std::move(message));
   WriteNext();
 }
@@ -58,7 +66,9 @@ void PushStream::WriteNext() {
   if (!started_ || writing_ || finishing_ || outgoing_.empty()) return;
   writing_ = true;
   ++outstanding_;
-  rpc_->Write(outgoing_.front(), &write_);
+  grpc::WriteOptions options;
+  if (last_queued_ && outgoing_.size() == 1) options.set_last_message();
+  rpc_->Write(outgoing_.front(), options, &write_);
 }
 
 void PushStream::OnWrite(bool ok) {

@@ -38,6 +38,9 @@ class PushStream {
   // In order. While too many answers wait, no more is read, so the queue is
   // bounded by what the delegate says unasked.
   void Write(v1::SubscribeRequest message);
+  // As Write, and the peer is told that nothing comes after it: OnClosed follows
+  // when the peer ends the stream too.
+  void WriteLast(v1::SubscribeRequest message);
   // Messages that wait, the one under way included.
   size_t unwritten() const { return outgoing_.size(); }
   // OnClosed follows. Harmless when it is closing already.
@@ -84,6 +87,7 @@ class PushStream {
   bool started_ = false;
   bool reading_ = false;
   bool writing_ = false;
+  bool last_queued_ = false;
   bool finishing_ = false;
   bool finished_ = false;
 };

@@ -48,12 +48,22 @@ class Updater {
     } else if (update_.epoch() == held.epoch && update_.revision() < held.revision) {
       Refuse("", "", "revision", "REVISION_BEHIND",
              absl::StrCat("revision ", update_.revision(), " is below ", held.revision, ", which is in force here"));
+    } else if (held.runs() && update_.epoch() != held.epoch && !Replaces(held.epoch)) {
+      Refuse("", "", "epoch", "EPOCH_MISMATCH",
+             absl::StrCat("revision ", update_.revision(), " of epoch \"", update_.epoch(),
+                          "\" is not said to replace epoch \"", held.epoch, "\", of which this data plane runs revision ",
+                          held.revision));
     } else if (!update_.snapshot() && !held.epoch.empty() && update_.epoch() != held.epoch) {
       Refuse("", "", "epoch", "EPOCH_MISMATCH",
              absl::StrCat("a difference within epoch \"", update_.epoch(), "\", but this data plane holds epoch \"",
                           held.epoch, "\"; a snapshot is needed"));
     }
     return out_.violations.empty();
+  }
+
+  bool Replaces(const std::string& epoch) const {
+    return std::find(update_.replaces_epochs().begin(), update_.replaces_epochs().end(), epoch) !=
+           update_.replaces_epochs().end();
   }
 
   const FieldDescriptor* KindFor(const std::string& kind, const std::string& name) {

@@ -26,6 +26,8 @@ struct ResourceSet {
   // By kind ("RetryPolicy") and name.
   std::map<std::pair<std::string, std::string>, HeldResource> resources;
 
+  // False too for a control plane that never had policies.
+  bool runs() const { return revision > 0 || !resources.empty(); }
   std::vector<const v1::Resource*> All() const;
   std::vector<v1::ResourceVersion> Versions() const;
   // SHA-256 over the sorted lines "RetryPolicy/default@7\n".
@@ -42,7 +44,8 @@ struct UpdatedSet {
 
 // `update` is whole: its chunks merged. All of it or nothing: violations name
 // every resource that cannot be read. Refused too: a lower revision in the same epoch,
-// and a difference to something that is not held.
+// policies of another epoch that are not said to replace those held, and a
+// difference to something that is not held.
 UpdatedSet ApplyUpdate(const ResourceSet& held, const v1::Update& update);
 
 // "upstream/openai: credential: env OPENAI_API_KEY is not set here".

@@ -169,6 +169,7 @@ class UpstreamCompiler {
     http->pool.max_idle = spec_.pool().max_idle();
     http->pool.max_idle_time = ToAbsl(spec_.pool().max_idle_time());
     http->pool.max_lifetime = ToAbsl(spec_.pool().max_lifetime());
+    http->pool.resolve_every = ToAbsl(spec_.pool().resolve_every());
     http->keep_idle = active;
     return http;
   }

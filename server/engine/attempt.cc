@@ -16,6 +16,7 @@ FailureKind KindOf(HttpFailure failure) {
     case HttpFailure::kConnect:
       return FailureKind::kConnect;
     case HttpFailure::kPoolFull:
+    case HttpFailure::kNoDescriptor:
       return FailureKind::kShed;
     case HttpFailure::kReset:
       return FailureKind::kReset;

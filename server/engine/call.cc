@@ -26,6 +26,18 @@ void Add(UsageCounts& sum, const UsageCounts& usage) {
   sum.estimated |= usage.estimated;
 }
 
+bool MayBeginAttempt(CallMessage::Kind kind) {
+  switch (kind) {
+    case CallMessage::Kind::kRetryDue:
+    case CallMessage::Kind::kHedgeDue:
+    case CallMessage::Kind::kTurn:
+    case CallMessage::Kind::kQueueOver:
+      return true;
+    default:
+      return false;
+  }
+}
+
 TimePoint EffectiveDeadline(TimePoint now, TimePoint callers, Duration overall) {
   if (callers != absl::InfiniteFuture()) {
     callers -= std::min(kDeadlineMargin, std::max(absl::ZeroDuration(), (callers - now) * kDeadlineMarginShare));
@@ -85,6 +97,9 @@ CallImpl::Step CallImpl::Begin() {
 }
 
 CallImpl::Step CallImpl::React(const CallMessage& message) {
+  // A loop that is late hears of a retry that was due, and of the deadline, in one
+  // turn: nothing is sent that nobody waits for.
+  if (MayBeginAttempt(message.kind) && winner_ == nullptr && Now() >= deadline_) return DeadlineReached();
   switch (message.kind) {
     case CallMessage::Kind::kConnected:
       attempts_.Connected(attempts_.Of(message.attempt));

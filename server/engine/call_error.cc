@@ -96,6 +96,8 @@ CallError AttemptsFailed(std::string_view route, const std::vector<AttemptRecord
   CallError error =
       ErrorOf(kind, prefix + DescribeAttempts(attempts, kMaxStatusMessage - prefix.size() - tail.size()) + tail);
   error.retry_after = ShortestRetryAfter(attempts);
+  // A limit of ours has room again soon.
+  if (!error.retry_after && kind == FailureKind::kShed) error.retry_after = kRoomRetryAfter;
   if (why.verdict == RetryDecision::Verdict::kAllCooling) error.retry_after = why.cooldown;
   return error;
 }

@@ -50,7 +50,7 @@ CallImpl::Step CallImpl::Failed(RunningAttempt& running) {
       backoff_->Reset();
     }
   }
-  if (TakesOtherForm(plan, form, failure)) return attempts_.empty() ? RepeatInOtherForm(plan) : Step::kStay;
+  if (Now() < deadline_ && TakesOtherForm(plan, form, failure)) return attempts_.empty() ? RepeatInOtherForm(plan) : Step::kStay;
   // The other side of a hedge may still answer, unless the request is wrong.
   const bool request_is_wrong =
       TraitsOf(failure.kind).fault == Fault::kCaller && ScopeOf(route_->retry, failed) == RetryScope::kNever;

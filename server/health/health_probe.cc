@@ -19,7 +19,8 @@ void HealthProbe::OnBody(std::string_view bytes) {
 }
 
 void HealthProbe::OnFailure(HttpFailure failure, std::string_view message) {
-  Finish(failure == HttpFailure::kPoolFull ? Verdict::kNoRoom : Verdict::kFailed, std::string(message));
+  const bool ours = failure == HttpFailure::kPoolFull || failure == HttpFailure::kNoDescriptor;
+  Finish(ours ? Verdict::kNoRoom : Verdict::kFailed, std::string(message));
 }
 
 void HealthProbe::Judge() {

@@ -16,6 +16,9 @@
 namespace sluice {
 namespace {
 
+// gRPC counts a call's time in whole milliseconds, upwards: one that came with a
+// timeout of 1 ns has 1 ms left. What may be over is over, and sends nothing.
+constexpr Duration kDeadlineRounding = absl::Milliseconds(1);
 // Models told to a caller who asked for an unknown one.
 constexpr size_t kMaxModelsNamed = 10;
 constexpr size_t kMaxNameBytes = 64;
@@ -99,6 +102,7 @@ TimePoint DeadlineOf(gpr_timespec deadline, TimePoint now) {
   Duration remaining = absl::Seconds(left.tv_sec) + absl::Nanoseconds(left.tv_nsec);
   // Some clients write "no deadline" as one in many years.
   if (remaining > absl::Hours(24 * 365)) return absl::InfiniteFuture();
+  if (remaining <= kDeadlineRounding) remaining = std::min(remaining, absl::ZeroDuration());
   return now + remaining;
 }
 

@@ -34,7 +34,8 @@ class CallerMetadata {
 // 128 random bits as hex.
 std::string NewCallId(Random& random);
 
-// The caller's deadline on the loop's clock; InfiniteFuture if there is none.
+// The caller's deadline on the loop's clock; InfiniteFuture if there is none. Not
+// after `now` where less is left than gRPC knows of it.
 TimePoint DeadlineOf(gpr_timespec deadline, TimePoint now);
 
 // What a call is, whatever its method.

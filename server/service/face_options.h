@@ -5,8 +5,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 
+#include "proto/listen/descriptor_guard.h"
 #include "server/resilience/time.h"
 #include "server/service/idempotency_store.h"
 
@@ -42,6 +44,12 @@ struct FaceOptions {
   std::string listen = "127.0.0.1:8443";
   // The certificate that callers see; outlives the face. Null: plain text.
   TlsRenewal* tls = nullptr;
+
+  // Callers' connections count here; null: none are refused for their number.
+  std::shared_ptr<DescriptorGuard> descriptors;
+  // A connection that has sent nothing in this time, or has not come to the end of
+  // its TLS and HTTP/2 greetings, is closed: it would hold a descriptor for nothing.
+  Duration handshake_timeout = absl::Seconds(10);
 
   // Largest request. Images travel inside requests: gRPC's own 4 MiB is too
   // little, and without a bound one caller could take all memory. gRPC's own bound

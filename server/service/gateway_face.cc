@@ -27,6 +27,12 @@ void RunOn(Loop& loop, F work) {
   done.get_future().wait();
 }
 
+// For whoever keeps to no budget.
+DescriptorBudget Unshared() {
+  constexpr int64_t kAny = int64_t{1} << 30;
+  return {.limit = kAny, .callers = kAny, .upstreams = kAny};
+}
+
 int Milliseconds(Duration duration) { return static_cast<int>(absl::ToInt64Milliseconds(duration)); }
 
 }  // namespace
@@ -51,6 +57,8 @@ GatewayFace::GatewayFace(FaceOptions options, std::vector<FaceLoopParams> loops)
   // The one that takes calls first is the one that has most to do.
   if (notifiers_.size() == 1) loops_[0]->PollCallers();
   health_ = std::make_unique<HealthBoard>(loops_[0]->loop(), services_);
+  descriptors_ = services_.options.descriptors;
+  if (descriptors_ == nullptr) descriptors_ = std::make_shared<DescriptorGuard>(Unshared());
 }
 
 GatewayFace::~GatewayFace() { Close(); }
@@ -66,8 +74,6 @@ void GatewayFace::SetLimits() {
   const FaceOptions& options = services_.options;
   builder_.SetMaxReceiveMessageSize(static_cast<int>(HardRequestBytes(options.max_request_bytes)));
   builder_.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, static_cast<int>(HardMetadataBytes(options.max_metadata_bytes)));
-  // Two servers on one port would share its calls in silence.
-  builder_.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder_.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(options.keepalive_interval));
   builder_.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(options.keepalive_timeout));
   // Without it gRPC takes a ping on a connection without calls for one too many
@@ -80,18 +86,22 @@ void GatewayFace::SetLimits() {
 
 absl::Status GatewayFace::Serve(const RouteTableSource& tables) {
   services_.tables = &tables;
+  const FaceOptions& options = services_.options;
+  const AcceptorOptions accepting{.silent_timeout = options.handshake_timeout, .user_timeout = options.keepalive_timeout};
+  auto listener = GrpcListener::Listen(options.listen, accepting, *descriptors_);
+  if (!listener.ok()) return listener.status();
+  listener_ = *std::move(listener);
   SetLimits();
   builder_.RegisterService(&services_.gateway);
   builder_.RegisterService(&services_.health);
   reflection_.AddTo(builder_);
-  builder_.AddListeningPort(services_.options.listen, Credentials(), &port_);
+  listener_->AddTo(builder_, Credentials());
   server_ = builder_.BuildAndStart();
-  if (server_ == nullptr || port_ == 0) {
-    return absl::UnavailableError(absl::StrCat("cannot listen on ", services_.options.listen,
-                                               ": the address is in use or not this machine's"));
-  }
+  if (server_ == nullptr) return absl::UnavailableError(absl::StrCat("cannot serve on ", options.listen));
+  port_ = listener_->port();
   RunOn(loops_[0]->loop(), [this] { health_->Start(); });
   ArmAll();
+  listener_->Start();
   return absl::OkStatus();
 }
 
@@ -120,6 +130,8 @@ void GatewayFace::StopServing() {
 void GatewayFace::Drain() {
   if (server_ == nullptr || std::exchange(drained_, true)) return;
   RunOn(loops_[0]->loop(), [this] { health_->EndWatches(); });
+  // The port closes; gRPC's own listener goes with the next step.
+  listener_->Stop();
   const FaceOptions& options = services_.options;
   for (auto& loop : loops_) RunOn(loop->loop(), [&] { loop->EndAllIn(options.drain_timeout); });
   // Blocks this thread while the loops go on: their calls must end for it.

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "proto/listen/grpc_listener.h"
 #include "proto/reflection/server_reflection.h"
 #include "server/config/route_table_source.h"
 #include "server/service/face_loop.h"
@@ -78,6 +79,9 @@ class GatewayFace {
   std::vector<std::unique_ptr<FaceLoop>> loops_;
   std::unique_ptr<HealthBoard> health_;
   std::unique_ptr<grpc::Server> server_;
+  std::shared_ptr<DescriptorGuard> descriptors_;
+  // Before the server: it hands connections over to it.
+  std::unique_ptr<GrpcListener> listener_;
   int port_ = 0;
   bool drained_ = false;
   bool closed_ = false;

@@ -1,7 +1,6 @@
 #include "server/telemetry/attempt_log.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <utility>
 
 #include "server/telemetry/observer_names.h"
@@ -85,8 +84,7 @@ class LoopLog : public CallObserver {
       : all_(options.level == AttemptLogLevel::kAll),
         format_(options.format),
         now_(clock),
-        writer_(writer),
-        clock_(options.format) {
+        writer_(writer) {
     buffer_.reserve(kUsualLine);
   }
 
@@ -121,14 +119,14 @@ class LoopLog : public CallObserver {
     AddCall(line, info);
     fill(line);
     line.End();
-    writer_.Write(buffer_, now);
+    writer_.Write(LineSort::kCalls, buffer_, now);
   }
   // A line about an endpoint, which operators cause too, from other threads.
   template <typename Fill>
   void WriteFromAnyThread(std::string_view message, std::string_view upstream, std::string_view endpoint,
                           const Fill& fill) {
     const absl::Time now = now_();
-    LogClock clock(format_);
+    LogClock clock;
     std::string buffer;
     LogLine line(format_, buffer);
     line.Begin(clock, now, kWarning, message);
@@ -136,7 +134,7 @@ class LoopLog : public CallObserver {
     line.Text("endpoint", endpoint);
     fill(line);
     line.End();
-    writer_.Write(buffer, now);
+    writer_.Write(LineSort::kCalls, buffer, now);
   }
 
   const bool all_;
@@ -302,42 +300,15 @@ void LoopLog::HealthChanged(std::string_view upstream, std::string_view endpoint
   });
 }
 
-std::string DroppedNotice(LogFormat format, absl::Time now, uint64_t dropped) {
-  LogClock clock(format);
-  std::string buffer;
-  LogLine line(format, buffer);
-  line.Begin(clock, now, kWarning, "call_log_dropped");
-  line.Number("lines", static_cast<int64_t>(dropped));
-  line.End();
-  return buffer;
-}
-
 }  // namespace
 
-AttemptLog::AttemptLog(const AttemptLogOptions& options, LineWriter::Output output, Clock clock)
-    : options_(options), clock_(std::move(clock)) {
-  if (options_.level == AttemptLogLevel::kOff) return;
-  writer_ = std::make_unique<LineWriter>(options_.lines, std::move(output), [this](uint64_t dropped) {
-    return DroppedNotice(options_.format, clock_(), dropped);
-  });
-}
-
-AttemptLog::~AttemptLog() = default;
+AttemptLog::AttemptLog(const AttemptLogOptions& options, LineWriter& writer, Clock clock)
+    : options_(options), clock_(std::move(clock)), writer_(writer) {}
 
 CallObserver& AttemptLog::AddLoop() {
   std::lock_guard lock(mutex_);
-  if (writer_ == nullptr) return *loops_.emplace_back(std::make_unique<CallObserver>());
-  return *loops_.emplace_back(std::make_unique<LoopLog>(options_, clock_, *writer_));
+  if (options_.level == AttemptLogLevel::kOff) return *loops_.emplace_back(std::make_unique<CallObserver>());
+  return *loops_.emplace_back(std::make_unique<LoopLog>(options_, clock_, writer_));
 }
-
-void AttemptLog::Flush() {
-  if (writer_) writer_->Flush();
-}
-
-LineWriterFigures AttemptLog::figures() const { return writer_ ? writer_->figures() : LineWriterFigures{}; }
-
-// Standard error is not buffered, and the lock of its FILE keeps each of these
-// in one piece.
-void WriteLinesToStderr(std::string_view lines) { std::fwrite(lines.data(), 1, lines.size(), stderr); }
 
 }  // namespace sluice

@@ -7,15 +7,13 @@
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/time/clock.h"
+#include "proto/log/line_writer.h"
+#include "proto/log/log_line.h"
 #include "server/engine/call_observer.h"
-#include "server/telemetry/line_writer.h"
-#include "server/telemetry/log_line.h"
 
 namespace sluice {
 
@@ -33,35 +31,28 @@ struct AttemptLogOptions {
   // Failures: at 1,000 calls a second all lines would be some 60 GB a day.
   AttemptLogLevel level = AttemptLogLevel::kFailures;
   LogFormat format = LogFormat::kText;
-  LineWriterOptions lines;
+  // Of them, in the program's log.
+  LineLimits lines = LineWriterOptions().calls;
 };
 
-// Owns the writer and an observer for each loop. Thread-safe.
+// Owns an observer for each loop, which write to the program's log. Thread-safe.
 class AttemptLog {
  public:
   using Clock = std::function<absl::Time()>;  // wall time; any thread
 
-  AttemptLog(const AttemptLogOptions& options, LineWriter::Output output, Clock clock = absl::Now);
-  // Writes what it has taken.
-  ~AttemptLog();
+  // The writer lives longer.
+  AttemptLog(const AttemptLogOptions& options, LineWriter& writer, Clock clock = absl::Now);
 
   // For one loop. Lives as long as the log.
   CallObserver& AddLoop();
 
-  // Returns when the output has had all lines so far.
-  void Flush();
-  LineWriterFigures figures() const;
-
  private:
   const AttemptLogOptions options_;
   const Clock clock_;
-  std::unique_ptr<LineWriter> writer_;  // none when off
+  LineWriter& writer_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<CallObserver>> loops_ ABSL_GUARDED_BY(mutex_);
 };
-
-// Whole lines to standard error, between those of the program's other log.
-void WriteLinesToStderr(std::string_view lines);
 
 }  // namespace sluice
 

@@ -121,19 +121,6 @@ std::vector<MetricFamily> ConnectionCollector::Collect() const {
   return {std::move(open), std::move(connects), std::move(reuses)};
 }
 
-std::vector<MetricFamily> LogCollector::Collect() const {
-  const LineWriterFigures figures = figures_();
-  MetricFamily dropped{"sluice_log_dropped_total", "Lines of the call log that were not written, by what was full.",
-                       MetricType::Counter, {}};
-  AddSample(dropped, {{"reason", "rate"}}, static_cast<double>(figures.dropped_by_rate));
-  AddSample(dropped, {{"reason", "buffer"}}, static_cast<double>(figures.dropped_by_buffer));
-  std::vector<MetricFamily> out;
-  out.push_back(SingleFamily("sluice_log_lines_total", "Lines taken by the call log.", MetricType::Counter,
-                             static_cast<double>(figures.lines)));
-  out.push_back(std::move(dropped));
-  return out;
-}
-
 std::vector<MetricFamily> ProcessCollector::Collect() const {
   const auto fields = StatFields();
   const double ticks = static_cast<double>(sysconf(_SC_CLK_TCK));

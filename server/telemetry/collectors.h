@@ -1,5 +1,5 @@
 // Figures that a scrape asks for: of the configuration, of upstream
-// connections, of the log, and of the process. Thread-safe: the callbacks must be.
+// connections, and of the process. Thread-safe: the callbacks must be.
 #ifndef SLUICE_SERVER_TELEMETRY_COLLECTORS_H_
 #define SLUICE_SERVER_TELEMETRY_COLLECTORS_H_
 
@@ -13,7 +13,6 @@
 #include <vector>
 
 #include "server/config/config_status.h"
-#include "server/telemetry/line_writer.h"
 
 namespace sluice {
 
@@ -48,16 +47,6 @@ class ConnectionCollector : public prometheus::Collectable {
  private:
   std::function<std::vector<ConnectionFigures>()> figures_;
   size_t max_endpoints_;
-};
-
-// sluice_log_*.
-class LogCollector : public prometheus::Collectable {
- public:
-  explicit LogCollector(std::function<LineWriterFigures()> figures) : figures_(std::move(figures)) {}
-  std::vector<prometheus::MetricFamily> Collect() const override;
-
- private:
-  std::function<LineWriterFigures()> figures_;
 };
 
 // sluice_build_info, and the process_* metrics that every Prometheus client

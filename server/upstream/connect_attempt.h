@@ -15,6 +15,8 @@ namespace sluice {
 struct ConnectResult {
   std::unique_ptr<Connection> connection;
   std::string error;
+  // For want of a file descriptor: no fault of whom it was to lead to.
+  bool no_descriptor = false;
 };
 
 // An attempt under way. Destroying it gives it up.

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "server/upstream/curl_multi.h"
+#include "server/upstream/name_lookup.h"
 
 namespace sluice {
 namespace {
@@ -55,10 +56,15 @@ IoResult SendTls(CURL* easy, std::string_view piece) {
 
 }  // namespace
 
-Connection::Connection(int fd, TimePoint created) : fd_(fd), created_(created) {}
+Connection::Connection(int fd, TimePoint created) : fd_(fd), created_(created), seen_(created) {}
+
+const std::string& Connection::peer() {
+  if (peer_.empty()) peer_ = PeerAddress(fd_);
+  return peer_;
+}
 
 Connection::Connection(std::unique_ptr<CurlTransfer> tls, int fd, TimePoint created)
-    : fd_(fd), created_(created), tls_(std::move(tls)) {}
+    : fd_(fd), created_(created), seen_(created), tls_(std::move(tls)) {}
 
 Connection::~Connection() {
   if (tls_ == nullptr) close(fd_);

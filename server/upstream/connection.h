@@ -38,6 +38,11 @@ class Connection {
 
   int fd() const { return fd_; }
   TimePoint created() const { return created_; }
+  // The address at its other end, as NameLookup has them.
+  const std::string& peer();
+  // When that was last found to be one of its host's; at first: created().
+  TimePoint seen() const { return seen_; }
+  void set_seen(TimePoint when) { seen_ = when; }
   // Bytes may wait above the descriptor: read until kAgain.
   bool buffers() const { return tls_ != nullptr; }
 
@@ -50,6 +55,8 @@ class Connection {
  private:
   const int fd_;
   const TimePoint created_;
+  TimePoint seen_;
+  std::string peer_;  // once it was asked for
   std::unique_ptr<CurlTransfer> tls_;
 };
 

@@ -4,11 +4,13 @@
 #include <openssl/ssl.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <mutex>
 #include <string>
 #include <utility>
 
+#include "proto/listen/descriptor_budget.h"
 #include "proto/tls/pem.h"
 #include "server/upstream/connect_error.h"
 #include "server/upstream/curl_multi.h"
@@ -111,19 +113,19 @@ CurlMulti& Connector::PickMulti(bool of_the_system) {
   return *multis_.back().curl;
 }
 
-ConnectStart Connector::Connect(std::shared_ptr<const HttpEndpoint> endpoint,
+ConnectStart Connector::Connect(std::shared_ptr<const HttpEndpoint> endpoint, bool anew,
                                 ConnectAttempt::Done done) {
   if (const SocketAddress address(*endpoint); DirectConnect::Fits(*endpoint, address)) {
     return DirectConnect::Start(loop_, std::move(endpoint), address, options_.max_connect_time,
                                 std::move(done));
   }
-  return {nullptr, ConnectByCurl(std::move(endpoint), std::move(done))};
+  return {nullptr, ConnectByCurl(std::move(endpoint), anew, std::move(done))};
 }
 
 std::unique_ptr<ConnectAttempt> Connector::ConnectByCurl(
-    std::shared_ptr<const HttpEndpoint> endpoint, ConnectAttempt::Done done) {
+    std::shared_ptr<const HttpEndpoint> endpoint, bool anew, ConnectAttempt::Done done) {
   auto attempt = std::make_unique<CurlAttempt>(PickMulti(!endpoint->tls || endpoint->authorities == nullptr));
-  SetOptions(attempt->transfer_->easy(), *endpoint);
+  SetOptions(attempt->transfer_->easy(), *endpoint, anew);
   SetTarget(*attempt, *endpoint);
   attempt->transfer_->Start([this, raw = attempt.get(), endpoint = std::move(endpoint),
                              done = std::move(done)](CURLcode code) mutable {
@@ -132,7 +134,7 @@ std::unique_ptr<ConnectAttempt> Connector::ConnectByCurl(
   return attempt;
 }
 
-void Connector::SetOptions(CURL* easy, const HttpEndpoint& endpoint) {
+void Connector::SetOptions(CURL* easy, const HttpEndpoint& endpoint, bool anew) {
   curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
   curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
@@ -148,8 +150,9 @@ void Connector::SetOptions(CURL* easy, const HttpEndpoint& endpoint) {
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, long{CURL_HTTP_VERSION_1_1});
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
                    static_cast<long>(absl::ToInt64Milliseconds(options_.max_connect_time)));
-  curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT,
-                   static_cast<long>(absl::ToInt64Seconds(options_.dns_cache_time)));
+  // Whoever looks the name up more often does not want an older answer here.
+  const Duration remembered = anew ? absl::ZeroDuration() : std::min(options_.dns_cache_time, endpoint.pool.resolve_every);
+  curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, static_cast<long>(absl::ToInt64Seconds(remembered)));
   curl_easy_setopt(easy, CURLOPT_HAPPY_EYEBALLS_TIMEOUT_MS,
                    static_cast<long>(absl::ToInt64Milliseconds(options_.happy_eyeballs_delay)));
   // Empty, not absent: the environment names no proxy for us, nor excepts one.
@@ -180,24 +183,28 @@ ConnectResult Connector::Finish(CurlAttempt& attempt, const HttpEndpoint& endpoi
   if (code != CURLE_OK) {
     long os_error = 0;
     curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_error);
-    return {nullptr, DescribeConnectError(endpoint, code, static_cast<int>(os_error),
-                                          attempt.transfer_->error_text())};
+    // Most of libcurl's codes do not tell: a lookup, or a file that could not be
+    // opened.
+    return {nullptr,
+            DescribeConnectError(endpoint, code, static_cast<int>(os_error), attempt.transfer_->error_text()),
+            IsOutOfDescriptors(static_cast<int>(os_error)) || NoDescriptorLeft()};
   }
   curl_socket_t fd = CURL_SOCKET_BAD;
   curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &fd);
   if (endpoint.tls) {
     attempt.transfer_->ForgetErrorText();
     curl_easy_setopt(easy, CURLOPT_CONNECT_TO, nullptr);
-    return {std::make_unique<Connection>(std::move(attempt.transfer_), fd, loop_.Now()), ""};
+    return {std::make_unique<Connection>(std::move(attempt.transfer_), fd, loop_.Now()), "", false};
   }
   // A bare socket needs nothing of libcurl's: ours is a second name for it,
   // and libcurl's goes with the attempt.
   const int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
   if (own < 0) {
     return {nullptr, "no file descriptor for the connection to " +
-                         HostAndPort(endpoint.host, endpoint.port) + ": " + DescribeErrno(errno)};
+                         HostAndPort(endpoint.host, endpoint.port) + ": " + DescribeErrno(errno),
+            true};
   }
-  return {std::make_unique<Connection>(own, loop_.Now()), ""};
+  return {std::make_unique<Connection>(own, loop_.Now()), "", false};
 }
 
 }  // namespace sluice

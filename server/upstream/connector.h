@@ -30,13 +30,14 @@ class Connector {
 
   // `done` is called in a later turn, once, unless the attempt is destroyed
   // before or the connection is there at once; it may destroy the attempt.
-  ConnectStart Connect(std::shared_ptr<const HttpEndpoint> endpoint, ConnectAttempt::Done done);
+  // `anew`: the host's name is looked up, whatever is remembered of it.
+  ConnectStart Connect(std::shared_ptr<const HttpEndpoint> endpoint, bool anew, ConnectAttempt::Done done);
 
  private:
-  std::unique_ptr<ConnectAttempt> ConnectByCurl(std::shared_ptr<const HttpEndpoint> endpoint,
+  std::unique_ptr<ConnectAttempt> ConnectByCurl(std::shared_ptr<const HttpEndpoint> endpoint, bool anew,
                                                 ConnectAttempt::Done done);
   CurlMulti& PickMulti(bool of_the_system);
-  void SetOptions(CURL* easy, const HttpEndpoint& endpoint);
+  void SetOptions(CURL* easy, const HttpEndpoint& endpoint, bool anew);
   void SetTarget(CurlAttempt& attempt, const HttpEndpoint& endpoint);
   ConnectResult Finish(CurlAttempt& attempt, const HttpEndpoint& endpoint, CURLcode code);
 

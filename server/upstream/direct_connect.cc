@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "proto/listen/descriptor_budget.h"
 #include "server/upstream/connect_error.h"
 
 namespace sluice {
@@ -111,12 +112,12 @@ void DirectConnect::OnReady(bool, bool) {
   if (UnderWay(error)) return;
   if (error != 0) return Fail(error);
   loop_.Unwatch(fd_);
-  Finish({std::make_unique<Connection>(std::exchange(fd_, -1), loop_.Now()), ""});
+  Finish({std::make_unique<Connection>(std::exchange(fd_, -1), loop_.Now()), "", false});
 }
 
 void DirectConnect::Fail(int error) {
   const int code = error == ETIMEDOUT ? CURLE_OPERATION_TIMEDOUT : CURLE_COULDNT_CONNECT;
-  Finish({nullptr, DescribeConnectError(*endpoint_, code, error, "")});
+  Finish({nullptr, DescribeConnectError(*endpoint_, code, error, ""), IsOutOfDescriptors(error)});
 }
 
 void DirectConnect::Finish(ConnectResult result) {

@@ -65,11 +65,21 @@ void Exchange::Connect() {
 }
 
 void Exchange::AskForRoom() {
+  if (pool_->lacks_descriptor()) {
+    if (AskForDescriptor()) return;
+    return FailLater(HttpFailure::kNoDescriptor, pool_->RefuseForDescriptors(RefusalCause::kBudget));
+  }
   if (room_requests_++ < core_->options.room_requests) {
     room_request_ = pool_->AskForRoom([this](PoolLease lease) { OnRoom(std::move(lease)); });
     if (room_request_ != nullptr) return;
   }
   FailLater(HttpFailure::kPoolFull, pool_->Refuse());
+}
+
+bool Exchange::AskForDescriptor() {
+  if (room_requests_++ >= core_->options.room_requests) return false;
+  room_request_ = pool_->AskForDescriptor([this](PoolLease lease) { OnRoom(std::move(lease)); });
+  return room_request_ != nullptr;
 }
 
 void Exchange::OnRoom(PoolLease lease) {
@@ -82,13 +92,18 @@ void Exchange::OnRoom(PoolLease lease) {
 
 void Exchange::MakeConnection() {
   ConnectStart start = core_->connector.Connect(
-      endpoint_, [this](ConnectResult result) { OnConnectDone(std::move(result)); });
+      endpoint_, pool_->moved_lately(), [this](ConnectResult result) { OnConnectDone(std::move(result)); });
   attempt_ = std::move(start.attempt);
   if (start.connection != nullptr) OnConnection(std::move(start.connection));
 }
 
 void Exchange::OnConnectDone(ConnectResult result) {
   attempt_.reset();
+  if (result.no_descriptor) {
+    lease_.Close();
+    if (AskForDescriptor()) return;
+    return Fail(HttpFailure::kNoDescriptor, pool_->RefuseForDescriptors(RefusalCause::kSystem));
+  }
   if (result.connection == nullptr) {
     PoolCounters::Add(pool_->counters().connect_failures);
     return Fail(HttpFailure::kConnect, result.error);

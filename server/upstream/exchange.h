@@ -38,6 +38,9 @@ class Exchange : public HttpExchange, private FdHandler {
   void Connect();
   // Waits for another loop to close an idle connection, or fails.
   void AskForRoom();
+  // Waits for an idle connection of any pool to be closed; false: there is none,
+  // or it has asked often enough.
+  bool AskForDescriptor();
   void OnRoom(PoolLease lease);
   void MakeConnection();
   void OnConnectDone(ConnectResult result);

@@ -23,6 +23,8 @@ struct PoolLimits {
   size_t max_idle = 100;
   Duration max_idle_time = absl::Seconds(50);
   Duration max_lifetime = absl::Minutes(30);
+  // How often the host of connections that are open is looked up anew.
+  Duration resolve_every = absl::Seconds(30);
 };
 
 // Where to connect, and how. Immutable; shared by the calls of a snapshot.
@@ -65,6 +67,7 @@ class HttpHead {
 enum class HttpFailure {
   kConnect,    // no connection: DNS, refused, unreachable, TLS, proxy
   kPoolFull,   // max_open connections are busy
+  kNoDescriptor,  // no file descriptor for a connection: a limit of this process
   kReset,      // the connection broke before the response was complete
   kProtocol,   // not HTTP/1.1, or over a bound
 };

@@ -37,20 +37,23 @@ void RoomRequest::Answer(OpenPlace place) {
   done_(pool_->Opened());
 }
 
-std::shared_ptr<Pool> Pool::Create(IoLoop& loop, const HttpEndpoint& endpoint,
-                                   std::shared_ptr<SharedPool> shared) {
-  std::shared_ptr<Pool> pool(new Pool(loop, endpoint, std::move(shared)));
+std::shared_ptr<Pool> Pool::Create(IoLoop& loop, const HttpEndpoint& endpoint, std::shared_ptr<SharedPool> shared,
+                                   std::shared_ptr<PoolRegistry> registry) {
+  std::shared_ptr<Pool> pool(new Pool(loop, endpoint, std::move(shared), std::move(registry)));
   pool->member_ = pool->shared_->Join(loop, pool, pool->counters_.idle);
   return pool;
 }
 
-Pool::Pool(IoLoop& loop, const HttpEndpoint& endpoint, std::shared_ptr<SharedPool> shared)
+Pool::Pool(IoLoop& loop, const HttpEndpoint& endpoint, std::shared_ptr<SharedPool> shared,
+           std::shared_ptr<PoolRegistry> registry)
     : loop_(loop),
       shared_(std::move(shared)),
+      registry_(std::move(registry)),
       limits_(endpoint.pool),
       keep_idle_(endpoint.keep_idle),
       expiry_(loop),
-      last_used_(loop.Now()) {
+      last_used_(loop.Now()),
+      watch_(loop, endpoint, [this](const std::string& host, TimePoint asked) { LookUp(host, asked); }) {
   counters_.endpoint =
       (endpoint.tls ? "https://" : "http://") + HostAndPort(endpoint.host, endpoint.port);
   counters_.proxy = ProxyAddress(endpoint.proxy);
@@ -69,6 +72,7 @@ void Pool::Adopt(const HttpEndpoint& endpoint) {
     Arm(loop_.Now());
   }
   limits_ = limits;
+  watch_.SetInterval(limits.resolve_every);
   TrimIdle();
 }
 
@@ -95,13 +99,16 @@ PoolLease Pool::TakeIdle(FdHandler* watcher) {
 
 PoolLease Pool::Reserve() {
   last_used_ = loop_.Now();
-  if (!shared_->TryOpen(limits_.max_open)) return {};
+  const SharedPool::Opening opening = shared_->Open(limits_.max_open);
+  lacks_descriptor_ = opening == SharedPool::Opening::kNoDescriptor;
+  if (opening != SharedPool::Opening::kOpened) return {};
   return Opened();
 }
 
 PoolLease Pool::Opened() {
   ++open_;
   PoolCounters::Add(counters_.open);
+  watch_.Begin();
   return PoolLease(shared_from_this(), nullptr);
 }
 
@@ -125,6 +132,27 @@ void Pool::AnswerFor(std::weak_ptr<Pool> asked, SharedPool& shared, uint64_t ask
   });
 }
 
+std::shared_ptr<RoomRequest> Pool::AskForDescriptor(RoomRequest::Callback done) {
+  auto request = std::make_shared<RoomRequest>(shared_from_this(), std::move(done));
+  const bool asked = registry_->PostToIdlest([shared = shared_, asker = member_, caller = std::weak_ptr(request)](
+                                                 std::weak_ptr<Pool> idlest) mutable {
+    AnswerOnceClosed(std::move(idlest), *shared, asker, std::move(caller));
+  });
+  return asked ? request : nullptr;
+}
+
+// On the loop of that pool, as above. Somebody else may get the descriptor before
+// the asker comes to it; then it asks again.
+void Pool::AnswerOnceClosed(std::weak_ptr<Pool> idlest, SharedPool& shared, uint64_t asker,
+                            std::weak_ptr<RoomRequest> request) {
+  if (const std::shared_ptr<Pool> pool = idlest.lock(); pool != nullptr && !pool->idle_.empty()) {
+    pool->Discard(pool->idle_.begin());
+  }
+  shared.Post(asker, [request = std::move(request)] {
+    if (auto waiting = request.lock()) waiting->Answer({});
+  });
+}
+
 OpenPlace Pool::GiveUpIdle() {
   if (idle_.empty()) return {};
   Close(idle_.begin());
@@ -140,10 +168,23 @@ std::string Pool::Refuse() {
          " are busy (pool max_open)";
 }
 
+std::string Pool::RefuseForDescriptors(RefusalCause cause) {
+  PoolCounters::Add(counters_.refused);
+  const std::string text = "no file descriptor is left for a connection to " + counters_.endpoint;
+  const auto& descriptors = registry_->descriptors();
+  if (descriptors == nullptr) return text;
+  descriptors->UpstreamRefused(cause);
+  if (cause != RefusalCause::kBudget) return text + " (ulimit -n)";
+  return text + ": all " + WithThousands(descriptors->budget().upstreams) + " for upstream connections are in use, of " +
+         WithThousands(descriptors->budget().limit) + " (ulimit -n)";
+}
+
 void Pool::Keep(std::unique_ptr<Connection> connection) {
   const TimePoint now = loop_.Now();
   last_used_ = now;
-  if (!keep_idle_ || connection->created() + limits_.max_lifetime <= now || !FindIdlePlace()) {
+  const bool gone = watch_.gone(*connection);
+  if (gone) watch_.Moved();
+  if (!keep_idle_ || gone || connection->created() + limits_.max_lifetime <= now || !FindIdlePlace()) {
     loop_.Unwatch(connection->fd());
     connection.reset();
     return Closed();
@@ -168,6 +209,7 @@ void Pool::Closed() {
   --open_;
   PoolCounters::Add(counters_.open, -1);
   shared_->Close();
+  if (open_ == 0) watch_.Rest();
 }
 
 void Pool::CheckIdle(Idle& idle) {
@@ -193,6 +235,7 @@ void Pool::Discard(IdleList::iterator idle) {
   --open_;
   PoolCounters::Add(counters_.open, -1);
   shared_->CloseIdle();
+  if (open_ == 0) watch_.Rest();
 }
 
 void Pool::CloseIdle() {
@@ -223,6 +266,27 @@ void Pool::CloseExpired() {
     } else {
       Arm(deadline);
     }
+  }
+}
+
+void Pool::LookUp(const std::string& host, TimePoint asked) {
+  // The answer comes on a thread of the lookup's.
+  registry_->names().Look(host, [shared = shared_, member = member_, weak = weak_from_this(),
+                                 asked](std::shared_ptr<const AddressList> addresses) {
+    shared->Post(member, [weak, asked, addresses = std::move(addresses)]() mutable {
+      const std::shared_ptr<Pool> pool = weak.lock();
+      if (pool != nullptr && pool->watch_.OnAnswer(asked, std::move(addresses))) pool->CloseGone();
+    });
+  });
+}
+
+// Busy ones are closed where they would become idle.
+void Pool::CloseGone() {
+  for (auto idle = idle_.begin(); idle != idle_.end();) {
+    const auto current = idle++;
+    if (!watch_.gone(*current->connection)) continue;
+    watch_.Moved();
+    Discard(current);
   }
 }
 

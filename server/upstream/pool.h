@@ -7,6 +7,8 @@
 //   is asked to close one and to hand over its place: the call waits for two
 //   wake-ups instead of failing over because of connections that nobody uses.
 //   (RoomRequest.) Only when all are busy the call is refused.
+// - The same where the process has no descriptor left for another, with the idle
+//   connections of all pools.
 // - Where as many as may be are idle, the loop's own oldest makes way for what
 //   was used last; a loop that has none closes what it would have kept.
 #ifndef SLUICE_SERVER_UPSTREAM_POOL_H_
@@ -22,6 +24,7 @@
 #include "absl/functional/any_invocable.h"
 #include "server/runtime/loop.h"
 #include "server/upstream/connection.h"
+#include "server/upstream/host_watch.h"
 #include "server/upstream/http_transport.h"
 #include "server/upstream/shared_pool.h"
 
@@ -91,8 +94,8 @@ class RoomRequest {
 
 class Pool : public std::enable_shared_from_this<Pool> {
  public:
-  static std::shared_ptr<Pool> Create(IoLoop& loop, const HttpEndpoint& endpoint,
-                                      std::shared_ptr<SharedPool> shared);
+  static std::shared_ptr<Pool> Create(IoLoop& loop, const HttpEndpoint& endpoint, std::shared_ptr<SharedPool> shared,
+                                      std::shared_ptr<PoolRegistry> registry);
   ~Pool();
 
   // Limits and keep_idle of a newer revision.
@@ -102,13 +105,22 @@ class Pool : public std::enable_shared_from_this<Pool> {
   // From now on `watcher` hears of it: the loop goes on watching it, which
   // saves two system calls a request.
   PoolLease TakeIdle(FdHandler* watcher);
-  // Room for a new connection; not held when max_open are open.
+  // Room for a new connection; not held when max_open are open, or no descriptor is
+  // left: lacks_descriptor() says which.
   PoolLease Reserve();
+  bool lacks_descriptor() const { return lacks_descriptor_; }
+  // Asks for an idle connection to be closed, of any pool and loop, and its
+  // descriptor with it; null when there is none. `done` as below, not held.
+  std::shared_ptr<RoomRequest> AskForDescriptor(RoomRequest::Callback done);
   // Asks the loop with most idle connections for the place of one; null when no
   // other loop has any. `done` is called in a turn of its own.
   std::shared_ptr<RoomRequest> AskForRoom(RoomRequest::Callback done);
   // Counts a call that found no room, and says so for people.
   std::string Refuse();
+  // The same of one that found no descriptor.
+  std::string RefuseForDescriptors(RefusalCause cause);
+  // The host has moved: what is known of its name is not to be trusted.
+  bool moved_lately() const { return watch_.moved_lately(); }
 
   PoolCounters& counters() { return counters_; }
   const PoolCounters& counters() const { return counters_; }
@@ -121,7 +133,8 @@ class Pool : public std::enable_shared_from_this<Pool> {
   friend class PoolLease;
   friend class RoomRequest;
 
-  Pool(IoLoop& loop, const HttpEndpoint& endpoint, std::shared_ptr<SharedPool> shared);
+  Pool(IoLoop& loop, const HttpEndpoint& endpoint, std::shared_ptr<SharedPool> shared,
+       std::shared_ptr<PoolRegistry> registry);
 
   // Anything that happens to an idle connection is its end.
   struct Idle : public FdHandler {
@@ -137,6 +150,8 @@ class Pool : public std::enable_shared_from_this<Pool> {
 
   static void AnswerFor(std::weak_ptr<Pool> asked, SharedPool& shared, uint64_t asker,
                         std::weak_ptr<RoomRequest> request);
+  static void AnswerOnceClosed(std::weak_ptr<Pool> idlest, SharedPool& shared, uint64_t asker,
+                               std::weak_ptr<RoomRequest> request);
   PoolLease Opened();
   void Keep(std::unique_ptr<Connection> connection);
   // A place among the idle ones of all loops.
@@ -153,9 +168,12 @@ class Pool : public std::enable_shared_from_this<Pool> {
   TimePoint Deadline(const Idle& idle) const;
   void CloseExpired();
   void Arm(TimePoint deadline);
+  void LookUp(const std::string& host, TimePoint asked);
+  void CloseGone();
 
   IoLoop& loop_;
   const std::shared_ptr<SharedPool> shared_;
+  const std::shared_ptr<PoolRegistry> registry_;
   uint64_t member_ = 0;
   PoolLimits limits_;
   bool keep_idle_;
@@ -164,6 +182,8 @@ class Pool : public std::enable_shared_from_this<Pool> {
   Timer expiry_;
   TimePoint expiry_at_ = absl::InfiniteFuture();
   TimePoint last_used_;
+  bool lacks_descriptor_ = false;
+  HostWatch watch_;
   PoolCounters counters_;
 };
 

@@ -51,7 +51,7 @@ std::shared_ptr<Pool> TransportCore::FindPool(const HttpEndpoint& endpoint, bool
     return found->second;
   }
   if (!create) return nullptr;
-  auto pool = Pool::Create(loop, endpoint, registry->Find(key));
+  auto pool = Pool::Create(loop, endpoint, registry->Find(key), registry);
   std::lock_guard lock(mutex);
   ForgetUnused();
   pools.emplace(key, pool);

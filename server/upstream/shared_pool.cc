@@ -15,16 +15,25 @@ size_t IdleOf(uint64_t counts) { return counts >> 32; }
 
 // Closing releases and opening acquires: who opens in the place of a closed
 // connection does so after it was closed, also as the upstream sees it.
-bool SharedPool::TryOpen(size_t max_open) {
+SharedPool::Opening SharedPool::Open(size_t max_open) {
   uint64_t counts = counts_.load(std::memory_order_relaxed);
   do {
-    if (OpenOf(counts) >= max_open) return false;
+    if (OpenOf(counts) >= max_open) return Opening::kFull;
   } while (!counts_.compare_exchange_weak(counts, counts + kOpen, std::memory_order_acquire,
                                           std::memory_order_relaxed));
-  return true;
+  if (descriptors_ == nullptr || descriptors_->upstreams().TryTake()) return Opening::kOpened;
+  counts_.fetch_sub(kOpen, std::memory_order_release);
+  return Opening::kNoDescriptor;
 }
 
-void SharedPool::Close() { counts_.fetch_sub(kOpen, std::memory_order_release); }
+void SharedPool::GiveDescriptor() {
+  if (descriptors_ != nullptr) descriptors_->upstreams().Give();
+}
+
+void SharedPool::Close() {
+  counts_.fetch_sub(kOpen, std::memory_order_release);
+  GiveDescriptor();
+}
 
 bool SharedPool::TryKeep(size_t max_open, size_t max_idle) {
   uint64_t counts = counts_.load(std::memory_order_relaxed);
@@ -36,7 +45,10 @@ bool SharedPool::TryKeep(size_t max_open, size_t max_idle) {
 
 void SharedPool::Take() { counts_.fetch_sub(kIdle, std::memory_order_relaxed); }
 
-void SharedPool::CloseIdle() { counts_.fetch_sub(kIdle + kOpen, std::memory_order_release); }
+void SharedPool::CloseIdle() {
+  counts_.fetch_sub(kIdle + kOpen, std::memory_order_release);
+  GiveDescriptor();
+}
 
 size_t SharedPool::open() const { return OpenOf(counts_.load(std::memory_order_relaxed)); }
 
@@ -81,6 +93,22 @@ void SharedPool::Post(uint64_t member, Loop::Callback callback) {
   if (found != members_.end()) found->loop->Post(std::move(callback));
 }
 
+PoolRegistry::PoolRegistry(std::shared_ptr<DescriptorGuard> descriptors, std::shared_ptr<NameLookup> names)
+    : descriptors_(std::move(descriptors)), names_(names != nullptr ? std::move(names) : MakeSystemNameLookup()) {}
+
+bool PoolRegistry::PostToIdlest(SharedPool::PoolCall call) {
+  std::shared_ptr<SharedPool> idlest;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& [key, weak] : pools_) {
+      std::shared_ptr<SharedPool> pool = weak.lock();
+      if (pool != nullptr && pool->idle() > (idlest == nullptr ? 0 : idlest->idle())) idlest = std::move(pool);
+    }
+  }
+  constexpr uint64_t kNobody = 0;
+  return idlest != nullptr && idlest->PostToIdlest(kNobody, std::move(call));
+}
+
 std::shared_ptr<SharedPool> PoolRegistry::Find(const std::string& key) {
   std::lock_guard lock(mutex_);
   if (auto found = pools_.find(key); found != pools_.end()) {
@@ -88,7 +116,7 @@ std::shared_ptr<SharedPool> PoolRegistry::Find(const std::string& key) {
   }
   // Where pools come, some went: nothing is left of endpoints that are gone.
   ForgetUnused();
-  auto pool = std::make_shared<SharedPool>();
+  auto pool = std::make_shared<SharedPool>(descriptors_);
   pools_[key] = pool;
   return pool;
 }

@@ -19,7 +19,9 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
+#include "proto/listen/descriptor_guard.h"
 #include "server/runtime/loop.h"
+#include "server/upstream/name_lookup.h"
 
 namespace sluice {
 
@@ -27,8 +29,14 @@ class Pool;
 
 class SharedPool {
  public:
-  // Counts one more, busy; false when `max_open` are open.
-  bool TryOpen(size_t max_open);
+  enum class Opening { kOpened, kFull, kNoDescriptor };
+
+  // Null: descriptors are not counted.
+  explicit SharedPool(std::shared_ptr<DescriptorGuard> descriptors = nullptr) : descriptors_(std::move(descriptors)) {}
+
+  // Counts one more, busy, unless `max_open` are open or the process has no
+  // descriptor for upstreams left.
+  Opening Open(size_t max_open);
   // A busy one was closed.
   void Close();
   // A busy one becomes idle; false when there are too many of either.
@@ -62,10 +70,13 @@ class SharedPool {
     const std::atomic<uint64_t>* idle;
   };
 
+  void GiveDescriptor();
+
   // Open ones in the lower half, the idle among them in the upper: both change
   // together, and are checked together. A limit is below 2^20.
   std::atomic<uint64_t> counts_{0};
 
+  const std::shared_ptr<DescriptorGuard> descriptors_;
   std::mutex mutex_;
   uint64_t last_member_ = 0;     // guarded by mutex_
   std::vector<Member> members_;  // guarded by mutex_; one a loop
@@ -95,13 +106,25 @@ class OpenPlace {
 // lives as long as a loop has its Pool. Any thread.
 class PoolRegistry {
  public:
+  // Null: descriptors are not counted; the system's own lookup.
+  explicit PoolRegistry(std::shared_ptr<DescriptorGuard> descriptors = nullptr,
+                        std::shared_ptr<NameLookup> names = nullptr);
+
   std::shared_ptr<SharedPool> Find(const std::string& key);
+  // Runs `call` on the loop of a pool that has idle connections, most of all if
+  // can be, whatever they lead to. False, and not run, when there is none.
+  bool PostToIdlest(SharedPool::PoolCall call);
+  // Null: not counted.
+  const std::shared_ptr<DescriptorGuard>& descriptors() const { return descriptors_; }
+  NameLookup& names() { return *names_; }
   // Those in use.
   size_t size();
 
  private:
   void ForgetUnused();
 
+  const std::shared_ptr<DescriptorGuard> descriptors_;
+  const std::shared_ptr<NameLookup> names_;
   std::mutex mutex_;
   absl::flat_hash_map<std::string, std::weak_ptr<SharedPool>> pools_;  // guarded by mutex_
 };

@@ -105,8 +105,39 @@ class SluiceChatTest : public ::testing::Test {
     return more;
   }
 
+  // With its output where `to` says, as a shell reads it; what it says on stderr.
+  std::pair<int, std::string> InShell(const std::string& words, const std::string& to) {
+    const std::string command = std::string(SLUICE_BIN) + "/sluice-chat -m chat --server " + gateway_.address() + " " +
+                                words + " 2>&1 " + to;
+    FILE* pipe = popen(command.c_str(), "r");
+    std::string said;
+    char buffer[512];
+    for (size_t n; (n = fread(buffer, 1, sizeof buffer, pipe)) > 0;) said.append(buffer, n);
+    const int status = pclose(pipe);
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status), said};
+  }
+
   FakeGateway gateway_;
 };
+
+TEST_F(SluiceChatTest, ExitsWith10WhenTheAnswerCannotBeWritten) {
+  gateway_.set_script(Answer({Text("lost"), EndEvent(v1::OUTCOME_COMPLETE)}));
+  for (const char* words : {"hello", "--json hello", "--help"}) {
+    const auto [full, full_text] = InShell(words, "> /dev/full");
+    EXPECT_EQ(full, 10) << words;
+    EXPECT_THAT(full_text, HasSubstr("sluice-chat: cannot write the answer: No space left on device\n"));
+    const auto [closed, closed_text] = InShell(words, ">&-");
+    EXPECT_EQ(closed, 10) << words;
+    EXPECT_THAT(closed_text, HasSubstr("sluice-chat: cannot write the answer: Bad file descriptor\n"));
+  }
+}
+
+TEST_F(SluiceChatTest, AnAnswerThatCannotBeWrittenIsCancelled) {
+  gateway_.set_script(gateway_.SendThenHang({Text("and so on")}));
+  EXPECT_EQ(InShell("hello", "> /dev/full").first, 10);
+  for (int i = 0; i < 200 && !gateway_.saw_cancel(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_TRUE(gateway_.saw_cancel());
+}
 
 TEST_F(SluiceChatTest, StreamsTheTextToStandardOutput) {
   gateway_.set_script(Answer({Text("Because "), Text("of Rayleigh."), EndEvent(v1::OUTCOME_COMPLETE)}));

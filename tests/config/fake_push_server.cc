@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <thread>
 #include <utility>
 
 namespace sluice {
@@ -44,6 +45,16 @@ void FakePushServer::EndStream() {
   if (context_ != nullptr) context_->TryCancel();
 }
 
+void FakePushServer::Refuse(grpc::Status status) {
+  std::lock_guard lock(mutex_);
+  refusal_ = std::move(status);
+}
+
+void FakePushServer::IgnoreEnds() {
+  std::lock_guard lock(mutex_);
+  ignore_ends_ = true;
+}
+
 std::optional<v1::SubscribeRequest> FakePushServer::Await(v1::SubscribeRequest::KindCase kind) {
   std::unique_lock lock(mutex_);
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
@@ -63,19 +74,30 @@ int FakePushServer::streams() {
 }
 
 grpc::Status FakePushServer::Subscribe(grpc::ServerContext* context, Stream* stream) {
+  grpc::Status refusal;
   {
     std::lock_guard lock(mutex_);
     ++streams_;
-    stream_ = stream;
-    context_ = context;
-    FlushLocked();
+    refusal = refusal_;
+    if (refusal.ok()) {
+      stream_ = stream;
+      context_ = context;
+      FlushLocked();
+    }
   }
   v1::SubscribeRequest message;
   while (stream->Read(&message)) {
     std::lock_guard lock(mutex_);
     received_.push_back(std::move(message));
     changed_.notify_all();
+    if (!refusal.ok()) return refusal;
   }
+  bool ignore_end = false;
+  {
+    std::lock_guard lock(mutex_);
+    ignore_end = ignore_ends_;
+  }
+  while (ignore_end && !context->IsCancelled()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
   std::lock_guard lock(mutex_);
   if (stream_ == stream) {
     stream_ = nullptr;

@@ -30,6 +30,11 @@ class FakePushServer : private v1::Push::Service {
   // Ends the newest stream from the server's side.
   void EndStream();
 
+  // Streams end with this after hello; OK: they are taken again.
+  void Refuse(grpc::Status status);
+  // A stream lives on when the client has said its last word.
+  void IgnoreEnds();
+
   // The next message of that kind, others skipped; empty after 5 s.
   std::optional<v1::SubscribeRequest> Await(v1::SubscribeRequest::KindCase kind);
   int streams();
@@ -45,6 +50,8 @@ class FakePushServer : private v1::Push::Service {
   std::deque<v1::SubscribeResponse> to_send_;
   Stream* stream_ = nullptr;
   grpc::ServerContext* context_ = nullptr;
+  grpc::Status refusal_;
+  bool ignore_ends_ = false;
   int streams_ = 0;
   int port_ = 0;
   std::unique_ptr<grpc::Server> server_;

@@ -46,13 +46,30 @@ TEST(ResourceSetTest, LowerRevisionOfTheSameEpochIsRefused) {
   EXPECT_EQ(CodeOf(ApplyUpdate(Held(), Empty(5))), "");
 }
 
-TEST(ResourceSetTest, AnotherEpochNeedsASnapshot) {
-  v1::Update update = MakeUpdate(kTwoEndpoints, 1, false);
+TEST(ResourceSetTest, AnotherEpochIsTakenOnlyWhereItIsSaidToReplaceOurs) {
+  v1::Update update = MakeUpdate(kTwoEndpoints, 1);
   update.set_epoch("epoch-2");
+  const UpdatedSet refused = ApplyUpdate(Held(), update);
+  EXPECT_EQ(CodeOf(refused), "EPOCH_MISMATCH");
+  for (const char* named : {"revision 1 of epoch \"epoch-2\"", "epoch \"epoch-1\", of which this data plane runs revision 5"}) {
+    EXPECT_THAT(refused.violations.front().message(), testing::HasSubstr(named));
+  }
+  update.add_replaces_epochs("epoch-0");
   EXPECT_EQ(CodeOf(ApplyUpdate(Held(), update)), "EPOCH_MISMATCH");
-  EXPECT_EQ(CodeOf(ApplyUpdate({}, update)), "");
-  update.set_snapshot(true);
+  update.add_replaces_epochs("epoch-1");
   EXPECT_EQ(CodeOf(ApplyUpdate(Held(), update)), "");
+  update.set_snapshot(false);
+  EXPECT_EQ(CodeOf(ApplyUpdate(Held(), update)), "EPOCH_MISMATCH") << "a difference is to what we have";
+}
+
+TEST(ResourceSetTest, WhoHoldsNothingTakesAnyEpoch) {
+  v1::Update update = MakeUpdate(kTwoEndpoints, 1);
+  update.set_epoch("epoch-2");
+  EXPECT_EQ(CodeOf(ApplyUpdate({}, update)), "");
+  // A control plane that never had policies gave nothing.
+  ResourceSet nothing;
+  nothing.epoch = "epoch-1";
+  EXPECT_EQ(CodeOf(ApplyUpdate(nothing, update)), "");
 }
 
 TEST(ResourceSetTest, EveryUnreadableResourceIsNamed) {

@@ -87,8 +87,8 @@ class Process {
 class ControlPlaneProcessTest : public testing::Test {
  protected:
   std::unique_ptr<Process> Run(std::vector<std::string> more = {}) {
-    std::vector<std::string> arguments = {"--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0", "--store",
-                                          "sqlite:" + folder_.File("store.db"), "--shutdown-grace", "100ms"};
+    std::vector<std::string> arguments = {"--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0", "--create",
+                                          "--store", "sqlite:" + folder_.File("store.db"), "--shutdown-grace", "100ms"};
     // The last one of a repeated flag is not taken: what is given replaces.
     for (size_t i = 0; i + 1 < more.size(); i += 2) {
       auto place = std::find(arguments.begin(), arguments.end(), more[i]);
@@ -293,6 +293,47 @@ TEST_F(ControlPlaneProcessTest, AStoreInUseOrDamagedIsNamedInOneLine) {
   std::ofstream(folder_.File("bad.db")) << std::string(9000, 'x');
   EXPECT_EQ(Run({"--store", folder_.File("bad.db")})->Wait(), 1);
   EXPECT_THAT(Errors(), HasSubstr("bad.db is damaged or not a store"));
+}
+
+TEST_F(ControlPlaneProcessTest, AStoreThatWasNamedAndIsNotThereIsNotMadeUnsaid) {
+  const std::string path = folder_.File("lost.db");
+  Process named({"--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0", "--store", path},
+                folder_.File("stderr"));
+  EXPECT_EQ(named.Wait(), 1);
+  EXPECT_EQ(Errors(), "sluice-controlplane: store " + path +
+                          " does not exist; --create makes a new one, 'sluice-controlplane restore' brings one back "
+                          "from a backup\n");
+}
+
+TEST_F(ControlPlaneProcessTest, RestoreBringsAStoreBackAndSaysSo) {
+  Start()->Kill(SIGTERM);
+  const std::string lost = folder_.File("lost.db");
+  Process restore({"restore", "--from", folder_.File("store.db"), "--store", lost}, folder_.File("stderr"));
+  EXPECT_THAT(restore.ReadLine(),
+              MatchesRegex("restored .*lost.db from .*store.db: revision 0 with 0 resources of epoch [0-9a-f]+, now of "
+                           "the new epoch [0-9a-f]+"));
+  EXPECT_EQ(restore.Wait(), 0);
+  Process again({"restore", "--from", folder_.File("store.db"), "--store", lost}, folder_.File("stderr"));
+  EXPECT_EQ(again.Wait(), 1);
+  EXPECT_EQ(Errors(), "sluice-controlplane: store " + lost +
+                          " is there already; --force keeps it beside and restores over it\n");
+}
+
+TEST_F(ControlPlaneProcessTest, BadFlagsOfRestoreExitWithTwoAndOneLine) {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
+      {{"restore", "--store", "x.db"}, "--from is required"},
+      {{"restore", "--from", "x.db"}, "--store is required"},
+      {{"restore", "--from", "x.db", "--store", "y.db", "--listen", "1:2"}, "--listen"},
+      {{"--listen", "127.0.0.1:1", "restore", "--from", "x.db", "--store", "y.db"},
+       "--listen: stands before \"restore\""},
+      {{"--new-epoch"}, "--new-epoch: is gone: 'sluice-controlplane restore --from FILE --store PATH' brings"},
+  };
+  for (const auto& [arguments, message] : cases) {
+    Process process(arguments, folder_.File("stderr"));
+    EXPECT_EQ(process.Wait(), 2) << message;
+    EXPECT_THAT(Errors(), HasSubstr(message));
+    EXPECT_EQ(Errors().find('\n'), Errors().size() - 1) << Errors();
+  }
 }
 
 TEST_F(ControlPlaneProcessTest, BadFlagsExitWithTwoAndOneLine) {

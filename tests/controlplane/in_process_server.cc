@@ -12,7 +12,6 @@ InProcessServer::InProcessServer(PushSettings push, StoreLimits limits, EditorLi
   store_ = *OpenStore(folder_.File("store.db"), limits);
   PushHub::Options options;
   options.settings = push;
-  options.epoch = store_->epoch();
   options.clock = [] { return absl::Now(); };
   options.wake = [this] { timer_.Wake(); };
   hub_ = std::make_unique<PushHub>(std::move(options));

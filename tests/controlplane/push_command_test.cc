@@ -45,7 +45,6 @@ class PushCommandTest : public testing::Test {
     watch_.reset();
     PushHub::Options options;
     options.settings.commands = limits;
-    options.epoch = store_->epoch();
     options.clock = [this] { return now_; };
     options.wake = [this] { woken_ = true; };
     hub_ = std::make_unique<PushHub>(std::move(options));

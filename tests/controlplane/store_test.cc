@@ -2,11 +2,6 @@
 // durable, resumable.
 #include "controlplane/store/store.h"
 
-#include <sqlite3.h>
-
-#include <filesystem>
-#include <fstream>
-
 #include "controlplane/store/sqlite_store.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -19,6 +14,7 @@ namespace {
 using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 
 struct Implementation {
   std::string name;
@@ -246,6 +242,158 @@ TEST_P(StoreContractTest, ALastFewRevisionsAreKeptHoweverLarge) {
   EXPECT_FALSE(store_->At(10).ok());
 }
 
+TEST_P(StoreContractTest, TellsWhereItIs) {
+  EXPECT_EQ(store_->location(), "sqlite:" + folder_.File("store.db"));
+}
+
+TEST_P(StoreContractTest, ACopyHasAllThatWasCommittedBeforeItBegan) {
+  Commit({MakeUpstream("a")});
+  Commit({MakeUpstream("b")});
+  auto copy = store_->Copy([] { return false; });
+  ASSERT_TRUE(copy.ok()) << copy.status();
+  EXPECT_EQ((*copy)->epoch(), store_->epoch());
+  EXPECT_EQ((*copy)->revision(), 2);
+  std::string bytes;
+  for (;;) {
+    auto part = (*copy)->Read(1000);
+    ASSERT_TRUE(part.ok()) << part.status();
+    if (part->empty()) break;
+    EXPECT_LE(part->size(), 1000);
+    bytes += *part;
+  }
+  EXPECT_EQ(bytes.size(), (*copy)->size_bytes());
+}
+
+TEST_P(StoreContractTest, OneCopyAtATimeUntilItsReaderIsDone) {
+  Commit({MakeUpstream("a")});
+  auto copy = store_->Copy([] { return false; });
+  ASSERT_TRUE(copy.ok()) << copy.status();
+  EXPECT_EQ(store_->Copy([] { return false; }).status().code(), absl::StatusCode::kResourceExhausted);
+  copy->reset();
+  EXPECT_TRUE(store_->Copy([] { return false; }).ok());
+}
+
+TEST_P(StoreContractTest, ACancelledCopyEndsAndLeavesRoomForTheNext) {
+  Commit({MakeUpstream("a")});
+  EXPECT_EQ(store_->Copy([] { return true; }).status().code(), absl::StatusCode::kCancelled);
+  EXPECT_TRUE(store_->Copy([] { return false; }).ok());
+}
+
+TEST_P(StoreContractTest, CommitsGoOnWhileACopyIsMade) {
+  Commit({MakeUpstream("a")});
+  v1::Resource large = MakeRetryPolicy("p", 1);
+  // Many steps long.
+  for (int i = 0; i < 20; ++i) {
+    (*large.mutable_meta()->mutable_annotations())["note"] = std::string(200000, static_cast<char>('a' + i));
+    Commit({large});
+  }
+  uint64_t committed = 0;
+  auto copy = store_->Copy([&] {
+    committed = Commit({MakeRetryPolicy("q", 1 + static_cast<int>(committed) % 9)});
+    return false;
+  });
+  ASSERT_TRUE(copy.ok()) << copy.status();
+  EXPECT_GT(committed, 23);
+  // Whole, at some revision of the meantime.
+  EXPECT_GE((*copy)->revision(), 21);
+  EXPECT_LE((*copy)->revision(), committed);
+}
+
+TEST_P(StoreContractTest, ANewStoreComesFromNowhereAndReplacesNothing) {
+  const Lineage lineage = store_->lineage();
+  EXPECT_EQ(lineage.parent_epoch, "");
+  EXPECT_EQ(lineage.parent_revision, 0);
+  EXPECT_THAT(lineage.replaces_epochs, IsEmpty());
+}
+
+TEST_P(StoreContractTest, ReplacedEpochsComeWithTheirRevisionAndSurviveReopening) {
+  std::vector<StoreEvent> seen;
+  auto watch = store_->Watch(0, [&seen](const StoreEvent& event) { seen.push_back(event); });
+  StoreWrite write = Write({MakeUpstream("a")});
+  write.replaces_epochs = {"before", store_->epoch(), "before"};
+  ASSERT_TRUE(store_->Commit(std::move(write)).ok());
+  Commit({MakeUpstream("b")});
+  EXPECT_THAT(store_->lineage().replaces_epochs, ElementsAre("before"));
+  ASSERT_EQ(seen.size(), 2);
+  EXPECT_EQ(seen[0].items.size(), 1);
+  EXPECT_THAT(seen[0].replaces_epochs, ElementsAre("before"));
+  EXPECT_THAT(seen[1].replaces_epochs, ElementsAre("before"));
+  watch->reset();
+  Open({});
+  EXPECT_THAT(store_->lineage().replaces_epochs, ElementsAre("before"));
+}
+
+TEST_P(StoreContractTest, ReplacedEpochsAloneMakeNoRevisionAndWatchersLearnThem) {
+  Commit({MakeUpstream("a")});
+  std::vector<StoreEvent> seen;
+  auto watch = store_->Watch(1, [&seen](const StoreEvent& event) { seen.push_back(event); });
+  for (const char* epoch : {"x", "y", "x"}) {
+    StoreWrite write = Write({});
+    write.replaces_epochs = {epoch};
+    ASSERT_TRUE(store_->Commit(std::move(write)).ok());
+  }
+  EXPECT_EQ(Current()->revision, 1);
+  // The third told nothing new.
+  ASSERT_EQ(seen.size(), 2);
+  EXPECT_EQ(seen[1].revision, 1);
+  EXPECT_THAT(seen[1].items, IsEmpty());
+  EXPECT_THAT(seen[1].replaces_epochs, ElementsAre("x", "y"));
+}
+
+TEST_P(StoreContractTest, ARefusedWriteLeavesNoReplacedEpochs) {
+  StoreWrite late = Write({MakeUpstream("b")});
+  late.replaces_epochs = {"before"};
+  Commit({MakeUpstream("a")});
+  EXPECT_EQ(store_->Commit(std::move(late)).status().code(), absl::StatusCode::kAborted);
+  for (const std::string& bad : {std::string(), std::string(kMaxEpochBytes + 1, 'x')}) {
+    StoreWrite write = Write({MakeUpstream("b")});
+    write.replaces_epochs = {"good", bad};
+    EXPECT_EQ(store_->Commit(std::move(write)).status().code(), absl::StatusCode::kInvalidArgument) << bad.size();
+  }
+  EXPECT_THAT(store_->lineage().replaces_epochs, IsEmpty());
+  EXPECT_EQ(Current()->revision, 1);
+}
+
+TEST_P(StoreContractTest, TheNewestReplacedEpochsAreKept) {
+  StoreWrite write = Write({});
+  for (size_t i = 0; i < kMaxReplacedEpochs + 2; ++i) write.replaces_epochs.push_back("e" + std::to_string(i));
+  ASSERT_TRUE(store_->Commit(std::move(write)).ok());
+  const std::vector<std::string> kept = store_->lineage().replaces_epochs;
+  ASSERT_EQ(kept.size(), kMaxReplacedEpochs);
+  EXPECT_EQ(kept.front(), "e2");
+  EXPECT_EQ(kept.back(), "e" + std::to_string(kMaxReplacedEpochs + 1));
+}
+
+TEST_P(StoreContractTest, ANewEpochReplacesTheOneBeforeAndSurvivesReopening) {
+  Commit({MakeUpstream("a")});
+  const std::string first = store_->epoch();
+  std::vector<StoreEvent> seen;
+  auto watch = *store_->Watch(1, [&](const StoreEvent& event) { seen.push_back(event); });
+  // With a change, and alone.
+  StoreWrite write = Write({MakeUpstream("b")});
+  write.new_epoch = true;
+  write.replaces_epochs = {"theirs"};
+  ASSERT_TRUE(store_->Commit(std::move(write)).ok());
+  const std::string second = store_->epoch();
+  EXPECT_NE(second, first);
+  EXPECT_EQ(Current()->revision, 2) << "revisions go on";
+  EXPECT_THAT(store_->lineage().replaces_epochs, ElementsAre("theirs", first));
+  StoreWrite alone = Write({});
+  alone.new_epoch = true;
+  ASSERT_TRUE(store_->Commit(std::move(alone)).ok());
+  const std::string third = store_->epoch();
+  EXPECT_EQ(Current()->revision, 2);
+  EXPECT_THAT(store_->lineage().replaces_epochs, ElementsAre("theirs", first, second));
+  ASSERT_EQ(seen.size(), 2);
+  EXPECT_EQ(seen[0].epoch, second);
+  EXPECT_EQ(seen[1].epoch, third);
+  EXPECT_THAT(seen[1].items, IsEmpty());
+  watch.reset();
+  Open({});
+  EXPECT_EQ(store_->epoch(), third);
+  EXPECT_THAT(store_->lineage().replaces_epochs, ElementsAre("theirs", first, second));
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Implementations, StoreContractTest,
     testing::Values(Implementation{"Sqlite",
@@ -253,57 +401,6 @@ INSTANTIATE_TEST_SUITE_P(
                                      return OpenStore("sqlite:" + folder.File("store.db"), limits);
                                    }}),
     [](const auto& info) { return info.param.name; });
-
-TEST(SqliteStoreTest, ASecondOpenerIsTurnedAway) {
-  TempFolder folder;
-  auto first = OpenStore(folder.File("store.db"), {});
-  ASSERT_TRUE(first.ok());
-  auto second = OpenStore(folder.File("store.db"), {});
-  EXPECT_THAT(std::string(second.status().message()), HasSubstr("store.db is in use by another process"));
-}
-
-TEST(SqliteStoreTest, AFileThatIsNoStoreIsNamed) {
-  TempFolder folder;
-  std::ofstream(folder.File("store.db")) << std::string(9000, 'x');
-  auto store = OpenStore(folder.File("store.db"), {});
-  EXPECT_EQ(store.status().code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(std::string(store.status().message()), HasSubstr("store.db is damaged or not a store"));
-}
-
-TEST(SqliteStoreTest, AStoreOfAnotherSchemaIsRefused) {
-  TempFolder folder;
-  ASSERT_TRUE(OpenStore(folder.File("store.db"), {}).ok());
-  sqlite3* db = nullptr;
-  ASSERT_EQ(sqlite3_open(folder.File("store.db").c_str(), &db), SQLITE_OK);
-  ASSERT_EQ(sqlite3_exec(db, "UPDATE meta SET value = '2' WHERE key = 'schema_version'", nullptr, nullptr, nullptr),
-            SQLITE_OK);
-  sqlite3_close(db);
-  auto store = OpenStore(folder.File("store.db"), {});
-  EXPECT_THAT(std::string(store.status().message()), HasSubstr("schema version 2; this program reads version 1"));
-}
-
-TEST(SqliteStoreTest, ARestoredStoreBeginsANewEpochOnceAndKeepsWhatItHas) {
-  TempFolder folder;
-  std::string before;
-  {
-    auto store = OpenStore(folder.File("store.db"), {});
-    ASSERT_TRUE(store.ok());
-    before = (*store)->epoch();
-    StoreWrite write;
-    write.puts = {MakeUpstream("u")};
-    ASSERT_TRUE((*store)->Commit(std::move(write)).ok());
-  }
-  std::string renewed;
-  {
-    auto store = OpenStore(folder.File("store.db"), {}, true);
-    ASSERT_TRUE(store.ok());
-    renewed = (*store)->epoch();
-    EXPECT_NE(renewed, before);
-    EXPECT_EQ((*(*store)->Current())->revision, 1);
-    EXPECT_EQ((*(*store)->Current())->resources.size(), 1);
-  }
-  EXPECT_EQ((*OpenStore(folder.File("store.db"), {}))->epoch(), renewed);
-}
 
 // That a process was killed shows nothing of it: the kernel keeps what was written.
 TEST(SqliteStoreTest, ACommitIsOnTheDiskBeforeItIsAcknowledged) {

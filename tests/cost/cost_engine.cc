@@ -139,7 +139,8 @@ class Plane {
   FedTransport transport_;
   Random random_{20261122};
   CallMetricsCollector metrics_;
-  AttemptLog log_{AttemptLogOptions(), [](std::string_view) {}, [] { return absl::FromUnixSeconds(1'767'225'600); }};
+  LineWriter writer_{{}, [](std::string_view lines) { return lines.size(); }, [](LineSort, uint64_t) { return ""; }};
+  AttemptLog log_{AttemptLogOptions(), writer_, [] { return absl::FromUnixSeconds(1'767'225'600); }};
   LiveCounters live_;
   ObserverFanOut observer_{{&metrics_.AddLoop(), &log_.AddLoop(), &live_.AddLoop()}};
   EngineContext context_{loop_, transport_, random_, observer_};

@@ -18,6 +18,7 @@ using ::testing::StartsWith;
 
 // 03:12:18 of some day.
 const absl::Time kNow = absl::UnixEpoch() + absl::Hours(3) + absl::Minutes(12) + absl::Seconds(18);
+const Clock kClock{kNow, absl::UTCTimeZone()};
 
 void AddFailure(google::protobuf::RepeatedPtrField<v1::FailureCount>* failures, const std::string& what, uint64_t count) {
   v1::FailureCount* failure = failures->Add();
@@ -77,7 +78,7 @@ v1::BreakerStatus TrippedByHand() {
 }
 
 TEST(BreakerTextTest, AnOpenBreakerIsExplainedAsAt3InTheMorning) {
-  EXPECT_EQ(ExplainBreaker(Open(), absl::UTCTimeZone()),
+  EXPECT_EQ(ExplainBreaker(Open(), kClock),
             "OPEN since 03:12:04 (14 s of 20 s, third time in a row): 31 of 52 calls failed in the last 60 s (59.6 % >= 50 %)\n"
             "  22 × 503, 9 × first content later than 30 s\n"
             "  probes: 3 at 03:12:24\n");
@@ -86,14 +87,14 @@ TEST(BreakerTextTest, AnOpenBreakerIsExplainedAsAt3InTheMorning) {
 TEST(BreakerTextTest, OneWhoseTimeIsOverWaitsForACall) {
   v1::BreakerStatus breaker = Open();
   *breaker.mutable_age() = ToProto(absl::Seconds(25));
-  EXPECT_THAT(ExplainBreaker(breaker, absl::UTCTimeZone()), HasSubstr("  probes: 3, beginning with the next call\n"));
-  EXPECT_EQ(OpenUntilText(breaker, absl::UTCTimeZone()), "next call");
+  EXPECT_THAT(ExplainBreaker(breaker, kClock), HasSubstr("  probes: 3, beginning with the next call\n"));
+  EXPECT_EQ(OpenUntilText(breaker, kClock), "next call");
 }
 
 TEST(BreakerTextTest, OneTrippedByHandNamesWhoAndWhy) {
-  EXPECT_EQ(ExplainBreaker(TrippedByHand(), absl::UTCTimeZone()),
+  EXPECT_EQ(ExplainBreaker(TrippedByHand(), kClock),
             "OPEN since 03:12:04 (14 s, until it is reset): tripped by ann: provider incident\n");
-  EXPECT_EQ(OpenUntilText(TrippedByHand(), absl::UTCTimeZone()), "reset");
+  EXPECT_EQ(OpenUntilText(TrippedByHand(), kClock), "reset");
 }
 
 TEST(BreakerTextTest, AHalfOpenOneTellsItsProbes) {
@@ -103,23 +104,23 @@ TEST(BreakerTextTest, AHalfOpenOneTellsItsProbes) {
   *breaker.mutable_age() = ToProto(absl::Seconds(2));
   breaker.mutable_probes()->set_taken(2);
   breaker.mutable_probes()->set_answered(1);
-  EXPECT_EQ(ExplainBreaker(breaker, absl::UTCTimeZone()),
+  EXPECT_EQ(ExplainBreaker(breaker, kClock),
             "HALF_OPEN since 03:12:16 (2 s, third time in a row): 1 of 3 probes answered, 0 failed, 1 under way\n"
             "  opened at 03:12:04: 31 of 52 calls failed in the last 60 s (59.6 % >= 50 %)\n"
             "  22 × 503, 9 × first content later than 30 s\n");
 }
 
 TEST(BreakerTextTest, AClosedOneTellsHowFarItIsFromOpening) {
-  EXPECT_EQ(ExplainBreaker(Closed(), absl::UTCTimeZone()),
+  EXPECT_EQ(ExplainBreaker(Closed(), kClock),
             "CLOSED: 2 of 480 calls failed in the last 60 s (0.4 % < 50 %)\n  2 × 503\n");
-  EXPECT_EQ(ExplainBreaker(Closed("primary", 3, 4), absl::UTCTimeZone()),
+  EXPECT_EQ(ExplainBreaker(Closed("primary", 3, 4), kClock),
             "CLOSED: 3 of 4 calls failed in the last 60 s; 20 are needed to judge\n  3 × 503\n");
-  EXPECT_EQ(ExplainBreaker(Closed("primary", 0, 0), absl::UTCTimeZone()), "CLOSED: no calls in the last 60 s\n");
+  EXPECT_EQ(ExplainBreaker(Closed("primary", 0, 0), kClock), "CLOSED: no calls in the last 60 s\n");
   v1::BreakerStatus counted = Closed("primary", 0, 50);
   counted.mutable_window()->set_call_span(100);
   counted.mutable_window()->set_slow(5);
   counted.mutable_window()->set_slow_percent(10);
-  EXPECT_EQ(ExplainBreaker(counted, absl::UTCTimeZone()),
+  EXPECT_EQ(ExplainBreaker(counted, kClock),
             "CLOSED: 0 of 50 calls failed in the last 100 calls (0 % < 50 %)\n"
             "  5 of 50 waited longer than 60 s for the first token (10 % < 100 %)\n");
 }
@@ -127,22 +128,22 @@ TEST(BreakerTextTest, AClosedOneTellsHowFarItIsFromOpening) {
 TEST(BreakerTextTest, AClosedOneRemembersWhenItWasOpen) {
   v1::BreakerStatus breaker = Closed();
   *breaker.mutable_last_opening() = Open().last_opening();
-  EXPECT_THAT(ExplainBreaker(breaker, absl::UTCTimeZone()), HasSubstr("  opened last at 03:12:04: 31 of 52 calls failed"));
+  EXPECT_THAT(ExplainBreaker(breaker, kClock), HasSubstr("  opened last at 03:12:04: 31 of 52 calls failed"));
 }
 
 TEST(BreakerTextTest, ModesOfThePolicyAreNamedAsSuch) {
   v1::BreakerStatus breaker = Open();
   breaker.set_refused_total(17);
   breaker.set_state(v1::BREAKER_STATE_OBSERVE_ONLY);
-  EXPECT_EQ(ExplainBreaker(breaker, absl::UTCTimeZone()),
+  EXPECT_EQ(ExplainBreaker(breaker, kClock),
             "OBSERVE_ONLY by policy: lets everything through; would be OPEN and have held back 17 calls so far\n"
             "  would have opened at 03:12:04: 31 of 52 calls failed in the last 60 s (59.6 % >= 50 %)\n"
             "  22 × 503, 9 × first content later than 30 s\n");
   breaker.set_state(v1::BREAKER_STATE_FORCED_OPEN);
-  EXPECT_EQ(ExplainBreaker(breaker, absl::UTCTimeZone()),
+  EXPECT_EQ(ExplainBreaker(breaker, kClock),
             "FORCED_OPEN by policy since 03:12:04: lets nothing through; held back 17 calls so far\n");
   breaker.set_state(v1::BREAKER_STATE_DISABLED);
-  EXPECT_THAT(ExplainBreaker(breaker, absl::UTCTimeZone()), StartsWith("DISABLED by policy"));
+  EXPECT_THAT(ExplainBreaker(breaker, kClock), StartsWith("DISABLED by policy"));
 }
 
 TEST(BreakerTextTest, SpansHaveTwoUnitsAtMost) {
@@ -200,10 +201,11 @@ TEST_F(BreakerCtlTest, ListPutsTheSameBreakerOfAllNodesTogether) {
   *Node("edge-2").mutable_breakers()->add_breakers() = Closed();
   EXPECT_EQ(Run({"breaker", "list"}), ExitCode::kOk) << err_;
   EXPECT_EQ(out_,
-            "UPSTREAM/ENDPOINT  NODE    STATE   SINCE  FAILED  SLOW  CALLS  UNTIL     WHY\n"
-            "openai/backup      edge-1  CLOSED  7m     –       –     0      –\n"
-            "openai/primary     edge-1  OPEN    14s    59.6 %  0 %   52     03:12:24  31 of 52 calls failed in the last 60 s (59.6 % >= 50 %)\n"
-            "openai/primary     edge-2  CLOSED  7m     0.4 %   0 %   480    –\n");
+            "UPSTREAM/ENDPOINT  NODE    STATE   SINCE           FAILED  SLOW  CALLS  UNTIL     WHY\n"
+            "openai/backup      edge-1  CLOSED  7m (03:05:18)   –       –     0      –\n"
+            "openai/primary     edge-1  OPEN    14s (03:12:04)  59.6 %  0 %   52     03:12:24  31 of 52 calls failed in the last "
+            "60 s (59.6 % >= 50 %)\n"
+            "openai/primary     edge-2  CLOSED  7m (03:05:18)   0.4 %   0 %   480    –\n");
   EXPECT_TRUE(admin_.command.query().has_breakers());
   EXPECT_EQ(admin_.command.node_id(), "");
   EXPECT_EQ(admin_.command.timeout().seconds(), 10);
@@ -216,7 +218,7 @@ TEST_F(BreakerCtlTest, ListTakesATargetANodeAndOtherForms) {
   EXPECT_EQ(admin_.command.query().breakers().target(), "openai");
   EXPECT_EQ(admin_.command.node_id(), "edge-1");
   EXPECT_EQ(Run({"breaker", "list", "-o", "json"}), ExitCode::kOk);
-  EXPECT_THAT(out_, HasSubstr("\"state\": \"BREAKER_STATE_OPEN\""));
+  EXPECT_THAT(out_, HasSubstr("\"state\": \"OPEN\""));
 }
 
 TEST_F(BreakerCtlTest, WithoutDataPlanesItSaysSo) {
@@ -229,7 +231,7 @@ TEST_F(BreakerCtlTest, WithoutDataPlanesItSaysSo) {
 TEST_F(BreakerCtlTest, ExplainOfOneBreakerOfOneNodeIsAsWritten) {
   *Node("edge-1").mutable_breakers()->add_breakers() = Open();
   EXPECT_EQ(Run({"breaker", "explain", "openai/primary"}), ExitCode::kOk);
-  EXPECT_EQ(out_, ExplainBreaker(Open(), absl::UTCTimeZone()));
+  EXPECT_EQ(out_, ExplainBreaker(Open(), kClock));
 }
 
 TEST_F(BreakerCtlTest, ExplainSaysWhichNodeWhereThereAreSeveral) {
@@ -377,7 +379,7 @@ TEST_F(BreakerCtlTest, TopSumsUpOverTheDataPlanes) {
   EXPECT_EQ(Run({"top", "openai", "--node", "edge-1", "-o", "json"}), ExitCode::kOk);
   EXPECT_EQ(admin_.command.query().live().target(), "openai");
   EXPECT_EQ(admin_.command.node_id(), "edge-1");
-  EXPECT_THAT(out_, HasSubstr("\"attempts\": \"4200\""));
+  EXPECT_THAT(out_, HasSubstr("\"attempts\": 4200,"));
 }
 
 TEST_F(BreakerCtlTest, TopShowsTheWorstStateAndOnHowManyItIs) {
@@ -488,9 +490,10 @@ TEST_F(BreakerCtlTest, ConfigTellsWhatEachNodeHasInForceAndWhereItCameFrom) {
   NodeFails("edge-3", grpc::StatusCode::DEADLINE_EXCEEDED, "no answer within 10s");
   EXPECT_EQ(Run({"config"}), ExitCode::kNotAcked);
   EXPECT_EQ(out_,
-            "NODE    REVISION  SOURCE           SINCE  ROUTES  ENDPOINTS  LAST ERROR\n"
-            "edge-1  7         control plane    2m     1       2\n"
-            "edge-2  6         last known good  –      0       0          upstream/openai: env OPENAI_API_KEY is not set here\n");
+            "NODE    REVISION  SOURCE           SINCE          ROUTES  ENDPOINTS  LAST ERROR\n"
+            "edge-1  7         control plane    2m (03:10:18)  1       2\n"
+            "edge-2  6         last known good  –              0       0          upstream/openai: env OPENAI_API_KEY is not set "
+            "here\n");
   EXPECT_EQ(err_, "edge-3: no answer within 10s\n");
   EXPECT_TRUE(admin_.command.query().has_config());
   EXPECT_EQ(Run({"config", "--node", "edge-1", "-o", "json"}), ExitCode::kNotAcked);

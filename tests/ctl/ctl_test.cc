@@ -60,6 +60,7 @@ class CtlTest : public ::testing::Test {
     args.insert(args.begin(), {"--server", admin_.address()});
     CtlIo io{out, err};
     io.now = [] { return absl::UnixEpoch() + absl::Minutes(6); };
+    io.zone = absl::UTCTimeZone();
     const ExitCode code = RunCtl(args, io);
     out_ = out.str();
     err_ = err.str();
@@ -216,7 +217,7 @@ TEST_F(CtlTest, GetPrintsWhatApplyReads) {
   Given();
   ASSERT_EQ(Run({"get", "upstream", "openai"}), ExitCode::kOk);
   EXPECT_THAT(out_, HasSubstr("kind: Upstream\nname: openai\n"));
-  EXPECT_THAT(out_, Not(HasSubstr("etag")));
+  EXPECT_THAT(out_, HasSubstr("etag: etag-1\n"));
   EXPECT_EQ(Run({"apply", "-f", File("again.yaml", out_)}), ExitCode::kOk) << err_;
   EXPECT_THAT(out_, HasSubstr("upstream/openai unchanged\n"));
   ASSERT_EQ(Run({"get", "upstream/openai", "-o", "json"}), ExitCode::kOk);
@@ -229,14 +230,38 @@ TEST_F(CtlTest, GetNamesWhatDoesNotExist) {
   EXPECT_EQ(err_, "sluicectl: route/none does not exist\n");
 }
 
+TEST_F(CtlTest, GetForAnotherControlPlaneHasNoEtag) {
+  Given();
+  ASSERT_EQ(Run({"get", "upstream", "openai", "--no-etag"}), ExitCode::kOk);
+  EXPECT_THAT(out_, Not(HasSubstr("etag")));
+  EXPECT_THAT(out_, Not(HasSubstr("revision")));
+}
+
+TEST_F(CtlTest, GetTakesSeveralNamesAndTellsOfThoseThatAreNotThere) {
+  Given();
+  EXPECT_EQ(Run({"get", "rt/chat", "upstreams/openai", "route/none", "-o", "name"}), ExitCode::kNotFound);
+  EXPECT_EQ(out_, "route/chat\nupstream/openai\n");
+  EXPECT_EQ(err_, "sluicectl: route/none does not exist\n");
+  EXPECT_EQ(Run({"get", "rp", "default", "-o", "name"}), ExitCode::kOk);
+  EXPECT_EQ(out_, "retrypolicy/default\n");
+}
+
+TEST_F(CtlTest, GetTakesSeveralKinds) {
+  Given();
+  EXPECT_EQ(Run({"get", "routes", "us", "-o", "name"}), ExitCode::kOk);
+  EXPECT_EQ(out_, "route/chat\nupstream/openai\n");
+  EXPECT_EQ(Run({"get", "all", "-o", "name"}), ExitCode::kOk);
+  EXPECT_EQ(out_, "retrypolicy/default\nroute/chat\nupstream/openai\n");
+}
+
 TEST_F(CtlTest, ListShowsAlignedColumnsWithoutTrailingBlanks) {
   Given();
   EXPECT_EQ(Run({"list"}), ExitCode::kOk);
   EXPECT_EQ(out_,
-            "RESOURCE             REVISION  CHANGED  WHAT                       LABELS\n"
-            "retrypolicy/default  1         5m ago   3 attempts\n"
-            "route/chat           1         5m ago   chat → openai/gpt-4o-mini\n"
-            "upstream/openai      1         5m ago   openai, 2 endpoints        team=search\n");
+            "RESOURCE             REVISION  CHANGED            WHAT                       LABELS\n"
+            "retrypolicy/default  1         5m ago (00:01:00)  3 attempts\n"
+            "route/chat           1         5m ago (00:01:00)  chat → openai/gpt-4o-mini\n"
+            "upstream/openai      1         5m ago (00:01:00)  openai, 2 endpoints        team=search\n");
 }
 
 TEST_F(CtlTest, ListSelectsByKindAndLabel) {
@@ -348,13 +373,13 @@ TEST_F(CtlTest, HistoryTellsWhoWhatAndWhy) {
             "retrypolicy/default updated\n  max_attempts: 2 → 3\nrevision 3 · acked by 2/2 data planes in 41 ms\n");
   EXPECT_EQ(Run({"history"}), ExitCode::kOk);
   EXPECT_EQ(out_,
-            "REVISION  WHEN    AUTHOR  CHANGES                                            REASON\n"
-            "3         3m ago  bob     ~retrypolicy/default                               rollback to 1\n"
-            "2         4m ago  bob     ~retrypolicy/default                               incident\n"
-            "1         5m ago  ann     +upstream/openai +route/chat +retrypolicy/default\n");
+            "REVISION  WHEN               AUTHOR  CHANGES                                            REASON\n"
+            "3         3m ago (00:03:00)  bob     ~retrypolicy/default                               rollback to 1\n"
+            "2         4m ago (00:02:00)  bob     ~retrypolicy/default                               incident\n"
+            "1         5m ago (00:01:00)  ann     +upstream/openai +route/chat +retrypolicy/default\n");
   EXPECT_EQ(Run({"history", "route/chat", "-o", "json"}), ExitCode::kOk);
-  EXPECT_THAT(out_, HasSubstr("\"revision\": \"1\""));
-  EXPECT_THAT(out_, Not(HasSubstr("\"revision\": \"2\"")));
+  EXPECT_THAT(out_, HasSubstr("\"revision\": 1,"));
+  EXPECT_THAT(out_, Not(HasSubstr("\"revision\": 2,")));
 }
 
 TEST_F(CtlTest, RollbackToWhatNeverWasIsNotFound) {
@@ -385,10 +410,10 @@ TEST_F(CtlTest, StatusShowsEveryDataPlane) {
   lost->mutable_health_age()->set_seconds(99);
   EXPECT_EQ(Run({"status"}), ExitCode::kOk);
   EXPECT_EQ(out_,
-            "NODE    REVISION  STATE   SINCE  CALLS   OPEN  ERRORS/MIN  LAST ERROR\n"
-            "edge-1  7         acked   2m     1.2k/s  340   0.2\n"
-            "edge-2  6         NACKED  2m     1.1k/s  322   0.1         upstream/openai: env OPENAI_API_KEY is not set here\n"
-            "edge-3  –         LOST    2m     –       –     –\n"
+            "NODE    REVISION  STATE   SINCE          CALLS   OPEN  ERRORS/MIN  LAST ERROR\n"
+            "edge-1  7         acked   2m (00:04:00)  1.2k/s  340   0.2\n"
+            "edge-2  6         NACKED  2m (00:04:00)  1.1k/s  322   0.1         upstream/openai: env OPENAI_API_KEY is not set here\n"
+            "edge-3  –         LOST    2m (00:04:00)  –       –     –\n"
             "revision 7 · run by 1/3 data planes · figures up to 4 s old\n");
   EXPECT_EQ(Run({"status", "--check"}), ExitCode::kNodeRefused);
   EXPECT_EQ(Run({"status", "-o", "json"}), ExitCode::kOk);
@@ -403,8 +428,8 @@ TEST_F(CtlTest, StatusNamesBothOfTwoDataPlanesWithOneId) {
   EXPECT_EQ(Run({"status", "--check"}), ExitCode::kOk);
   node->set_rival_peer("ipv4:10.0.0.2:1000");
   EXPECT_EQ(Run({"status"}), ExitCode::kOk);
-  EXPECT_THAT(out_, HasSubstr("TWO DATA PLANES have this id (ipv4:10.0.0.2:1000, ipv4:10.0.0.1:1001) and end each other's "
-                              "streams: give each its own --node-id"));
+  EXPECT_THAT(out_, HasSubstr("TWO DATA PLANES have this id: the one at ipv4:10.0.0.2:1000 was refused; give each its own "
+                              "--node-id"));
   EXPECT_EQ(Run({"status", "--check"}), ExitCode::kNotAcked);
 }
 
@@ -471,19 +496,19 @@ TEST_P(CtlUsageTest, ExitsWith2AndSaysWhatWouldBeRight) {
 
 INSTANTIATE_TEST_SUITE_P(
     Rows, CtlUsageTest,
-    ::testing::Values(UsageRow{"NoCommand", {}, "no command was given; there are apply, get, list"},
+    ::testing::Values(UsageRow{"NoCommand", {}, "no command was given; there are apply, get, describe"},
                       UsageRow{"UnknownCommand", {"aply", "-f", "x"}, "\"aply\" is no command; did you mean apply?"},
-                      UsageRow{"UnknownCommandLikeNone", {"frob"}, "\"frob\" is no command; there are apply, get, list"},
+                      UsageRow{"UnknownCommandLikeNone", {"frob"}, "\"frob\" is no command; there are apply, get, describe"},
                       UsageRow{"UnknownOption", {"list", "--colour"}, "sluicectl: unknown option --colour"},
                       UsageRow{"MisspeltOption", {"apply", "-f", "x", "--reasn", "y"}, "unknown option --reasn; did you mean --reason?"},
                       UsageRow{"MisspeltGlobalOption", {"--timeot=3s", "list"}, "unknown option --timeot; did you mean --timeout?"},
                       UsageRow{"OptionWithoutValue", {"--timeout"}, "--timeout: 1 required"},
-                      UsageRow{"OneWordTooMany", {"list", "route", "chat"}, "list: \"chat\" is one word too many"},
+                      UsageRow{"OneWordTooMany", {"status", "edge-1"}, "status: \"edge-1\" is one word too many"},
                       UsageRow{"RevisionZero", {"rollback", "--to", "0"}, "\"0\" is no revision; sluicectl history lists them"},
                       UsageRow{"CertWithoutKey", {"--ca", "/etc/ssl/certs/ca-certificates.crt", "--cert", "x", "list"}, "--cert and --key belong together"},
                       UsageRow{"CaWithoutCertificate", {"--ca", "/etc/passwd", "list"}, "--ca: /etc/passwd holds no CERTIFICATE in PEM form"},
-                      UsageRow{"UnknownKind", {"get", "rout/x"}, "\"rout\" is no kind; there are "},
-                      UsageRow{"NoName", {"get", "route"}, "write KIND/NAME, as in route/chat"},
+                      UsageRow{"UnknownKind", {"get", "rout/x"}, "\"rout\" is no kind; did you mean route? there are circuitbreaker, "},
+                      UsageRow{"NoName", {"delete", "route"}, "write KIND/NAME, as in route/chat"},
                       UsageRow{"ApplyWithoutFile", {"apply"}, "--file"},
                       UsageRow{"BadForm", {"list", "-o", "xml"}, "xml"},
                       UsageRow{"BadLabel", {"list", "-l", "team"}, "write label=value"},
@@ -509,13 +534,14 @@ TEST_P(CtlHelpTest, ShowsAnExampleOfTheCommand) {
 
 INSTANTIATE_TEST_SUITE_P(Commands, CtlHelpTest,
                          ::testing::Values("apply", "get", "list", "diff", "set", "delete", "history", "rollback", "status",
-                                           "explain", "validate", "completion", "top", "breaker", "config"),
+                                           "explain", "validate", "completion", "top", "breaker", "config", "describe",
+                                           "wait", "version", "help"),
                          [](const auto& info) { return std::string(info.param); });
 
 TEST_F(CtlTest, HelpShowsExamplesAndEveryExitStatus) {
   EXPECT_EQ(Run({"--help"}), ExitCode::kOk);
   EXPECT_THAT(out_, HasSubstr("sluicectl apply -f policy.yaml"));
-  for (int code = 0; code <= static_cast<int>(ExitCode::kDifferent); ++code) {
+  for (int code = 0; code <= static_cast<int>(ExitCode::kNotWritten); ++code) {
     EXPECT_THAT(out_, HasSubstr("\n  " + std::to_string(code) + "  ")) << code;
   }
 }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
+#include <set>
 
 #include "proto/policy/duration_text.h"
 #include "proto/policy/kinds.h"
@@ -26,6 +28,20 @@ std::vector<v1::Change> Changes(const std::map<std::string, v1::Resource>& befor
     if (!after.contains(id)) changes.push_back(DiffResources(&resource, nullptr));
   }
   return changes;
+}
+
+bool InScope(const v1::Resource& resource, const v1::Prune& prune) {
+  const auto& kinds = prune.kinds();
+  if (!kinds.empty() && std::find(kinds.begin(), kinds.end(), std::string(KindOf(resource))) == kinds.end()) return false;
+  return std::all_of(prune.labels().begin(), prune.labels().end(), [&](const auto& wanted) {
+    const auto label = resource.meta().labels().find(wanted.first);
+    return label != resource.meta().labels().end() && label->second == wanted.second;
+  });
+}
+
+std::string AuthorizationOf(const grpc::ServerContext& context) {
+  const auto found = context.client_metadata().find("authorization");
+  return found == context.client_metadata().end() ? "" : std::string(found->second.data(), found->second.size());
 }
 
 }  // namespace
@@ -86,22 +102,43 @@ void FakeAdmin::Commit(Set_ next, const std::vector<v1::Change>& changes, const 
 
 Status FakeAdmin::Apply(grpc::ServerContext*, const v1::ApplyRequest* request, v1::ApplyResponse* response) {
   std::lock_guard lock(mutex_);
+  applied.push_back(*request);
   if (const Status status = Enter(*request); !status.ok()) return status;
   Set_ next = revisions_.back();
   std::vector<v1::Change> changes;
   for (const v1::Resource& resource : request->resources()) {
     const auto old = next.find(ResourceId(resource));
+    const std::string& etag = resource.meta().etag();
+    if (!request->force() && !etag.empty() && (old == next.end() || old->second.meta().etag() != etag)) {
+      return Status(StatusCode::ABORTED, ResourceId(resource) + ": etag \"" + etag + "\" is out of date");
+    }
     changes.push_back(DiffResources(old == next.end() ? nullptr : &old->second, &resource));
-    next[ResourceId(resource)] = resource;
+    // What did not change keeps its bookkeeping.
+    if (changes.back().action() != v1::CHANGE_ACTION_UNCHANGED) next[ResourceId(resource)] = resource;
   }
+  if (request->has_prune()) Prune(*request, next, changes);
   if (!Check(next).empty()) return Status(StatusCode::INVALID_ARGUMENT, "the policies are not valid");
   for (const v1::Change& change : changes) *response->add_changes() = change;
   const bool differs = std::any_of(changes.begin(), changes.end(), [](const v1::Change& change) {
     return change.action() != v1::CHANGE_ACTION_UNCHANGED;
   });
+  if (request->ask_nodes()) {
+    for (const v1::NodeFindings& node : node_findings) *response->add_nodes() = node;
+  }
   if (differs && !request->validate_only()) Commit(std::move(next), changes, request->author());
   response->set_revision(revisions_.size() - 1);
   return Status::OK;
+}
+
+template <class Request>
+void FakeAdmin::Prune(const Request& request, Set_& next, std::vector<v1::Change>& changes) {
+  std::set<std::string> named;
+  for (const v1::Resource& resource : request.resources()) named.insert(ResourceId(resource));
+  for (auto each = next.begin(); each != next.end();) {
+    const bool goes = named.count(each->first) == 0 && InScope(each->second, request.prune());
+    if (goes) changes.push_back(DiffResources(&each->second, nullptr));
+    each = goes ? next.erase(each) : std::next(each);
+  }
 }
 
 Status FakeAdmin::Validate(grpc::ServerContext*, const v1::ValidateRequest* request, v1::ValidateResponse* response) {
@@ -198,6 +235,8 @@ Status FakeAdmin::Diff(grpc::ServerContext*, const v1::DiffRequest* request, v1:
     after = revisions_[to];
   }
   for (const v1::Resource& resource : request->resources()) after[ResourceId(resource)] = resource;
+  std::vector<v1::Change> pruned;
+  if (request->has_prune()) Prune(*request, after, pruned);
   for (const v1::Change& change : Changes(before, after)) *response->add_changes() = change;
   for (const v1::Violation& violation : Check(after)) *response->add_violations() = violation;
   return Status::OK;
@@ -233,8 +272,9 @@ Status FakeAdmin::Rollback(grpc::ServerContext*, const v1::RollbackRequest* requ
   return Status::OK;
 }
 
-Status FakeAdmin::ListNodes(grpc::ServerContext*, const v1::ListNodesRequest*, v1::ListNodesResponse* response) {
+Status FakeAdmin::ListNodes(grpc::ServerContext* context, const v1::ListNodesRequest*, v1::ListNodesResponse* response) {
   std::lock_guard lock(mutex_);
+  authorization = AuthorizationOf(*context);
   *response = nodes;
   return Status::OK;
 }
@@ -244,6 +284,45 @@ Status FakeAdmin::AwaitRevision(grpc::ServerContext*, const v1::AwaitRevisionReq
   std::lock_guard lock(mutex_);
   awaited_ms = absl::ToInt64Milliseconds(ToAbsl(request->timeout()));
   *response = await;
+  return Status::OK;
+}
+
+Status FakeAdmin::GetInfo(grpc::ServerContext*, const v1::GetInfoRequest*, v1::GetInfoResponse* response) {
+  std::lock_guard lock(mutex_);
+  if (!info.has_value()) return Status(StatusCode::UNIMPLEMENTED, "");
+  *response = *info;
+  return Status::OK;
+}
+
+Status FakeAdmin::Adopt(grpc::ServerContext*, const v1::AdoptRequest* request, v1::AdoptResponse* response) {
+  std::lock_guard lock(mutex_);
+  adopt = *request;
+  if (const Status status = Enter(*request); !status.ok()) return status;
+  *response = adopt_answer;
+  return Status::OK;
+}
+
+Status FakeAdmin::ReplaceEpochs(grpc::ServerContext*, const v1::ReplaceEpochsRequest* request,
+                                v1::ReplaceEpochsResponse* response) {
+  std::lock_guard lock(mutex_);
+  replaces.push_back(*request);
+  if (const Status status = Enter(*request); !status.ok()) return status;
+  *response = replace_answer;
+  return Status::OK;
+}
+
+Status FakeAdmin::ForgetNode(grpc::ServerContext*, const v1::ForgetNodeRequest* request, v1::ForgetNodeResponse*) {
+  std::lock_guard lock(mutex_);
+  const auto node = known_nodes.find(request->node_id());
+  if (node == known_nodes.end()) return Status(StatusCode::NOT_FOUND, "no data plane is called " + request->node_id());
+  if (node->second) return Status(StatusCode::FAILED_PRECONDITION, request->node_id() + " is connected");
+  known_nodes.erase(node);
+  return Status::OK;
+}
+
+Status FakeAdmin::Backup(grpc::ServerContext*, const v1::BackupRequest*, grpc::ServerWriter<v1::BackupResponse>* writer) {
+  std::lock_guard lock(mutex_);
+  for (const v1::BackupResponse& piece : backup) writer->Write(piece);
   return Status::OK;
 }
 

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,8 +29,25 @@ class FakeAdmin final : public v1::Admin::Service {
   v1::CommandResponse command_answer;
   v1::CommandRequest command;
   grpc::Status command_status;
+  // Answer of GetInfo; not set: UNIMPLEMENTED, as an older control plane says.
+  std::optional<v1::GetInfoResponse> info;
   // Not OK: the next Delete, Set or Rollback answers this.
   grpc::Status refusal;
+  // What Apply says of nodes when it is asked to ask them.
+  std::vector<v1::NodeFindings> node_findings;
+  // Answers of these from now on, and the last requests.
+  v1::AdoptResponse adopt_answer;
+  v1::AdoptRequest adopt;
+  v1::ReplaceEpochsResponse replace_answer;
+  std::vector<v1::ReplaceEpochsRequest> replaces;
+  // What Backup sends, in this order.
+  std::vector<v1::BackupResponse> backup;
+  // Nodes that ForgetNode knows; true: connected.
+  std::map<std::string, bool> known_nodes;
+  // Every Apply, as it came.
+  std::vector<v1::ApplyRequest> applied;
+  // The authorization of the last call; "": none.
+  std::string authorization;
   // UNAVAILABLE this many times before anything else.
   int broken_calls = 0;
   // What the last change said of itself.
@@ -55,10 +73,19 @@ class FakeAdmin final : public v1::Admin::Service {
   grpc::Status AwaitRevision(grpc::ServerContext*, const v1::AwaitRevisionRequest*,
                              v1::AwaitRevisionResponse*) override;
 
+  grpc::Status GetInfo(grpc::ServerContext*, const v1::GetInfoRequest*, v1::GetInfoResponse*) override;
+  grpc::Status Adopt(grpc::ServerContext*, const v1::AdoptRequest*, v1::AdoptResponse*) override;
+  grpc::Status ReplaceEpochs(grpc::ServerContext*, const v1::ReplaceEpochsRequest*,
+                             v1::ReplaceEpochsResponse*) override;
+  grpc::Status ForgetNode(grpc::ServerContext*, const v1::ForgetNodeRequest*, v1::ForgetNodeResponse*) override;
+  grpc::Status Backup(grpc::ServerContext*, const v1::BackupRequest*,
+                      grpc::ServerWriter<v1::BackupResponse>*) override;
   grpc::Status Command(grpc::ServerContext*, const v1::CommandRequest*, v1::CommandResponse*) override;
 
   template <class Request>
   grpc::Status Enter(const Request& request);
+  template <class Request>
+  static void Prune(const Request& request, Set_& next, std::vector<v1::Change>& changes);
   grpc::Status NoRevision(uint64_t revision) const;
   std::vector<v1::Violation> Check(const Set_& set) const;
   void Commit(Set_ next, const std::vector<v1::Change>& changes, const std::string& author);

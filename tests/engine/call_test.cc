@@ -380,6 +380,30 @@ TEST_F(CallTest, RowD4ADeadlineThatPassedMakesNoAttempt) {
   EXPECT_THAT(h.Places(), IsEmpty());
 }
 
+TEST_F(CallTest, RowD4ALateLoopSendsNothingAfterTheDeadline) {
+  h.Add("a/1");
+  h.route.retry.backoff = FixedBackoff{Seconds(1)};
+  h.On("a/1", {Script::Status(500), Script::Status(500)});
+  h.Start(h.loop.Now() + Seconds(2));
+  h.loop.RunFor(Milliseconds(500));
+  h.loop.StandStill(Seconds(3));
+  EXPECT_EQ(h.Run().error.grpc_code, 4);
+  EXPECT_THAT(h.Places(), ElementsAre("a/1"));
+}
+
+TEST_F(CallTest, RowD4ALateLoopSendsNoHedgeAfterTheDeadline) {
+  h.Add("a/1");
+  h.Add("a/2");
+  h.route.hedge = HedgeConfig{.delay = Seconds(1)};
+  h.On("a/1", {Script().Connect()});
+  h.On("a/2", {Script().Connect()});
+  h.Start(h.loop.Now() + Seconds(2));
+  h.loop.RunFor(Milliseconds(500));
+  h.loop.StandStill(Seconds(3));
+  EXPECT_EQ(h.Run().error.grpc_code, 4);
+  EXPECT_EQ(h.Places().size(), 1u);
+}
+
 TEST_F(CallTest, RowD4TheRoutesBoundHoldsWhereTheCallerHasNone) {
   h.Add("a/1");
   h.route.timeouts.overall = Seconds(1);

@@ -184,7 +184,7 @@ class ControlPlane(Process):
     def __init__(self, folder, *args, listen="127.0.0.1:0"):
         self.store = os.path.join(folder, "sluice.db")
         super().__init__([os.path.join(BIN, "sluice-controlplane"), "--listen", listen,
-                          "--metrics-listen", "127.0.0.1:0", "--store", self.store, *args])
+                          "--metrics-listen", "127.0.0.1:0", "--create", "--store", self.store, *args])
 
     def hurry(self):
         """Its metrics server looks every two seconds whether it is to end, or

@@ -143,7 +143,7 @@ class BadInput(IntegrationTest):
         self.assertIn(first.address, process.stderr())
         control = self.control_plane()
         process = Process([os.path.join(BIN, "sluice-controlplane"), "--listen", control.address, "--metrics-listen",
-                           "127.0.0.1:0", "--store", os.path.join(self.folder, "other.db")], ready=False)
+                           "127.0.0.1:0", "--create", "--store", os.path.join(self.folder, "other.db")], ready=False)
         self.assertEqual(process.fails(), 1)
         self.assertIn(control.address, process.stderr())
 

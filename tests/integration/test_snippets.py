@@ -111,7 +111,8 @@ class Snippets(IntegrationTest):
         self.node("edge-1", 8443, 9464, "--policy-file", self.file("served.yaml", policy))
 
     def control_plane_with_nodes(self):
-        control = Process([os.path.join(BIN, "sluice-controlplane"), "--store", os.path.join(self.folder, "sluice.db")])
+        control = Process([os.path.join(BIN, "sluice-controlplane"), "--create", "--store",
+                           os.path.join(self.folder, "sluice.db")])
         self.started(control)
         for index, name in enumerate(("edge-1", "edge-2")):
             self.node(name, 8443 + 10 * index, 9474 + index, "--control-plane", "127.0.0.1:8444")

@@ -256,6 +256,21 @@ TEST(KindsTest, AreFoundInEverySpelling) {
   EXPECT_EQ(ResourceId("RetryPolicy", "default"), "retrypolicy/default");
 }
 
+TEST(KindsTest, EveryKindHasNamesThatAreItsAlone) {
+  std::set<std::string> seen;
+  for (const auto* kind : Kinds()) {
+    const KindNames names = NamesOf(*kind);
+    std::vector<std::string> all = names.shorts;
+    EXPECT_FALSE(all.empty()) << names.single;
+    all.insert(all.end(), {names.single, names.plural});
+    for (const std::string& name : all) {
+      EXPECT_TRUE(seen.insert(name).second) << name;
+      EXPECT_EQ(FindKind(name), kind) << name;
+    }
+  }
+  EXPECT_EQ(NamesOf(*FindKind("rp")).plural, "retrypolicies");
+}
+
 TEST(DurationTextTest, ReadsAndPrintsTheShortestForm) {
   const std::pair<const char*, const char*> rows[] = {
       {"0s", "0s"},         {"0ms", "0s"},      {"100ms", "100ms"}, {"1500ms", "1.5s"},

@@ -70,6 +70,20 @@ TEST_F(CallAdmissionTest, AnIdempotencyKeyIsVisibleAsciiWithinItsBound) {
   }
 }
 
+TEST_F(CallAdmissionTest, ADeadlineThatMayBeOverIsOver) {
+  const TimePoint now = absl::UnixEpoch() + absl::Seconds(100);
+  const auto in = [&](int64_t microseconds) {
+    const gpr_timespec left = gpr_time_from_micros(microseconds, GPR_TIMESPAN);
+    return DeadlineOf(gpr_time_add(gpr_now(GPR_CLOCK_REALTIME), left), now);
+  };
+  EXPECT_LE(in(-5000), now - absl::Milliseconds(5));
+  // As gRPC passes on what its caller gave 1 ns.
+  EXPECT_LE(in(1000), now);
+  EXPECT_GT(in(60'000'000), now + absl::Seconds(59));
+  EXPECT_LE(in(60'000'000), now + absl::Seconds(60));
+  EXPECT_EQ(DeadlineOf(gpr_inf_future(GPR_CLOCK_REALTIME), now), absl::InfiniteFuture());
+}
+
 TEST_F(CallAdmissionTest, KeysOfDifferentTenantsOrMethodsNeverMeet) {
   EXPECT_NE(ScopedKey("a", "Chat", "k"), ScopedKey("b", "Chat", "k"));
   EXPECT_NE(ScopedKey("a", "Chat", "k"), ScopedKey("a", "Embed", "k"));

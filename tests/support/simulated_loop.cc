@@ -23,7 +23,7 @@ void SimulatedLoop::CancelTimer(TimerId id) {
 bool SimulatedLoop::RunOne() {
   if (queue_.empty()) return false;
   const auto first = queue_.begin();
-  now_ = first->first.first;
+  now_ = std::max(now_, first->first.first);
   times_.erase(first->first.second);
   Callback callback = std::move(first->second);
   queue_.erase(first);

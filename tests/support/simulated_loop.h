@@ -27,6 +27,8 @@ class SimulatedLoop : public Loop {
   size_t RunUntilIdle(size_t max_steps = 1'000'000);
   // Runs what is due within `duration`; time is then exactly that much later.
   void RunFor(Duration duration);
+  // Time passes, and nothing runs: what was due then is late.
+  void StandStill(Duration duration) { now_ += duration; }
 
   size_t timers() const { return queue_.size(); }
   // When the next timer runs; InfiniteFuture if there is none.

@@ -11,6 +11,7 @@
 #include <sstream>
 #include <string>
 
+#include "proto/log/log_collector.h"
 #include "proto/tls/renewal_collector.h"
 #include "server/telemetry/call_metrics.h"
 #include "server/telemetry/collectors.h"
@@ -58,7 +59,7 @@ std::set<std::string> ExportedByADataPlane() {
   add(RenewalCollector([] {
     return std::vector<RenewalFigures>{{"listener", 0, absl::UnixEpoch(), absl::UnixEpoch()}};
   }));
-  add(LogCollector([] { return LineWriterFigures{}; }));
+  add(LogCollector("sluice", {LineSort::kProgram, LineSort::kCalls}, [] { return LineWriterFigures{}; }));
   add(ResilienceCollector([] {
     ResilienceFigures figures;
     figures.idempotency.emplace();

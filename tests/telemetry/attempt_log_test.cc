@@ -26,19 +26,28 @@ const absl::Time kTime = absl::FromUnixMillis(1795374000125);
 constexpr char kContent[] = "my secret prompt";
 constexpr char kSecret[] = "sk-very-secret";
 
+LineWriter::Output AppendTo(std::string& text) {
+  return [&text](std::string_view lines) {
+    text += lines;
+    return lines.size();
+  };
+}
+
 class AttemptLogTest : public testing::Test {
  protected:
   CallObserver& Loop(AttemptLogLevel level, LogFormat format = LogFormat::kJson) {
     AttemptLogOptions options;
     options.level = level;
     options.format = format;
-    options.lines.interval = absl::ZeroDuration();
-    log_ = std::make_unique<AttemptLog>(options, [this](std::string_view lines) { text_ += lines; }, [] { return kTime; });
+    LineWriterOptions lines;
+    lines.interval = absl::ZeroDuration();
+    writer_ = std::make_unique<LineWriter>(lines, AppendTo(text_), [](LineSort, uint64_t) { return ""; });
+    log_ = std::make_unique<AttemptLog>(options, *writer_, [] { return kTime; });
     return log_->AddLoop();
   }
 
   std::vector<std::string> Lines() {
-    log_->Flush();
+    writer_->Flush();
     std::vector<std::string> lines;
     std::istringstream text(text_);
     for (std::string line; std::getline(text, line);) lines.push_back(line);
@@ -65,6 +74,7 @@ class AttemptLogTest : public testing::Test {
 
  private:
   std::string text_;  // the writer's until a Flush
+  std::unique_ptr<LineWriter> writer_;
   std::unique_ptr<AttemptLog> log_;
 };
 
@@ -377,48 +387,26 @@ TEST_F(AttemptLogTest, ATenantCannotForgeALine) {
   EXPECT_THAT(document["tenant"].GetString(), StartsWith("acme\n{\"level\":\"error\"} \x1b[31mxxx"));
 }
 
-TEST(AttemptLogLimitsTest, DroppedLinesAreCountedAndTold) {
-  AttemptLogOptions options;
-  options.level = AttemptLogLevel::kAll;
-  options.lines.interval = absl::ZeroDuration();
-  options.lines.notice_interval = absl::Hours(1);
-  options.lines.max_lines_per_second = 2;
-  std::string text;
-  {
-    AttemptLog log(options, [&](std::string_view lines) { text += lines; }, [] { return kTime; });
-    CallObserver& first = log.AddLoop();
-    CallObserver& second = log.AddLoop();
-    for (int i = 0; i < 5; ++i) (i % 2 ? first : second).CallEnded(Info(), Smooth());
-    EXPECT_EQ(log.figures().lines, 2u);
-    EXPECT_EQ(log.figures().dropped_by_rate, 3u);
-  }
-  size_t told = 0;
-  for (size_t at = text.find("lines="); at != std::string::npos; at = text.find("lines=", at + 1)) {
-    told += static_cast<size_t>(text[at + 6] - '0');
-  }
-  EXPECT_EQ(told, 3u) << text;
-  EXPECT_THAT(text, HasSubstr(" warning call_log_dropped lines="));
-}
-
 TEST(ObserverFanOutTest, EveryHookReachesEveryObserver) {
   AttemptLogOptions options;
   options.level = AttemptLogLevel::kAll;
   std::string text;
   {
-    AttemptLog log(options, [&](std::string_view lines) { text += lines; }, [] { return kTime; });
+    LineWriter writer({}, AppendTo(text), [](LineSort, uint64_t) { return ""; });
+    AttemptLog log(options, writer, [] { return kTime; });
     CallObserver& direct = log.AddLoop();
     TellAll(direct);
     direct.AttemptEnded(Info(), Failed());
     direct.VerifyingEnded(Info(), Failed());
     direct.CallEnded(Info(), Recovered());
-    log.Flush();
+    writer.Flush();
     const std::string once = std::exchange(text, "");
     ObserverFanOut both({&log.AddLoop(), &log.AddLoop()});
     TellAll(both);
     both.AttemptEnded(Info(), Failed());
     both.VerifyingEnded(Info(), Failed());
     both.CallEnded(Info(), Recovered());
-    log.Flush();
+    writer.Flush();
     std::string twice;
     std::istringstream lines(once);
     for (std::string line; std::getline(lines, line);) twice += line + "\n" + line + "\n";

@@ -13,6 +13,7 @@
 #include <string>
 #include <thread>
 
+#include "proto/log/log_collector.h"
 #include "server/telemetry/call_metrics.h"
 #include "server/telemetry/collectors.h"
 #include "server/telemetry/resilience_collector.h"
@@ -88,7 +89,10 @@ std::unique_ptr<MetricsServer> FullServer() {
     figures.load.emplace();
     return figures;
   }));
-  (*server)->Register(std::make_shared<LogCollector>([] { return LineWriterFigures{7, 2, 1}; }));
+  (*server)->Register(
+      std::make_shared<LogCollector>("sluice", std::vector<LineSort>{LineSort::kProgram, LineSort::kCalls}, [] {
+        return LineWriterFigures{{LineFigures{5, 0, 0, 3}, LineFigures{7, 2, 1, 4}}};
+      }));
   (*server)->Register(std::make_shared<ProcessCollector>("0.1.0"));
   return *std::move(server);
 }
@@ -113,9 +117,12 @@ TEST(MetricsServerTest, SumsConnectionsOfAllLoops) {
 
 TEST(MetricsServerTest, ShowsTheLog) {
   const std::string text = Get(FullServer()->port(), "/metrics");
-  EXPECT_THAT(text, HasSubstr("\nsluice_log_lines_total 7\n"));
-  EXPECT_THAT(text, HasSubstr("sluice_log_dropped_total{reason=\"rate\"} 2\n"));
-  EXPECT_THAT(text, HasSubstr("sluice_log_dropped_total{reason=\"buffer\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("\nsluice_log_lines_total{log=\"program\"} 5\n"));
+  EXPECT_THAT(text, HasSubstr("\nsluice_log_lines_total{log=\"calls\"} 7\n"));
+  EXPECT_THAT(text, HasSubstr("sluice_log_dropped_total{log=\"calls\",reason=\"rate\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("sluice_log_dropped_total{log=\"calls\",reason=\"buffer\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("sluice_log_dropped_total{log=\"calls\",reason=\"output\"} 4\n"));
+  EXPECT_THAT(text, HasSubstr("sluice_log_dropped_total{log=\"program\",reason=\"output\"} 3\n"));
 }
 
 TEST(MetricsServerTest, ShowsTheProcess) {

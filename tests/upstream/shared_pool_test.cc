@@ -352,7 +352,7 @@ TEST(SharedPoolCountTest, ManyThreadsNeverOpenMoreThanThereMayBe) {
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&] {
       for (int i = 0; i < 20000; ++i) {
-        if (!pool.TryOpen(3)) continue;
+        if (pool.Open(3) != SharedPool::Opening::kOpened) continue;
         if (++open > 3) wrong = true;
         if (pool.TryKeep(3, 2)) {
           if (++idle > 2) wrong = true;
