@@ -97,9 +97,7 @@ absl::Status GatewayFace::Serve(const RouteTableSource& tables) {
   reflection_.AddTo(builder_);
   listener_->AddTo(builder_, Credentials());
   server_ = builder_.BuildAndStart();
-  if (server_ == nullptr) {
-    return absl::UnavailableError(absl::StrCat("cannot serve on ", options.listen));
-  }
+  if (server_ == nullptr) return absl::UnavailableError(absl::StrCat("cannot serve on ", options.listen));
   port_ = listener_->port();
   RunOn(loops_[0]->loop(), [this] { health_->Start(); });
   ArmAll();

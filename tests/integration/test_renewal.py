@@ -123,7 +123,7 @@ class ListenerRenewal(Renewal):
         empty = self.certificates.write("empty.pem", "")
         policy = self.file("p.yaml", POLICY)
         for program, extra in (("sluice-server", ("--policy-file", policy)),
-                               ("sluice-controlplane", ("--store", os.path.join(self.folder, "s.db")))):
+                               ("sluice-controlplane", ("--create", "--store", os.path.join(self.folder, "s.db")))):
             for flags, words in ((("--tls-cert", cert, "--tls-key", cert), f"--tls-key {cert}: holds no private key"),
                                  (("--tls-cert", key, "--tls-key", key), f"--tls-cert {key}: holds no certificate"),
                                  (("--tls-cert", cert, "--tls-key", key, "--tls-client-ca", empty),
@@ -133,8 +133,9 @@ class ListenerRenewal(Renewal):
                     status, out, err = run(os.path.join(BIN, program), "--listen", "127.0.0.1:0", "--metrics-listen",
                                            "127.0.0.1:0", *extra, *flags)
                     self.assertEqual((status, out), (1, ""), err)
-                    self.assertEqual(err.count("\n"), 1, err)
-                    self.assertIn(words, err)
+                    complaints = [line for line in err.splitlines() if line.startswith(program)]
+                    self.assertEqual(len(complaints), 1, err)
+                    self.assertIn(words, complaints[0])
 
 
 class ControlPlaneRenewal(Renewal):
