@@ -50,6 +50,7 @@ absl::StatusOr<std::unique_ptr<ControlPlaneServer>> ControlPlaneServer::Start(co
   if (absl::Status status = server->StartTls(); !status.ok()) return status;
   if (absl::Status status = server->StartGrpc(); !status.ok()) return status;
   server->serving_ = true;
+  spdlog::info("{}", server->descriptors_->budget().ToString());
   server->WarnOfStrangers();
   return server;
 }
@@ -61,7 +62,6 @@ absl::Status ControlPlaneServer::ShareDescriptors() {
   needs.upstreams = false;
   absl::StatusOr<DescriptorBudget> budget = SplitDescriptors(RaiseDescriptorLimit(), needs);
   if (!budget.ok()) return budget.status();
-  spdlog::info("{}", budget->ToString());
   descriptors_ = std::make_shared<DescriptorGuard>(*budget, [](const std::string& line) { spdlog::warn("{}", line); });
   return absl::OkStatus();
 }

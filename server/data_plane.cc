@@ -143,6 +143,7 @@ absl::Status DataPlane::Impl::Start() {
   absl::Status serving = face_->Serve(config_->tables());
   if (!serving.ok()) return serving;
   serving_ = true;
+  spdlog::info("{}", descriptors_->budget().ToString());
   WarnOfStrangers();
   return absl::OkStatus();
 }
@@ -175,7 +176,6 @@ absl::Status DataPlane::Impl::ShareDescriptors() {
   needs.callers = options_.max_connections;
   absl::StatusOr<DescriptorBudget> budget = SplitDescriptors(limit, needs);
   if (!budget.ok()) return budget.status();
-  spdlog::info("{}", budget->ToString());
   descriptors_ = std::make_shared<DescriptorGuard>(*budget, [](const std::string& line) { spdlog::warn("{}", line); });
   options_.face.descriptors = descriptors_;
   pools_ = std::make_shared<PoolRegistry>(descriptors_);

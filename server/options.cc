@@ -223,7 +223,9 @@ void CheckAddress(const std::string& flag, const std::string& address) {
 Duration ReadDuration(const std::string& flag, const std::string& text, Duration least, Duration most,
                       const std::string& range) {
   const absl::StatusOr<Duration> duration = ParseDurationText(text);
-  if (!duration.ok()) throw std::invalid_argument(flag + ": " + std::string(duration.status().message()));
+  if (!duration.ok()) {
+    throw std::invalid_argument(flag + ": " + std::string(duration.status().message()) + "; " + range);
+  }
   if (*duration < least || *duration > most) {
     throw std::invalid_argument(flag + ": \"" + text + "\" is not a duration " + range);
   }

@@ -94,8 +94,9 @@ class Backup(IntegrationTest):
     def test_a_lost_store_comes_back_and_every_data_plane_takes_it_under_traffic(self):
         control = self.fleet()
         backup = os.path.join(self.folder, "backup.db")
-        header = take_backup(control, backup)
-        self.assertEqual(header.revision, 1)
+        lost = control.admin().GetInfo(control_pb2.GetInfoRequest())
+        self.assertEqual(ctl(control, "backup", backup)[:2], (0, f"{backup}: epoch {lost.epoch}, revision 1, "
+                                                              f"{os.path.getsize(backup) / 1024:.1f} KiB, checked\n"))
         self.applied(control, route_yaml(["alpha"], name="later"))
         self.applied(control, route_yaml(["alpha"], name="latest"))
         traffic = Traffic(self.nodes)
@@ -103,15 +104,15 @@ class Backup(IntegrationTest):
         self.lose()
         self.assertIn("does not exist; --create makes a new one", self.start_refused("--store", control.store))
         told = self.restore(backup)
-        self.assertIn("revision 1 with 2 resources of epoch " + header.epoch, told)
+        self.assertIn("revision 1 with 2 resources of epoch " + lost.epoch, told)
         self.control = self.control_plane(listen=control.address)
         wait_for("the data planes to take what was restored", lambda: self.acked(1) == 2, 60)
         for node in self.nodes:
             self.assertEqual(stream(node.stub(), chat_request(model="later")).code, grpc.StatusCode.NOT_FOUND)
         info = self.control.admin().GetInfo(control_pb2.GetInfoRequest())
-        self.assertEqual((info.parent_epoch, info.parent_revision), (header.epoch, 1))
-        self.assertIn(header.epoch, info.replaces_epochs)
-        self.assertNotEqual(info.epoch, header.epoch)
+        self.assertEqual((info.parent_epoch, info.parent_revision), (lost.epoch, 1))
+        self.assertIn(lost.epoch, info.replaces_epochs)
+        self.assertNotEqual(info.epoch, lost.epoch)
         # And it goes on from there.
         self.assertIn("acked by 2/2", self.applied(self.control, route_yaml(["alpha"], name="anew")))
         self.assertEqual(traffic.end(), [])

@@ -33,6 +33,14 @@ RUN_BY = {
     },
     "deploy/README.md": {
         "deploy/install-packages": "CI",
+        "livenessProbe: {httpGet: {path: /healthz, port: 9464}}":
+            "MetricsPort.test_a_data_plane_is_ready_from_its_first_policies_to_its_end",
+        "descriptors: 65,536 may be open: 32,085 for callers, 32,085 for upstream connections, 16 for metrics, 1,350 in reserve":
+            "Descriptors.test_the_budget_is_one_line_of_the_log_and_adds_up",
+        "sluicectl backup sluice-backup.db                # while it runs, from anywhere; checked when it arrives":
+            "Backup.test_a_lost_store_comes_back_and_every_data_plane_takes_it_under_traffic",
+        "systemctl stop sluice-controlplane":
+            "Backup.test_a_lost_store_comes_back_and_every_data_plane_takes_it_under_traffic",
         "$ sluicectl breaker list openai             # STATE COOLING, UNTIL": "test_the_operators_commands",
     },
     "client/python/README.md": {
