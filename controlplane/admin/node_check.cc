@@ -77,6 +77,24 @@ Findings FindingsOf(const std::vector<v1::NodeStatus>& nodes, uint64_t revision,
   return findings;
 }
 
+// Where nothing would change, the nodes have said already what they make of it.
+Findings StandingFindings(const std::vector<v1::NodeStatus>& nodes, uint64_t revision) {
+  Findings findings;
+  for (const v1::NodeStatus& node : nodes) {
+    const std::string why = node.state() == v1::NODE_STATE_GONE ? "" : WhyNot(node, revision);
+    if (why.empty()) continue;
+    if (node.state() != v1::NODE_STATE_NACKED || node.violations().empty()) {
+      findings.push_back(
+          NotAsked(node.node_id(), absl::StatusCode::kFailedPrecondition, absl::StrCat("cannot tell: it ", why)));
+      continue;
+    }
+    v1::NodeFindings& finding = findings.emplace_back();
+    finding.set_node_id(node.node_id());
+    *finding.mutable_violations() = node.violations();
+  }
+  return findings;
+}
+
 }  // namespace
 
 v1::PolicyCheckQuery CheckQueryOf(const PolicyChange& change) {
@@ -97,7 +115,7 @@ v1::PolicyCheckQuery CheckQueryOf(const PolicyChange& change) {
 
 void CheckOnNodes(Fleet& fleet, uint64_t revision, v1::PolicyCheckQuery query, std::function<void(Findings)> done) {
   std::vector<v1::NodeStatus> nodes = fleet.ListNodes();
-  if (query.upserts().empty() && query.removals().empty()) return done({});
+  if (query.upserts().empty() && query.removals().empty()) return done(StandingFindings(nodes, revision));
   const size_t bytes = query.ByteSizeLong();
   if (bytes > kMaxCheckBytes) {
     return done(AllNotAsked(nodes, absl::StatusCode::kResourceExhausted,

@@ -18,7 +18,8 @@ inline constexpr size_t kMaxCheckBytes = 3 << 20;
 
 v1::PolicyCheckQuery CheckQueryOf(const PolicyChange& change);
 
-// `revision`: the newest, which the query is the difference to. A data plane that
+// `revision`: the newest, which the query is the difference to; where that is none,
+// what the data planes said of the newest stands. A data plane that
 // does not run it cannot tell; that, one too old to know the query, and one that
 // is not connected are among the findings with code and message. `done` is called
 // once, possibly before this returns.

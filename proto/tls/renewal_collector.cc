@@ -32,9 +32,8 @@ std::vector<MetricFamily> RenewalCollector::Collect() const {
     AddMetric(taken, one).gauge.value = Seconds(one.taken);
     if (one.not_after) AddMetric(expiry, one).gauge.value = Seconds(*one.not_after);
   }
-  std::vector<MetricFamily> families = {std::move(failures), std::move(taken)};
-  if (!expiry.metric.empty()) families.push_back(std::move(expiry));
-  return families;
+  // Named also where there is nothing to tell, so that an alert can be checked.
+  return {std::move(failures), std::move(taken), std::move(expiry)};
 }
 
 }  // namespace sluice

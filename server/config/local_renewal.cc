@@ -84,9 +84,10 @@ void LocalRenewal::LookAtRefused() {
 void LocalRenewal::Act(const LocalFileWatch::News& news) {
   for (const std::string& problem : news.problems) spdlog::error("{}", problem);
   if (news.renewed()) {
+    hooks_.renew();
+    // Told when it is in force: whoever reads it may count on it.
     spdlog::info("renewed: {}{}", absl::StrJoin(news.secrets, ", "),
                  !news.authorities ? "" : news.secrets.empty() ? "tls.ca_file" : ", tls.ca_file");
-    hooks_.renew();
   }
   if (news.awaited) hooks_.try_refused_again();
   PublishFigures();

@@ -137,6 +137,24 @@ TEST_F(AskNodesTest, ADryRunTellsWhichDataPlanesWouldRefuseAndWhichCannotTell) {
                                     "refuses 0 env KEY is not set here"));
 }
 
+TEST_F(AskNodesTest, WhereNothingWouldChangeTheirWordOnWhatIsInForceStands) {
+  server_.Apply({MakeUpstream("a")});
+  AskedNode good(server_, "good", WouldRunIt);
+  AskedNode refused(server_, "refused", WouldRunIt, /*acks=*/false);
+  { AskedNode left(server_, "left", WouldRunIt); }
+  AskedNode::WaitFor(server_, "left", v1::NODE_STATE_LOST);
+  v1::ApplyRequest request = Request(MakeUpstream("a"));
+  request.set_validate_only(true);
+  request.set_ask_nodes(true);
+  ASSERT_TRUE(Apply(request).ok());
+  ASSERT_EQ(applied_.nodes_size(), 2);
+  EXPECT_EQ(applied_.nodes(0).node_id(), "left");
+  EXPECT_EQ(applied_.nodes(0).message(), "cannot tell: it is not connected");
+  EXPECT_EQ(applied_.nodes(1).node_id(), "refused");
+  ASSERT_EQ(applied_.nodes(1).violations_size(), 1);
+  EXPECT_EQ(applied_.nodes(1).violations(0).message(), "does not like it");
+}
+
 TEST_F(AskNodesTest, AChangeTooLargeToAskAboutSaysSo) {
   server_.Apply({MakeUpstream("a")});
   AskedNode node(server_, "edge", WouldRunIt);
