@@ -12,6 +12,19 @@ namespace {
 constexpr std::string_view kDim = "\x1b[2m";
 constexpr std::string_view kReset = "\x1b[0m";
 
+// How many bytes of a control character, or of a mark that turns the direction of
+// writing, `text` begins with; 0: none.
+size_t SteeringBytes(std::string_view text) {
+  const auto at = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
+  if (at(0) == 0x7F || (at(0) < 0x20 && at(0) != '\n' && at(0) != '\t')) return 1;
+  // C1 controls: U+0080 to U+009F.
+  if (at(0) == 0xC2 && at(1) >= 0x80 && at(1) < 0xA0) return 2;
+  // Embeddings and overrides, U+202A to U+202E; isolates, U+2066 to U+2069.
+  const bool turns = at(0) == 0xE2 && ((at(1) == 0x80 && at(2) >= 0xAA && at(2) <= 0xAE) ||
+                                       (at(1) == 0x81 && at(2) >= 0xA6 && at(2) <= 0xA9));
+  return turns ? 3 : 0;
+}
+
 std::string_view OutcomeWord(v1::Outcome outcome) {
   switch (outcome) {
     case v1::OUTCOME_COMPLETE:
@@ -73,18 +86,18 @@ std::string TailLine(const v1::End& end, const AnswerTiming& timing) {
   return line;
 }
 
+// Not SafeText (proto/terminal): an answer comes in pieces, and a joiner belongs to
+// the emoji of the piece before.
 std::string SafeForTerminal(std::string_view text) {
   std::string safe;
   safe.reserve(text.size());
-  for (size_t i = 0; i < text.size(); ++i) {
-    const unsigned char c = text[i];
-    // C1 controls are U+0080 to U+009F: 0xC2 and one byte below 0xA0.
-    const bool c1 = c == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0;
-    if (c1) ++i;
-    if (c1 || c == 0x7F || (c < 0x20 && c != '\n' && c != '\t')) {
-      safe += "\xEF\xBF\xBD";
+  for (size_t i = 0; i < text.size();) {
+    const size_t steers = SteeringBytes(text.substr(i));
+    if (steers == 0) {
+      safe += text[i++];
     } else {
-      safe += text[i];
+      safe += "\xEF\xBF\xBD";
+      i += steers;
     }
   }
   return safe;

@@ -24,7 +24,8 @@ struct AnswerTiming {
 // "complete · openai/backup · 2 attempts · first token 312 ms · 118 tokens at 61/s".
 std::string TailLine(const v1::End& end, const AnswerTiming& timing);
 
-// Control characters made visible: an answer must not steer the terminal.
+// Control characters, and marks that turn the direction of writing, made visible:
+// an answer must not steer the terminal.
 std::string SafeForTerminal(std::string_view text);
 
 class ChatScreen {

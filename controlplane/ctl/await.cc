@@ -47,12 +47,6 @@ std::string LostText(const v1::NodeStatus& node, absl::Time now) {
   return absl::StrCat("LOST", since, "; ", RunsText(node), ". Gone for good? sluicectl node forget ", node.node_id());
 }
 
-std::string MismatchText(const v1::NodeStatus& node) {
-  return absl::StrCat("EPOCH MISMATCH: it keeps revision ", node.acked_revision(), " of another store",
-                      node.epoch().empty() ? "" : absl::StrCat(" (epoch ", node.epoch(), ")"),
-                      "; apply --adopt takes those policies over, apply --new-epoch replaces them");
-}
-
 // What keeps one node from running the revision.
 void PrintNode(const v1::NodeStatus& node, Session& session) {
   switch (node.state()) {
@@ -66,7 +60,7 @@ void PrintNode(const v1::NodeStatus& node, Session& session) {
       session.err() << node.node_id() << ": " << LostText(node, session.now()) << "\n";
       return;
     case v1::NODE_STATE_EPOCH_MISMATCH:
-      session.err() << node.node_id() << ": " << MismatchText(node) << "\n";
+      session.err() << node.node_id() << ": EPOCH MISMATCH: " << node.last_error() << "\n";
       return;
     default:
       session.err() << node.node_id() << ": has not answered; " << RunsText(node) << "\n";

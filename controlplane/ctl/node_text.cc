@@ -9,17 +9,8 @@
 namespace sluice::ctl {
 namespace {
 
-// Enough to tell two of them apart.
-constexpr size_t kEpochShown = 8;
-
-std::string MismatchText(const v1::NodeStatus& node) {
-  std::string epoch;
-  if (!node.epoch().empty()) epoch = absl::StrCat(" (epoch ", node.epoch().substr(0, kEpochShown), ")");
-  return absl::StrCat("runs the policies of another store", epoch,
-                      " and keeps them: apply --adopt takes them over, apply --new-epoch replaces them");
-}
-
 std::string LastErrorText(const v1::NodeStatus& node) {
+  // Of an epoch that does not fit too: the control plane says what can be done.
   if (!node.last_error().empty()) return node.last_error();
   return node.violations().empty() ? "" : ViolationText(node.violations(0));
 }
@@ -59,7 +50,6 @@ std::vector<std::string> TroubleOf(const v1::NodeStatus& node) {
   if (ShowsFigures(node)) {
     for (const std::string& shortage : node.health().shortages()) trouble.push_back(absl::StrCat("SHORT: ", shortage));
   }
-  if (node.state() == v1::NODE_STATE_EPOCH_MISMATCH) trouble.push_back(MismatchText(node));
   if (const std::string error = LastErrorText(node); !error.empty()) trouble.push_back(error);
   if (node.source() == v1::CONFIG_SOURCE_LAST_KNOWN_GOOD) trouble.push_back("runs its last known good");
   return trouble;

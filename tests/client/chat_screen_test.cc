@@ -38,6 +38,10 @@ TEST(SafeForTerminalTest, LetsNoEscapeThroughAndKeepsText) {
   EXPECT_EQ(SafeForTerminal("a\x1b[2Jb"), "a\xEF\xBF\xBD[2Jb");
   EXPECT_EQ(SafeForTerminal("\xC2\x9B" "31m"), "\xEF\xBF\xBD" "31m");
   EXPECT_EQ(SafeForTerminal("ä é\n\tß 漢"), "ä é\n\tß 漢");
+  EXPECT_EQ(SafeForTerminal("a\u202Egnp.exe"), "a\uFFFDgnp.exe");
+  EXPECT_EQ(SafeForTerminal("\u2066a\u2069"), "\uFFFDa\uFFFD");
+  // A joiner and the emoji it joins may come in two pieces; dashes are beside the marks.
+  EXPECT_EQ(SafeForTerminal("\u200D👩 – “q” …"), "\u200D👩 – “q” …");
 }
 
 class ChatScreenTest : public ::testing::Test {

@@ -23,12 +23,12 @@ TEST_F(ApplyTest, ADataPlaneOfAnotherEpochIsNamedAndEndsWith8) {
   admin_.await.set_mismatched(1);
   v1::NodeStatus node = NodeIn("edge-4", v1::NODE_STATE_EPOCH_MISMATCH, 41);
   node.set_epoch("ab12");
+  node.set_last_error("runs revision 41 of another store; sluicectl apply --adopt goes on from what it runs");
   *admin_.await.add_nodes() = node;
   EXPECT_EQ(Run({"apply", "-f", File("policy.yaml", kTwoEndpoints)}), ExitCode::kNotAcked);
   EXPECT_THAT(out_, HasSubstr("acked by 2/3 data planes, 1 EPOCH MISMATCH"));
   EXPECT_EQ(err_,
-            "edge-4: EPOCH MISMATCH: it keeps revision 41 of another store (epoch ab12); apply --adopt takes those policies "
-            "over, apply --new-epoch replaces them\n");
+            "edge-4: EPOCH MISMATCH: runs revision 41 of another store; sluicectl apply --adopt goes on from what it runs\n");
 }
 
 TEST_F(ApplyTest, EveryChangeNamesLostNodes) {

@@ -7,10 +7,12 @@
 #include <cstdlib>
 #include <fstream>
 #include <regex>
+#include <memory>
 #include <set>
 #include <sstream>
 #include <string>
 
+#include "proto/listen/descriptor_collector.h"
 #include "proto/log/log_collector.h"
 #include "proto/tls/renewal_collector.h"
 #include "server/telemetry/call_metrics.h"
@@ -56,6 +58,7 @@ std::set<std::string> ExportedByADataPlane() {
   add(CallMetricsCollector());
   add(ConfigCollector([] { return ConfigStatus{}; }));
   add(ConnectionCollector([] { return std::vector<ConnectionFigures>{}; }));
+  add(DescriptorCollector(std::make_shared<DescriptorGuard>(DescriptorBudget{})));
   add(LogCollector("sluice", {LineSort::kProgram, LineSort::kCalls}, [] { return LineWriterFigures{}; }));
   add(RenewalCollector([] {
     return std::vector<RenewalFigures>{{"listener", 0, absl::UnixEpoch(), absl::UnixEpoch()}};
