@@ -80,6 +80,10 @@ ExitCode AwaitRevision(Session& session, uint64_t revision) {
   *request.mutable_timeout() = ToProto(wait);
   v1::AwaitRevisionResponse answer;
   const grpc::Status status = session.Call(&v1::Admin::Stub::AwaitRevision, request, &answer, kAnswerMargin);
+  // Of one that was only asked for.
+  if (status.error_code() == grpc::StatusCode::OUT_OF_RANGE) {
+    return session.Fail(ExitCode::kNotFound, status.error_message());
+  }
   if (!status.ok()) {
     session.out() << "revision " << revision << " · committed\n";
     return session.Fail(ExitCode::kNotAcked, absl::StrCat("cannot tell whether the data planes have it: ",

@@ -284,7 +284,7 @@ Status FakeAdmin::AwaitRevision(grpc::ServerContext*, const v1::AwaitRevisionReq
   std::lock_guard lock(mutex_);
   awaited_ms = absl::ToInt64Milliseconds(ToAbsl(request->timeout()));
   *response = await;
-  return Status::OK;
+  return await_status;
 }
 
 Status FakeAdmin::GetInfo(grpc::ServerContext*, const v1::GetInfoRequest*, v1::GetInfoResponse* response) {

@@ -24,6 +24,7 @@ class FakeAdmin final : public v1::Admin::Service {
 
   // Answers of AwaitRevision and ListNodes from now on.
   v1::AwaitRevisionResponse await;
+  grpc::Status await_status;
   v1::ListNodesResponse nodes;
   // Answers of Command from now on, and what it was last asked.
   v1::CommandResponse command_answer;

@@ -43,6 +43,13 @@ TEST_F(WaitTest, ARevisionIsAwaitedAtEveryDataPlane) {
   EXPECT_EQ(admin_.awaited_ms, 3000);
 }
 
+TEST_F(WaitTest, ARevisionThatIsNotThereIsNotCalledCommitted) {
+  admin_.await_status = grpc::Status(grpc::StatusCode::OUT_OF_RANGE, "revision 99 does not exist; the newest is 5");
+  EXPECT_EQ(Run({"wait", "--revision", "99"}), ExitCode::kNotFound);
+  EXPECT_EQ(out_, "");
+  EXPECT_EQ(err_, "sluicectl: revision 99 does not exist; the newest is 5\n");
+}
+
 TEST_F(WaitTest, WithoutARevisionItIsTheNewest) {
   Node(v1::NODE_STATE_ACKED, 9);
   EXPECT_EQ(Run({"wait"}), ExitCode::kOk) << err_;
