@@ -6,8 +6,7 @@
 #include <map>
 
 #include "absl/strings/str_cat.h"
-#include "google/protobuf/io/coded_stream.h"
-#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
+#include "proto/policy/stable_bytes.h"
 
 namespace sluice {
 namespace {
@@ -19,7 +18,7 @@ CatalogEntryPtr MakeEntry(const ResourceKey& key, ResourcePtr resource) {
   const auto* reflection = resource->GetReflection();
   const auto* field =
       reflection->GetOneofFieldDescriptor(*resource, resource->GetDescriptor()->FindOneofByName("spec"));
-  if (field != nullptr) entry->spec = BytesOf(reflection->GetMessage(*resource, field));
+  if (field != nullptr) entry->spec = StableBytes(reflection->GetMessage(*resource, field));
   entry->resource = std::move(resource);
   return entry;
 }
@@ -51,16 +50,6 @@ bool LosesEndpoint(const v1::Resource& before, const v1::Resource& after) {
 bool KeyLess(const CatalogEntryPtr& entry, const ResourceKey& key) { return entry->key < key; }
 
 }  // namespace
-
-std::string BytesOf(const google::protobuf::Message& message) {
-  std::string bytes;
-  google::protobuf::io::StringOutputStream stream(&bytes);
-  google::protobuf::io::CodedOutputStream coded(&stream);
-  coded.SetSerializationDeterministic(true);
-  message.SerializeToCodedStream(&coded);
-  coded.Trim();
-  return bytes;
-}
 
 CatalogPtr CatalogOf(const PolicyState& state) {
   auto catalog = std::make_shared<Catalog>();

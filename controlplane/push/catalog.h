@@ -39,9 +39,6 @@ CatalogPtr NextCatalog(const Catalog& before, const StoreEvent& event);
 // What a node says it has.
 CatalogPtr CatalogOf(const v1::Hello& hello);
 
-// The same bytes for the same content, maps too, so that bytes can be compared.
-std::string BytesOf(const google::protobuf::Message& message);
-
 // An endpoint of a list, or a whole resource, is gone or takes calls no more:
 // such a change must not wait to be merged with others.
 bool RemovesEndpoints(const Catalog& before, const StoreEvent& event);

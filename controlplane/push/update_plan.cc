@@ -9,6 +9,7 @@
 #include "proto/policy/duration_text.h"
 #include "proto/policy/endpoint_change.h"
 #include "proto/policy/kinds.h"
+#include "proto/policy/stable_bytes.h"
 
 namespace sluice {
 namespace {
@@ -73,7 +74,7 @@ std::optional<v1::EndpointChange> FindEndpointChange(const CatalogEntry& before,
   }
   if (change.ByteSizeLong() >= after.spec.size()) return std::nullopt;
   ApplyEndpointChange(change, *old_list);
-  if (BytesOf(SpecOf(old_one)) != after.spec) return std::nullopt;
+  if (StableBytes(SpecOf(old_one)) != after.spec) return std::nullopt;
   return change;
 }
 

@@ -1,28 +1,13 @@
 #include "server/config/policy_bundle.h"
 
-#include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <openssl/sha.h>
 
 #include <algorithm>
 
 #include "proto/policy/kinds.h"
+#include "proto/policy/stable_bytes.h"
 
 namespace sluice {
-namespace {
-
-// Maps in one order, so that bytes can be compared.
-std::string BytesOf(const google::protobuf::Message& message) {
-  std::string bytes;
-  google::protobuf::io::StringOutputStream stream(&bytes);
-  google::protobuf::io::CodedOutputStream coded(&stream);
-  coded.SetSerializationDeterministic(true);
-  message.SerializeToCodedStream(&coded);
-  coded.Trim();
-  return bytes;
-}
-
-}  // namespace
 
 void PolicyBundler::Make(const ResourceSet& held) {
   v1::PolicyBundle bundle;
@@ -31,9 +16,9 @@ void PolicyBundler::Make(const ResourceSet& held) {
     upsert.set_kind(key.first);
     upsert.set_name(key.second);
     upsert.set_version(resource.version);
-    upsert.set_spec(BytesOf(SpecOf(*resource.resource)));
+    upsert.set_spec(StableBytes(SpecOf(*resource.resource)));
   }
-  bytes_ = BytesOf(bundle);
+  bytes_ = StableBytes(bundle);
   sha256_.assign(SHA256_DIGEST_LENGTH, '\0');
   SHA256(reinterpret_cast<const unsigned char*>(bytes_.data()), bytes_.size(),
          reinterpret_cast<unsigned char*>(sha256_.data()));
