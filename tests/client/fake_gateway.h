@@ -82,7 +82,11 @@ class FakeGateway final : public v1::Gateway::Service {
     return requests_;
   }
   // The caller's cancellation arrived here.
-  bool saw_cancel() const { return saw_cancel_; }
+  // Whether the caller's cancel arrived; waits for it, far longer than it takes.
+  bool SawCancel() const {
+    for (int i = 0; i < 3000 && !saw_cancel_; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    return saw_cancel_;
+  }
 
   // Sends the events one message each.
   static void Send(grpc::ServerWriter<v1::StreamChatResponse>& writer, const std::vector<v1::ChatEvent>& events) {
